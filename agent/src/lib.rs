@@ -1,0 +1,1 @@
+//! Goldentime's host agent

@@ -1,0 +1,2 @@
+//! Judging: rules over windows.
+pub mod rule;

@@ -1,0 +1,22 @@
+//! Goldentime's central aggregator, in the order in which data flows through it:
+//!
+//! | station | takes | gives |
+//! |---|---|---|
+//! | [`ingest`] | QUIC frames of agents | records with offsets, in the log |
+//! | [`merge`] | records | window cells, touched seconds |
+//! | [`evaluate`] | touched seconds, ticks | transitions of rules |
+//! | [`notify`] | transitions | pages, alert history |
+//! | [`push`] | window state, alerts | WebSocket frames |
+//! | [`persist`] | the log, a second time | history |
+//! | [`api`] | HTTP requests | answers |
+//!
+//! No station calls back up the line.
+
+pub mod api;
+pub mod config;
+pub mod evaluate;
+pub mod ingest;
+pub mod merge;
+pub mod notify;
+pub mod persist;
+pub mod push;

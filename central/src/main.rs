@@ -1,0 +1,2 @@
+//! Goldentime central.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Catalogue: trait, backends, conformance suite

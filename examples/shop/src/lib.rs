@@ -1,0 +1,1 @@
+//! The demo's application: five services that call one another, with faults on request

@@ -1,0 +1,1 @@
+//! Contract module: see the parent's table of contents.

@@ -1,0 +1,1 @@
+//! Proxies that hurt, launchers of real servers, receivers and oracles for tests

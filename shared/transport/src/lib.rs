@@ -1,0 +1,1 @@
+//! QUIC transport: certificates, join tokens, endpoints
