@@ -1,2 +1,5 @@
-//! Judging: rules over windows.
+//! Judging: what is asked ([`rule`]), where it stands ([`status`]), what changed ([`transition`]).
+
 pub mod rule;
+pub mod status;
+pub mod transition;

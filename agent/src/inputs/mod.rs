@@ -1,0 +1,1 @@
+//! Sources of observations, samples and log records.

@@ -1,0 +1,56 @@
+//! Agents as the uplink sees them.
+
+use std::sync::Arc;
+
+use goldentime_model::UnixNanos;
+use serde::Serialize;
+
+/// An agent came, left or fell silent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AgentEvent {
+    /// It said hello.
+    Connected(AgentIdentity),
+    /// It stopped on purpose: nothing more is expected of it, and its silence is no alert.
+    Left(AgentIdentity),
+    /// Nothing was heard for a whole lease.
+    LeaseEnded(AgentIdentity),
+}
+
+/// Who an agent is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct AgentIdentity {
+    /// Id given at enrolment.
+    pub agent: Arc<str>,
+    /// Project given by its join token.
+    pub project: Arc<str>,
+    /// Environment from its config.
+    pub environment: Arc<str>,
+    /// Its host's name.
+    pub host: Arc<str>,
+}
+
+/// What the agents page shows of one agent.
+#[derive(Clone, Debug, Serialize)]
+pub struct AgentStatus {
+    /// Who it is.
+    #[serde(flatten)]
+    pub identity: AgentIdentity,
+    /// Version of its program.
+    pub version: String,
+    /// Whether it is connected now.
+    pub connected: bool,
+    /// When it was last heard.
+    pub last_seen: UnixNanos,
+    /// Its clock minus ours, in nanoseconds, as it corrects for it.
+    pub clock_offset_ns: i64,
+    /// Lines read since its start.
+    pub lines_read: u64,
+    /// Bytes that wait in its spool.
+    pub spool_bytes: u64,
+    /// How far behind its newest input it is.
+    pub lag_ms: i64,
+    /// What it dropped since its start, by reason.
+    pub drops: std::collections::BTreeMap<String, u64>,
+    /// Its streams were seen from two places: a cloned machine or a restored snapshot.
+    pub forked: bool,
+}
