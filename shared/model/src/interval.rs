@@ -41,10 +41,8 @@ impl Interval {
     pub fn bad_share(bad_low: u64, bad_high: u64, seen: u64, missing: f64) -> Option<Self> {
         let missing = missing.max(0.0);
         let expected = seen as f64 + missing;
-        (expected > 0.0).then(|| Self {
-            low: bad_low as f64 / expected,
-            high: (bad_high as f64 + missing) / expected,
-        })
+        (expected > 0.0)
+            .then(|| Self { low: bad_low as f64 / expected, high: (bad_high as f64 + missing) / expected })
     }
 
     /// Judges the condition "value is above `threshold`".

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 /// How a request ended, as far as its service is to blame.
 ///
 /// By default `server_error` and `timeout` spend the error budget; `client_error` does not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[derive(schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Answered as asked (HTTP 1xx–3xx).
