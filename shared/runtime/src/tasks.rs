@@ -105,7 +105,10 @@ impl Tasks {
                 () = aborting.cancelled() => watch.finished = true,
             }
         };
-        #[allow(clippy::let_underscore_future, reason = "the tracker holds the task; `Watch` reports its end")]
+        #[allow(
+            clippy::let_underscore_future,
+            reason = "the tracker holds the task; `Watch` reports its end"
+        )]
         let _ = self.0.tracker.spawn(task);
     }
 

@@ -1,1 +1,28 @@
-//! Proxies that hurt, launchers of real servers, receivers and oracles for tests
+//! What tests, benchmarks and the demo stand on: real programs started in temporary folders on free
+//! ports ([`process`], [`nginx`], [`programs`], [`peers`]), links that can be made to hurt
+//! ([`proxy`]), traffic ([`load`]), and exact answers to compare with ([`oracle`]).
+
+pub mod load;
+pub mod nginx;
+pub mod oracle;
+pub mod peers;
+pub mod ports;
+pub mod process;
+pub mod programs;
+pub mod proxy;
+pub mod wait;
+
+/// An HTTP client for loopback: no proxy, five seconds at most.
+///
+/// # Panics
+/// Never: the settings are constant and valid.
+#[must_use]
+pub fn http_client() -> reqwest::Client {
+    // Loopback tests speak plain HTTP, yet the client's TLS back end wants a provider all the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .no_proxy()
+        .timeout(std::time::Duration::from_secs(5))
+        .build()
+        .expect("constant settings are valid")
+}

@@ -1,0 +1,3 @@
+//! The tools that Goldentime is measured against, started as their own documentation says.
+
+pub mod prometheus;

@@ -1,0 +1,1 @@
+//! Goldentime's own programs, started from the build folder.

@@ -1,0 +1,171 @@
+//! A UDP proxy on loopback, good enough for QUIC: one socket towards the server for each client.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Result;
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::fault::{Fault, Link};
+
+/// Most clients at once; a further one is not served.
+const CLIENTS_MAX: usize = 1024;
+/// Datagrams under way in one direction; beyond it they are dropped, as a full router would.
+const IN_FLIGHT_MAX: usize = 16 * 1024;
+/// Largest datagram on loopback.
+const DATAGRAM_BYTES_MAX: usize = 65_535;
+
+/// A proxy in front of one server. Ends when dropped.
+pub struct UdpProxy {
+    address: SocketAddr,
+    link: Link,
+    _tasks: JoinSet<()>,
+}
+
+impl UdpProxy {
+    /// Listens on a free port and passes everything to `server`.
+    pub async fn start(server: SocketAddr, seed: u64) -> Result<Self> {
+        let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await?);
+        let (address, link) = (socket.local_addr()?, Link::new(seed));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(from_clients(socket, server, link.clone()));
+        Ok(Self { address, link, _tasks: tasks })
+    }
+
+    /// Where clients send to.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The switch.
+    #[must_use]
+    pub const fn link(&self) -> &Link {
+        &self.link
+    }
+}
+
+async fn from_clients(socket: Arc<UdpSocket>, server: SocketAddr, link: Link) {
+    let mut clients: HashMap<SocketAddr, (Arc<UdpSocket>, Lane)> = HashMap::new();
+    let mut tasks = JoinSet::new();
+    let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
+    loop {
+        let Ok((read, client)) = socket.recv_from(&mut buffer).await else { continue };
+        if !clients.contains_key(&client) {
+            if clients.len() >= CLIENTS_MAX {
+                continue;
+            }
+            let Ok(upstream) = UdpSocket::bind("127.0.0.1:0").await else { continue };
+            if upstream.connect(server).await.is_err() {
+                continue;
+            }
+            let upstream = Arc::new(upstream);
+            let (lane, carry) = Lane::new(link.clone());
+            let towards = Arc::clone(&upstream);
+            tasks.spawn(carry.run(move |datagram| {
+                let towards = Arc::clone(&towards);
+                async move { drop(towards.send(&datagram).await) }
+            }));
+            tasks.spawn(from_server(Arc::clone(&upstream), Arc::clone(&socket), client, link.clone()));
+            clients.insert(client, (upstream, lane));
+        }
+        if let Some((_, lane)) = clients.get(&client) {
+            lane.offer(&buffer[..read]);
+        }
+    }
+}
+
+async fn from_server(upstream: Arc<UdpSocket>, socket: Arc<UdpSocket>, client: SocketAddr, link: Link) {
+    let (lane, carry) = Lane::new(link);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(carry.run(move |datagram| {
+        let socket = Arc::clone(&socket);
+        async move { drop(socket.send_to(&datagram, client).await) }
+    }));
+    let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
+    loop {
+        // An unreachable server answers with an error for each datagram; it may come back.
+        if let Ok(read) = upstream.recv(&mut buffer).await {
+            lane.offer(&buffer[..read]);
+        }
+    }
+}
+
+/// One direction of one client: applies the fault when a datagram comes in, keeps order under delay.
+struct Lane {
+    link: Link,
+    queue: mpsc::Sender<(Instant, Vec<u8>)>,
+}
+
+struct Carry(mpsc::Receiver<(Instant, Vec<u8>)>);
+
+impl Lane {
+    fn new(link: Link) -> (Self, Carry) {
+        let (queue, waiting) = mpsc::channel(IN_FLIGHT_MAX);
+        (Self { link, queue }, Carry(waiting))
+    }
+
+    fn offer(&self, datagram: &[u8]) {
+        let due = match self.link.fault() {
+            Fault::None => Instant::now(),
+            Fault::Delay(by) => Instant::now() + by,
+            Fault::Drop(share) if self.link.dice() >= share => Instant::now(),
+            Fault::Drop(_) | Fault::Cut | Fault::HalfOpen => return,
+        };
+        // A full lane drops, as the network does.
+        let _ = self.queue.try_send((due, datagram.to_vec()));
+    }
+}
+
+impl Carry {
+    async fn run<F, Fut>(mut self, send: F)
+    where
+        F: Fn(Vec<u8>) -> Fut,
+        Fut: Future<Output = ()>,
+    {
+        while let Some((due, datagram)) = self.0.recv().await {
+            tokio::time::sleep_until(due).await;
+            send(datagram).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    async fn round_trip(client: &UdpSocket) -> bool {
+        let mut buffer = [0; 16];
+        client.send(b"ping").await.is_ok()
+            && matches!(
+                tokio::time::timeout(Duration::from_millis(200), client.recv(&mut buffer)).await,
+                Ok(Ok(4))
+            )
+    }
+
+    #[tokio::test]
+    async fn a_cut_link_drops_datagrams_and_a_healed_one_passes_them() {
+        let server = UdpSocket::bind("127.0.0.1:0").await.expect("free port");
+        let server_address = server.local_addr().expect("bound");
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let mut buffer = [0; 64];
+            while let Ok((read, from)) = server.recv_from(&mut buffer).await {
+                let _ = server.send_to(&buffer[..read], from).await;
+            }
+        });
+        let proxy = UdpProxy::start(server_address, 1).await.expect("proxy");
+        let client = UdpSocket::bind("127.0.0.1:0").await.expect("free port");
+        client.connect(proxy.address()).await.expect("connects");
+        assert!(round_trip(&client).await);
+        proxy.link().set(Fault::Cut);
+        assert!(!round_trip(&client).await);
+        proxy.link().set(Fault::None);
+        assert!(round_trip(&client).await);
+    }
+}
