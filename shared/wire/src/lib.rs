@@ -1,13 +1,20 @@
 //! What travels between agents and centrals: the messages ([`proto`]), how they are cut into frames
-//! ([`frame`]), what makes a record valid ([`record`]), and how they map to the contracts of
-//! `goldentime-model` ([`convert`]).
+//! ([`frame`]), what makes a record valid ([`record`], [`limits`]), and how they map to the contracts
+//! of `goldentime-model` ([`convert`]).
 
 pub mod convert;
 pub mod frame;
+pub mod limits;
 pub mod record;
 
 /// Messages generated from `goldentime.proto`, where each field is described.
-#[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub, reason = "generated; documented in the .proto")]
+#[allow(
+    missing_docs,
+    clippy::all,
+    clippy::pedantic,
+    unreachable_pub,
+    reason = "generated; documented in the .proto"
+)]
 pub mod proto {
     include!(concat!(env!("OUT_DIR"), "/goldentime.v1.rs"));
 }

@@ -1,1 +1,355 @@
-//! See the crate's table of contents.
+//! What makes a record valid. Whatever passes [`check`] can be merged without a further look.
+
+use goldentime_model::ServiceId;
+use goldentime_model::identity::{NAME_BYTES_MAX, check_name};
+
+use crate::proto::{self, record::Body};
+use crate::{RECORD_VERSION, limits};
+
+/// Bytes of a stream's id.
+pub const STREAM_BYTES: usize = 16;
+
+/// Random id of a stream.
+pub type StreamId = [u8; STREAM_BYTES];
+
+/// Seconds since the epoch that still have nanoseconds in an `i64` (the year 2262).
+const SECOND_MAX: i64 = i64::MAX / goldentime_model::time::NANOS_PER_SECOND - 1;
+
+/// Why a record is refused. The codes are stable: dead letters and metrics carry them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// Not of a version that this build reads.
+    Version,
+    /// The stream's id has not [`STREAM_BYTES`] bytes.
+    Stream,
+    /// Numbers count from 1.
+    Number,
+    /// The partition is not the one that the service hashes to, or there is no such partition.
+    Partition,
+    /// The service is no canonical id, or a record with a body has none.
+    Service,
+    /// Host, agent, endpoint, method, metric, unit or label is empty, too long or has control
+    /// characters.
+    Name,
+    /// A time or second lies outside of what can be represented.
+    Time,
+    /// More series, buckets, samples, log records or labels than one record may have.
+    TooMany,
+    /// A text is longer than allowed.
+    TooLong,
+    /// The sketch cannot be decoded.
+    Sketch,
+    /// The sketch holds more durations than requests were counted, or the counts overflow.
+    Counts,
+    /// A value is not finite.
+    Value,
+}
+
+impl Reason {
+    /// The stable code.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Version => "version",
+            Self::Stream => "stream",
+            Self::Number => "number",
+            Self::Partition => "partition",
+            Self::Service => "service",
+            Self::Name => "name",
+            Self::Time => "time",
+            Self::TooMany => "too_many",
+            Self::TooLong => "too_long",
+            Self::Sketch => "sketch",
+            Self::Counts => "counts",
+            Self::Value => "value",
+        }
+    }
+}
+
+/// A record that is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {detail}", reason.as_str())]
+pub struct Invalid {
+    /// Stable reason.
+    pub reason: Reason,
+    /// What exactly, for the dead letter.
+    pub detail: String,
+}
+
+fn refuse<T>(reason: Reason, detail: impl Into<String>) -> Result<T, Invalid> {
+    Err(Invalid { reason, detail: detail.into() })
+}
+
+/// Checks a record against the contract with `partitions` partitions, and gives its service (`None`
+/// for a bare progress record).
+pub fn check(record: &proto::Record, partitions: u32) -> Result<Option<ServiceId>, Invalid> {
+    if record.version != RECORD_VERSION {
+        return refuse(
+            Reason::Version,
+            format!(
+                "version {} is not {RECORD_VERSION}; upgrade the central first, then agents",
+                record.version
+            ),
+        );
+    }
+    stream_id(record)?;
+    if record.number == 0 {
+        return refuse(Reason::Number, "numbers count from 1");
+    }
+    if record.partition >= partitions {
+        return refuse(Reason::Partition, format!("partition {} of {partitions}", record.partition));
+    }
+    identity("host", &record.host)?;
+    identity("agent", &record.agent)?;
+    let millis_max = SECOND_MAX * 1000;
+    if !(0..=millis_max).contains(&record.progress_ms) {
+        return refuse(Reason::Time, format!("progress_ms {}", record.progress_ms));
+    }
+    if let Some(stamps) = &record.stamps
+        && (stamps.occurred_ns < 0 || stamps.flushed_ns < 0)
+    {
+        return refuse(Reason::Time, "a stamp before the epoch");
+    }
+    let service = service(record, partitions)?;
+    match &record.body {
+        Some(Body::Deltas(deltas)) => check_deltas(deltas)?,
+        Some(Body::Samples(samples)) => check_samples(samples)?,
+        Some(Body::Logs(logs)) => check_logs(logs)?,
+        None => {}
+    }
+    Ok(service)
+}
+
+/// The id of a record's stream.
+pub fn stream_id(record: &proto::Record) -> Result<StreamId, Invalid> {
+    StreamId::try_from(record.stream.as_ref()).or_else(|_| {
+        refuse(
+            Reason::Stream,
+            format!("a stream id of {} bytes is not of {STREAM_BYTES}", record.stream.len()),
+        )
+    })
+}
+
+fn service(record: &proto::Record, partitions: u32) -> Result<Option<ServiceId>, Invalid> {
+    if record.service.is_empty() {
+        return match record.body {
+            None => Ok(None),
+            Some(_) => refuse(Reason::Service, "a record with a body names its service"),
+        };
+    }
+    let service: ServiceId = match record.service.parse() {
+        Ok(service) => service,
+        Err(error) => return refuse(Reason::Service, format!("{error}")),
+    };
+    let expected = service.partition(partitions);
+    if expected != record.partition {
+        return refuse(
+            Reason::Partition,
+            format!("{service} belongs to partition {expected} of {partitions}, not {}", record.partition),
+        );
+    }
+    Ok(Some(service))
+}
+
+fn check_deltas(deltas: &proto::Deltas) -> Result<(), Invalid> {
+    at_most("series", deltas.series.len(), limits::SERIES_MAX)?;
+    let buckets = deltas.series.iter().map(|series| series.buckets.len()).sum();
+    at_most("buckets", buckets, limits::BUCKETS_MAX)?;
+    for series in &deltas.series {
+        text("endpoint", &series.endpoint, NAME_BYTES_MAX)?;
+        text("method", &series.method, NAME_BYTES_MAX)?;
+        series.buckets.iter().try_for_each(check_bucket)?;
+    }
+    Ok(())
+}
+
+fn check_bucket(bucket: &proto::Bucket) -> Result<(), Invalid> {
+    if !(0..=SECOND_MAX).contains(&bucket.second) {
+        return refuse(Reason::Time, format!("second {}", bucket.second));
+    }
+    let total = [bucket.ok, bucket.client_error, bucket.server_error, bucket.timeout]
+        .into_iter()
+        .try_fold(0_u64, u64::checked_add)
+        .filter(|total| *total <= limits::BUCKET_REQUESTS_MAX);
+    if total.is_none() {
+        return refuse(Reason::Counts, "more requests in a second than can be");
+    }
+    Ok(())
+}
+
+fn check_samples(samples: &proto::Samples) -> Result<(), Invalid> {
+    at_most("samples", samples.samples.len(), limits::SAMPLES_MAX)?;
+    for sample in &samples.samples {
+        name("metric", &sample.name)?;
+        text("unit", &sample.unit, NAME_BYTES_MAX)?;
+        at_most("labels", sample.labels.len(), limits::LABELS_MAX)?;
+        for (label, value) in &sample.labels {
+            name("label", label)?;
+            text("label value", value, NAME_BYTES_MAX)?;
+        }
+        if !sample.value.is_finite() {
+            return refuse(Reason::Value, format!("{} is {}", sample.name, sample.value));
+        }
+        if sample.at_ns < 0 {
+            return refuse(Reason::Time, "a sample before the epoch");
+        }
+    }
+    Ok(())
+}
+
+fn check_logs(logs: &proto::Logs) -> Result<(), Invalid> {
+    at_most("log records", logs.records.len(), limits::LOG_RECORDS_MAX)?;
+    for record in &logs.records {
+        if record.at_ns < 0 {
+            return refuse(Reason::Time, "a log record before the epoch");
+        }
+        at_most("attributes", record.attributes.len(), limits::ATTRIBUTES_MAX)?;
+        no_longer("message", &record.message, limits::MESSAGE_BYTES_MAX)?;
+        for (what, value) in
+            [("level", &record.level), ("trace id", &record.trace_id), ("span id", &record.span_id)]
+        {
+            text(what, value, NAME_BYTES_MAX)?;
+        }
+        for (key, value) in &record.attributes {
+            no_longer("attribute name", key, NAME_BYTES_MAX)?;
+            no_longer("attribute", value, limits::ATTRIBUTE_BYTES_MAX)?;
+        }
+    }
+    Ok(())
+}
+
+/// A name that may become part of a service id or a key.
+fn identity(what: &str, value: &str) -> Result<(), Invalid> {
+    check_name(value).or_else(|error| refuse(Reason::Name, format!("{what}: {error}")))
+}
+
+/// A name that has to be there and may hold what routes and metric names hold.
+fn name(what: &str, value: &str) -> Result<(), Invalid> {
+    if value.is_empty() {
+        return refuse(Reason::Name, format!("{what} is empty"));
+    }
+    text(what, value, NAME_BYTES_MAX)
+}
+
+/// A text of one line that may be empty.
+fn text(what: &str, value: &str, bytes_max: usize) -> Result<(), Invalid> {
+    if value.len() > bytes_max {
+        return refuse(Reason::Name, format!("{what} of {} bytes, {bytes_max} allowed", value.len()));
+    }
+    if value.chars().any(char::is_control) {
+        return refuse(Reason::Name, format!("{what} holds a control character"));
+    }
+    Ok(())
+}
+
+/// Free text.
+fn no_longer(what: &str, value: &str, bytes_max: usize) -> Result<(), Invalid> {
+    if value.len() > bytes_max {
+        return refuse(Reason::TooLong, format!("{what} of {} bytes, {bytes_max} allowed", value.len()));
+    }
+    Ok(())
+}
+
+fn at_most(what: &str, count: usize, max: usize) -> Result<(), Invalid> {
+    if count > max {
+        return refuse(Reason::TooMany, format!("{count} {what} in one record, {max} allowed"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PARTITIONS: u32 = 4;
+
+    fn record() -> proto::Record {
+        let service = ServiceId::new("shop", "prod", "order-api").expect("valid");
+        let bucket = proto::Bucket { second: 1_700_000_000, ok: 3, ..Default::default() };
+        let series = proto::SeriesDelta {
+            endpoint: "/orders/{id}".into(),
+            method: "GET".into(),
+            buckets: vec![bucket],
+        };
+        proto::Record {
+            version: RECORD_VERSION,
+            stream: vec![7; STREAM_BYTES].into(),
+            partition: service.partition(PARTITIONS),
+            number: 1,
+            service: service.to_string(),
+            host: "web-1".into(),
+            agent: "a1".into(),
+            body: Some(Body::Deltas(proto::Deltas { series: vec![series] })),
+            ..Default::default()
+        }
+    }
+
+    fn bucket(record: &mut proto::Record) -> &mut proto::Bucket {
+        match &mut record.body {
+            Some(Body::Deltas(deltas)) => &mut deltas.series[0].buckets[0],
+            _ => panic!("the record has deltas"),
+        }
+    }
+
+    fn reason(change: impl FnOnce(&mut proto::Record)) -> Option<Reason> {
+        let mut record = record();
+        change(&mut record);
+        check(&record, PARTITIONS).err().map(|invalid| invalid.reason)
+    }
+
+    #[test]
+    fn a_record_as_agents_make_it_is_valid() {
+        let service = check(&record(), PARTITIONS).expect("valid").expect("named");
+        assert_eq!(service.service(), "order-api");
+    }
+
+    #[test]
+    fn bare_progress_needs_no_service() {
+        let bare = proto::Record { service: String::new(), body: None, ..record() };
+        assert_eq!(check(&bare, PARTITIONS), Ok(None));
+        assert_eq!(reason(|record| record.service.clear()), Some(Reason::Service));
+    }
+
+    #[test]
+    fn each_broken_part_is_refused_with_its_own_reason() {
+        assert_eq!(reason(|record| record.version = 2), Some(Reason::Version));
+        assert_eq!(reason(|record| record.stream = vec![1; 15].into()), Some(Reason::Stream));
+        assert_eq!(reason(|record| record.number = 0), Some(Reason::Number));
+        assert_eq!(reason(|record| record.partition = PARTITIONS), Some(Reason::Partition));
+        assert_eq!(
+            reason(|record| record.partition = (record.partition + 1) % PARTITIONS),
+            Some(Reason::Partition)
+        );
+        assert_eq!(reason(|record| record.service = "order-api".into()), Some(Reason::Service));
+        assert_eq!(reason(|record| record.host = "a{b".into()), Some(Reason::Name));
+        assert_eq!(reason(|record| record.agent.clear()), Some(Reason::Name));
+        assert_eq!(reason(|record| record.progress_ms = -1), Some(Reason::Time));
+        assert_eq!(reason(|record| bucket(record).second = i64::MAX), Some(Reason::Time));
+        assert_eq!(reason(|record| bucket(record).timeout = u64::MAX), Some(Reason::Counts));
+    }
+
+    #[test]
+    fn more_buckets_than_a_record_may_hold_are_refused() {
+        let many = |record: &mut proto::Record| {
+            let one = bucket(record).clone();
+            if let Some(Body::Deltas(deltas)) = &mut record.body {
+                deltas.series[0].buckets = vec![one; limits::BUCKETS_MAX + 1];
+            }
+        };
+        assert_eq!(reason(many), Some(Reason::TooMany));
+    }
+
+    #[test]
+    fn a_sample_that_is_not_finite_is_refused() {
+        let sample = proto::Sample { name: "queue".into(), value: f64::NAN, ..Default::default() };
+        let body = Body::Samples(proto::Samples { samples: vec![sample] });
+        assert_eq!(reason(|record| record.body = Some(body)), Some(Reason::Value));
+    }
+
+    #[test]
+    fn a_log_message_above_its_limit_is_refused() {
+        let message = "x".repeat(limits::MESSAGE_BYTES_MAX + 1);
+        let logs = proto::Logs { records: vec![proto::LogRecord { message, ..Default::default() }] };
+        assert_eq!(reason(|record| record.body = Some(Body::Logs(logs))), Some(Reason::TooLong));
+    }
+}
