@@ -1,1 +1,3 @@
-//! Benchmarks behind make bench-*
+//! What the benchmarks behind `make bench-*` share: how they tell their figures ([`report`]).
+
+pub mod report;
