@@ -2,12 +2,23 @@
 //! changed ([`transition`]).
 //!
 //! A touched second is projected onto what each rule counts ([`project`]), kept as running sums
-//! ([`ring`]), judged with what is expected but unseen by a state machine for each instance
-//! ([`instance`]), all of it driven by the [`engine`] of a partition; [`explain`] says in words what
-//! was found, and [`silence`] is the alert of a host that is heard no more.
+//! ([`ring`]), and judged together with what is expected but unseen ([`expectation`]) by a state
+//! machine for each [`instance`]; [`judge`] holds the rules of one service, [`engine`] those of one
+//! partition. [`explain`] says in words what was found. [`silence`] is the alert of a host that is
+//! heard no more, [`incomplete`] that of a service of which nothing can be said.
 
+pub mod engine;
+pub mod expectation;
+pub mod explain;
 pub mod handle;
+pub mod incomplete;
+pub mod instance;
+pub mod judge;
+pub mod project;
 pub mod ring;
 pub mod rule;
+pub mod silence;
 pub mod status;
+#[cfg(test)]
+mod testing;
 pub mod transition;

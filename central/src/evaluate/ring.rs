@@ -22,7 +22,9 @@ pub struct Tally {
 }
 
 impl Tally {
-    const fn plus(self, other: Self) -> Self {
+    /// The sum of both.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
         Self {
             seen: self.seen.saturating_add(other.seen),
             bad_low: self.bad_low.saturating_add(other.bad_low),

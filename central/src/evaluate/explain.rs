@@ -1,0 +1,314 @@
+//! A finding in words: the window's value with its bounds, and which hosts and endpoints it comes from.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use goldentime_model::{Alert, Labels};
+use goldentime_windows::{Aggregate, SecondCell};
+
+use super::engine::Subject;
+use super::project::{Part, Projection};
+use super::ring::Tally;
+use super::rule::{Condition, Measure};
+use super::transition::Change;
+
+/// Annotation that says why an alert was closed when it was not by getting better.
+pub const RESOLVED_BECAUSE: &str = "resolved_because";
+
+/// At most this many hosts and endpoints are named.
+const NAMED_MAX: usize = 3;
+
+/// A host or endpoint is to blame alone from this share of the bad events.
+const CULPRIT_SHARE: f64 = 0.5;
+
+/// How far back a long window is looked into for where its bad events come from, in seconds.
+pub const EXPLAINED_S_MAX: u32 = 60;
+
+/// What of a window came from where.
+#[derive(Debug, Default)]
+struct Blame {
+    whole: Tally,
+    hosts: Vec<(String, Tally)>,
+    endpoints: Vec<(String, Tally)>,
+    latency: Aggregate,
+    worst_reading: Option<(String, f64)>,
+}
+
+/// Writes what `cells`, the seconds of the subject's window, say into the alert's annotations.
+///
+/// Annotations of the rule's author are kept; `summary` is only written where there is none.
+/// Sets `value`, `window`, `hosts`, `endpoints`, `host` (where one host is to blame), `p50`, `p95`,
+/// `p99` for latency rules, `summary` and `summary_ko`.
+pub fn annotate(
+    alert: &mut Alert,
+    change: Change,
+    subject: &Subject,
+    cells: &[SecondCell],
+    value: Option<&str>,
+) {
+    let projection = &subject.projection;
+    let rule = projection.rule();
+    let blame = blame(projection, &subject.part, cells);
+    let window = duration(Duration::from_secs(u64::from(rule.window_s)));
+    let value = value.map_or_else(|| value_of(projection, &blame), str::to_owned);
+    let mut facts = Labels::new();
+    facts.insert("value".into(), value.clone());
+    facts.insert("window".into(), window.clone());
+    let culprit = culprit(&blame.hosts, &blame.whole);
+    if let Some((host, _)) = culprit {
+        facts.insert("host".into(), host.to_owned());
+    }
+    for (name, parts) in [("hosts", &blame.hosts), ("endpoints", &blame.endpoints)] {
+        let told = contributions(parts, &blame.whole);
+        if !told.is_empty() {
+            facts.insert(name.into(), told);
+        }
+    }
+    if matches!(rule.measure, Measure::Latency { .. }) {
+        for (name, quantile) in [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)] {
+            if let Some(seconds) = blame.latency.latency.quantile(quantile) {
+                facts.insert(name.into(), format!("{} ±0.54%", seconds_text(seconds)));
+            }
+        }
+    }
+    let subject_name = subject_name(alert);
+    let from = culprit.map(|(host, share)| (host, share, blame.hosts.len()));
+    let (english, korean) = summaries(projection, change, &subject_name, &value, &window, from);
+    facts.insert("summary_ko".into(), korean);
+    if !rule.annotations.contains_key("summary") {
+        facts.insert("summary".into(), english);
+    }
+    alert.annotations.extend(facts);
+}
+
+fn blame(projection: &Projection, part: &Part, cells: &[SecondCell]) -> Blame {
+    let mut blame = Blame::default();
+    let mut hosts = std::collections::BTreeMap::<&str, Tally>::new();
+    let mut endpoints = std::collections::BTreeMap::<String, Tally>::new();
+    for cell in cells {
+        projection.tallies(cell, |of, tally| {
+            if of == *part {
+                blame.whole = blame.whole.plus(tally);
+            }
+        });
+        projection.worst_reading(cell, &mut blame.worst_reading);
+        match part {
+            Part::Service => {
+                blame.latency.latency.merge(&cell.total.latency);
+                for (host, aggregate) in &cell.hosts {
+                    let slot = hosts.entry(host).or_default();
+                    *slot = slot.plus(projection.tally(aggregate));
+                }
+                for (key, aggregate) in &cell.endpoints {
+                    let slot = endpoints.entry(format!("{} {}", key.method, key.endpoint)).or_default();
+                    *slot = slot.plus(projection.tally(aggregate));
+                }
+            }
+            Part::Endpoint(key) => {
+                if let Some(aggregate) = cell.endpoints.get(key) {
+                    blame.latency.latency.merge(&aggregate.latency);
+                }
+            }
+            Part::Host(host) => {
+                if let Some(aggregate) = cell.hosts.get(host) {
+                    blame.latency.latency.merge(&aggregate.latency);
+                }
+            }
+        }
+    }
+    blame.hosts = hosts.into_iter().map(|(host, tally)| (host.to_owned(), tally)).collect();
+    blame.endpoints = endpoints.into_iter().collect();
+    blame
+}
+
+/// The one part that most bad events come from, though others were seen too.
+fn culprit<'a>(parts: &'a [(String, Tally)], whole: &Tally) -> Option<(&'a str, f64)> {
+    let (name, tally) = parts.iter().max_by_key(|(_, tally)| tally.bad_high)?;
+    let share = tally.bad_high as f64 / whole.bad_high.max(1) as f64;
+    (parts.len() > 1 && tally.bad_high > 0 && share >= CULPRIT_SHARE).then_some((name, share.min(1.0)))
+}
+
+/// The worst parts as `web-7: 120 of 124 bad (97% of all bad)`.
+fn contributions(parts: &[(String, Tally)], whole: &Tally) -> String {
+    let mut worst: Vec<_> = parts.iter().filter(|(_, tally)| tally.bad_high > 0).collect();
+    worst.sort_by_key(|(_, tally)| std::cmp::Reverse(tally.bad_high));
+    let mut text = String::new();
+    for (name, tally) in worst.iter().take(NAMED_MAX) {
+        let of_all = tally.bad_high as f64 / whole.bad_high.max(1) as f64;
+        let separator = if text.is_empty() { "" } else { "; " };
+        let (bad, seen, of_all) = (tally.bad_high, tally.seen, percent(of_all.min(1.0)));
+        let _ = write!(text, "{separator}{name}: {bad} of {seen} bad ({of_all} of all bad)");
+    }
+    if worst.len() > NAMED_MAX {
+        let _ = write!(text, "; {} more", worst.len() - NAMED_MAX);
+    }
+    text
+}
+
+fn value_of(projection: &Projection, blame: &Blame) -> String {
+    let Tally { seen, bad_low, bad_high } = blame.whole;
+    let rule = projection.rule();
+    let share = |bad: u64| bad as f64 / seen.max(1) as f64;
+    match (&rule.measure, rule.condition) {
+        (Measure::Traffic, Condition::RateBelow(floor)) => {
+            let rate = seen as f64 / f64::from(rule.window_s.min(EXPLAINED_S_MAX));
+            format!("{rate:.2} requests/s, floor {floor} requests/s")
+        }
+        (Measure::Latency { threshold_s }, _) => {
+            let threshold = seconds_text(*threshold_s);
+            if bad_low == bad_high {
+                format!(
+                    "{} of requests slower than {threshold} ({bad_high} of {seen})",
+                    percent(share(bad_high))
+                )
+            } else {
+                let (low, high) = (percent(share(bad_low)), percent(share(bad_high)));
+                format!(
+                    "{low} to {high} of requests slower than {threshold} ({bad_low} to {bad_high} of {seen})"
+                )
+            }
+        }
+        (Measure::Saturation { metric, threshold }, _) => match &blame.worst_reading {
+            Some((name, reading)) => {
+                format!("{name} at {reading:.3}, limit {threshold}; {bad_high} of {seen} readings above")
+            }
+            None => format!("{metric}: {bad_high} of {seen} readings above {threshold}"),
+        },
+        _ => format!("{} of requests bad ({bad_high} of {seen})", percent(share(bad_high))),
+    }
+}
+
+fn summaries(
+    projection: &Projection,
+    change: Change,
+    subject: &str,
+    value: &str,
+    window: &str,
+    culprit: Option<(&str, f64, usize)>,
+) -> (String, String) {
+    let limit = match projection.rule().condition {
+        Condition::BadShareAbove(limit) => format!(", limit {}", percent(limit)),
+        Condition::RateBelow(_) => String::new(),
+    };
+    if change == Change::Resolved {
+        return (
+            format!("{subject} is healthy again: {value} over {window}"),
+            format!("{subject} 정상 복구: 최근 {window} 동안 {value}"),
+        );
+    }
+    let (mut from, mut from_ko) = (String::new(), String::new());
+    if let Some((host, share, hosts)) = culprit {
+        let share = percent(share);
+        from = format!("; host {host} of {hosts} causes {share} of it");
+        from_ko = format!("; 호스트 {hosts}대 중 {host}에서 {share} 발생");
+    }
+    (
+        format!("{subject}: {value} over {window}{limit}{from}"),
+        format!("{subject} 이상: 최근 {window} 동안 {value}{from_ko}"),
+    )
+}
+
+/// What the alert is about, as its labels name it.
+fn subject_name(alert: &Alert) -> String {
+    use goldentime_model::alert::label;
+    let get = |name| alert.labels.get(name).map(String::as_str);
+    let service = get(label::SERVICE).unwrap_or_default();
+    match (get(label::METHOD), get(label::ENDPOINT), get(label::HOST)) {
+        (Some(method), Some(endpoint), _) => format!("{service} {method} {endpoint}"),
+        (_, _, Some(host)) if !service.ends_with(host) => format!("{service} on {host}"),
+        _ => service.to_owned(),
+    }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1}%", share * 100.0)
+}
+
+fn seconds_text(seconds: f64) -> String {
+    if seconds < 0.001 {
+        format!("{:.0} µs", seconds * 1e6)
+    } else if seconds < 1.0 {
+        format!("{:.1} ms", seconds * 1e3)
+    } else {
+        format!("{seconds:.2} s")
+    }
+}
+
+fn duration(duration: Duration) -> String {
+    match duration.as_secs() {
+        whole if whole >= 60 && whole.is_multiple_of(60) => format!("{} min", whole / 60),
+        whole => format!("{whole} s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use goldentime_model::{AlertStatus, Fingerprint, Outcome, Second, Severity, StageTimes, UnixNanos};
+
+    use super::super::testing::rule;
+    use super::*;
+
+    fn alert() -> Alert {
+        let labels = Labels::from([("service".into(), "shop".into()), ("alertname".into(), "errors".into())]);
+        Alert {
+            fingerprint: Fingerprint::of(&labels),
+            episode: "e".into(),
+            status: AlertStatus::Firing,
+            severity: Severity::Critical,
+            labels,
+            annotations: Labels::new(),
+            first_breach: Second(1),
+            starts_at: UnixNanos(0),
+            ends_at: None,
+            stages: StageTimes::default(),
+        }
+    }
+
+    fn twenty_hosts_one_bad() -> SecondCell {
+        let mut cell = SecondCell::default();
+        for host in 0..20 {
+            let mut aggregate = Aggregate::default();
+            aggregate.counts.add_outcome(Outcome::Ok, 90);
+            aggregate.counts.add_outcome(Outcome::ServerError, if host == 7 { 60 } else { 0 });
+            cell.total.counts.add(&aggregate.counts);
+            cell.hosts.insert(format!("web-{host:02}").into(), aggregate);
+        }
+        cell
+    }
+
+    #[test]
+    fn of_twenty_hosts_one_turned_bad_and_the_alert_names_it() {
+        let errors = rule("errors", Measure::Availability { bad: vec![Outcome::ServerError] });
+        let subject = Subject {
+            projection: Arc::new(Projection::new(Arc::new(errors))),
+            part: Part::Service,
+            until: Second(10),
+        };
+        let mut alert = alert();
+        annotate(
+            &mut alert,
+            Change::Fired,
+            &subject,
+            &[twenty_hosts_one_bad(), twenty_hosts_one_bad()],
+            None,
+        );
+        assert_eq!(alert.annotations["host"], "web-07");
+        assert_eq!(alert.annotations["hosts"], "web-07: 120 of 300 bad (100.0% of all bad)");
+        assert!(alert.annotations["summary"].contains("host web-07 of 20 causes 100.0% of it"));
+        assert!(alert.annotations["summary_ko"].contains("호스트 20대 중 web-07"));
+    }
+
+    #[test]
+    fn a_summary_that_the_author_wrote_is_kept() {
+        let mut errors = rule("errors", Measure::Availability { bad: vec![Outcome::ServerError] });
+        errors.annotations.insert("summary".into(), "Orders fail".into());
+        let mut alert = alert();
+        alert.annotations = errors.annotations.clone();
+        let projection = Arc::new(Projection::new(Arc::new(errors)));
+        let subject = Subject { projection, part: Part::Service, until: Second(10) };
+        annotate(&mut alert, Change::Fired, &subject, &[twenty_hosts_one_bad()], None);
+        assert_eq!(alert.annotations["summary"], "Orders fail");
+    }
+}
