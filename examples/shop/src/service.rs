@@ -44,8 +44,7 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
     let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build()?;
-    let running =
-        Arc::new(Running { service, neighbours, client, switch: Switch::default(), access_log });
+    let running = Arc::new(Running { service, neighbours, client, switch: Switch::default(), access_log });
     let router = Router::new()
         .fallback(answer)
         .layer(middleware::from_fn_with_state(Arc::clone(&running), log_access))

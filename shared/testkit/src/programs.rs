@@ -1,1 +1,282 @@
-//! Goldentime's own programs, started from the build folder.
+//! Goldentime's own programs, started from the build folder with configurations of their own.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rustix::process::Signal;
+
+use crate::http_client;
+use crate::ports;
+use crate::process::{Process, Program};
+
+/// How long a program may take to start, with a debug build on a busy machine.
+const START_MAX: Duration = Duration::from_secs(30);
+
+/// The folder with the programs: `GOLDENTIME_BIN_DIR`, else where the running test was built.
+pub fn bin_dir() -> Result<PathBuf> {
+    if let Some(folder) = std::env::var_os("GOLDENTIME_BIN_DIR") {
+        return Ok(PathBuf::from(folder));
+    }
+    let own = std::env::current_exe().context("path of the running program")?;
+    let folder = own.parent().context("a program stands in a folder")?;
+    let folder = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
+    Ok(folder.to_owned())
+}
+
+/// The path of one of the project's programs; says how to build it when it is not there.
+pub fn program(name: &str) -> Result<PathBuf> {
+    let path = bin_dir()?.join(name);
+    anyhow::ensure!(path.is_file(), "{} is not built: run `cargo build --workspace --bins`", path.display());
+    Ok(path)
+}
+
+/// How a central is to be started.
+pub struct CentralConfig {
+    /// Its folder: configuration, state, rules and output.
+    pub folder: PathBuf,
+    /// Dashboard and API.
+    pub http_port: u16,
+    /// Agents.
+    pub agents_port: u16,
+    /// Rule files.
+    pub slo_dir: PathBuf,
+    /// What stands under `notify:`, indented by two spaces.
+    pub notify_yaml: String,
+    /// Further top-level YAML.
+    pub extra_yaml: String,
+}
+
+/// A running central.
+pub struct Central {
+    /// How it was started; another start with it is a restart.
+    pub config: CentralConfig,
+    process: Process,
+}
+
+impl CentralConfig {
+    /// A central on free ports that sends its alerts to `webhook`.
+    pub fn new(folder: &Path, webhook: Option<&str>) -> Result<Self> {
+        let slo_dir = folder.join("slo");
+        std::fs::create_dir_all(&slo_dir).with_context(|| format!("folder {}", slo_dir.display()))?;
+        let notify_yaml = webhook.map_or_else(String::new, |url| {
+            format!("  channels:\n    - name: test\n      type: webhook\n      url: {url}\n")
+        });
+        Ok(Self {
+            folder: folder.to_owned(),
+            http_port: ports::free_tcp(),
+            agents_port: ports::free_udp(),
+            slo_dir,
+            notify_yaml,
+            extra_yaml: String::new(),
+        })
+    }
+
+    /// The configuration file's path.
+    #[must_use]
+    pub fn file(&self) -> PathBuf {
+        self.folder.join("central.yaml")
+    }
+
+    fn write(&self) -> Result<()> {
+        let mut text = format!(
+            "http:\n  listen: 127.0.0.1:{}\nagents:\n  listen: 127.0.0.1:{}\nstate_dir: {}\nslo_dir: {}\n{}",
+            self.http_port,
+            self.agents_port,
+            self.folder.join("state").display(),
+            self.slo_dir.display(),
+            self.extra_yaml,
+        );
+        if !self.notify_yaml.is_empty() {
+            text.push_str("notify:\n");
+            text.push_str(&self.notify_yaml);
+        }
+        std::fs::write(self.file(), text).with_context(|| format!("{}", self.file().display()))
+    }
+
+    /// Starts it and waits until it is ready to take data.
+    pub async fn start(self) -> Result<Central> {
+        self.write()?;
+        let mut process = Program::new("central", program("goldentime-central")?, &self.folder)
+            .args(["serve".into(), "--config".into(), self.file().into_os_string()])
+            .start()?;
+        let url = format!("http://127.0.0.1:{}/readyz", self.http_port);
+        let client = http_client();
+        process
+            .ready(START_MAX, || async {
+                matches!(client.get(&url).send().await, Ok(answer) if answer.status().is_success())
+            })
+            .await?;
+        Ok(Central { config: self, process })
+    }
+}
+
+impl Central {
+    /// Base URL of dashboard and API.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.config.http_port)
+    }
+
+    /// The process.
+    #[must_use]
+    pub const fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// Gets JSON from the API.
+    pub async fn get(&self, path: &str) -> Result<serde_json::Value> {
+        let url = format!("{}{path}", self.url());
+        let answer = http_client().get(&url).send().await.with_context(|| url.clone())?;
+        answer.error_for_status()?.json().await.with_context(|| url)
+    }
+
+    /// A new join token for `project`.
+    pub fn join_token(&self, project: &str) -> Result<String> {
+        let output = std::process::Command::new(program("goldentime-central")?)
+            .args(["token", "create", "--project", project, "--config"])
+            .arg(self.config.file())
+            .output()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let token = text.split_whitespace().find(|word| word.starts_with("gt1."));
+        token.map(str::to_owned).with_context(|| {
+            format!("`token create` printed no token: {text}{}", String::from_utf8_lossy(&output.stderr))
+        })
+    }
+
+    /// Kills it with SIGKILL and gives its configuration back for another start.
+    #[must_use]
+    pub fn kill9(mut self) -> CentralConfig {
+        self.process.kill9();
+        self.config
+    }
+
+    /// Asks it to stop and fails unless it ends by itself with success.
+    pub async fn stop(mut self) -> Result<CentralConfig> {
+        let status = self.process.stop(START_MAX).await?;
+        anyhow::ensure!(status.success(), "central ended with {status}:\n{}", self.process.output());
+        Ok(self.config)
+    }
+}
+
+/// How an agent is to be started.
+#[derive(Clone)]
+pub struct AgentConfig {
+    /// Its folder: configuration, state and output.
+    pub folder: PathBuf,
+    /// Where the central listens, or a proxy before it.
+    pub central: String,
+    /// Join token.
+    pub token: String,
+    /// Name of the host that it says it is.
+    pub host: String,
+    /// What stands under `inputs:`, indented by two spaces.
+    pub inputs_yaml: String,
+    /// Further top-level YAML.
+    pub extra_yaml: String,
+    /// A command that the agent is started through, such as `faketime -f +600s`.
+    pub through: Vec<String>,
+}
+
+/// A running agent.
+pub struct Agent {
+    /// How it was started; another start with it is a restart.
+    pub config: AgentConfig,
+    process: Process,
+}
+
+impl AgentConfig {
+    /// An agent that says it is `host` and reads nothing yet.
+    pub fn new(folder: &Path, central: &str, token: &str, host: &str) -> Result<Self> {
+        std::fs::create_dir_all(folder).with_context(|| format!("folder {}", folder.display()))?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            central: central.to_owned(),
+            token: token.to_owned(),
+            host: host.to_owned(),
+            inputs_yaml: String::new(),
+            extra_yaml: String::new(),
+            through: Vec::new(),
+        })
+    }
+
+    /// Tails an access log in [`crate::nginx::LOG_FORMAT`] as the service `service`.
+    #[must_use]
+    pub fn tail(mut self, name: &str, log: &Path, service: &str) -> Self {
+        use std::fmt::Write as _;
+        if self.inputs_yaml.is_empty() {
+            self.inputs_yaml.push_str("  tail:\n");
+        }
+        let (log, format) = (log.display(), crate::nginx::LOG_FORMAT);
+        let _ = write!(
+            self.inputs_yaml,
+            "    - name: {name}\n      paths: ['{log}']\n      service: {service}\n      start_at: beginning\n      \
+             format:\n        type: nginx\n        log_format: '{format}'\n"
+        );
+        self
+    }
+
+    /// The configuration file's path.
+    #[must_use]
+    pub fn file(&self) -> PathBuf {
+        self.folder.join("agent.yaml")
+    }
+
+    /// The state folder.
+    #[must_use]
+    pub fn state_dir(&self) -> PathBuf {
+        self.folder.join("state")
+    }
+
+    fn write(&self) -> Result<()> {
+        let text = format!(
+            "central:\n  address: {}\n  join_token: {}\nhost: {}\nstate_dir: {}\ninputs:\n{}\n{}",
+            self.central,
+            self.token,
+            self.host,
+            self.state_dir().display(),
+            self.inputs_yaml,
+            self.extra_yaml,
+        );
+        std::fs::write(self.file(), text).with_context(|| format!("{}", self.file().display()))
+    }
+
+    /// Starts it. Whether it reaches its central is the test's matter.
+    pub fn start(self) -> Result<Agent> {
+        self.write()?;
+        let mut command = self.through.clone();
+        command.push(program("goldentime-agent")?.display().to_string());
+        command.extend(["run", "--config"].map(str::to_owned));
+        command.push(self.file().display().to_string());
+        let name = format!("agent-{}", self.host);
+        let process = Program::new(&name, &command[0], &self.folder).args(&command[1..]).start()?;
+        Ok(Agent { config: self, process })
+    }
+}
+
+impl Agent {
+    /// The process.
+    #[must_use]
+    pub const fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// Kills it with SIGKILL and gives its configuration back for another start.
+    #[must_use]
+    pub fn kill9(mut self) -> AgentConfig {
+        self.process.kill9();
+        self.config
+    }
+
+    /// Stops it from running without ending it, or lets it go on.
+    pub fn pause(&self, paused: bool) -> Result<()> {
+        self.process.signal(if paused { Signal::STOP } else { Signal::CONT })
+    }
+
+    /// Asks it to stop and fails unless it ends by itself with success.
+    pub async fn stop(mut self) -> Result<AgentConfig> {
+        let status = self.process.stop(START_MAX).await?;
+        anyhow::ensure!(status.success(), "agent ended with {status}:\n{}", self.process.output());
+        Ok(self.config)
+    }
+}

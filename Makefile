@@ -1,0 +1,65 @@
+# Goldentime. `make help` lists what there is.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+PROGRAMS := -p goldentime-agent -p goldentime-central -p goldentime-shop
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z%-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Build all, start a shop with central and agent, break it, and show the page arriving
+	@scripts/setup demo
+	$(MAKE) --no-print-directory dashboard
+	$(CARGO) build $(PROGRAMS) --bins
+	@$(CARGO) run --quiet -p goldentime-shop --bin goldentime-demo
+
+.PHONY: test
+test: ## Every unit and conformance test, one end-to-end run a path, a browser smoke test
+	@scripts/setup test
+	$(MAKE) --no-print-directory lint dashboard-test
+	$(CARGO) build --workspace --all-targets
+	$(CARGO) test --workspace
+
+.PHONY: test-full
+test-full: test ## The same with long fault matrices and all screenshots
+	GOLDENTIME_TEST_FULL=1 $(CARGO) test -p goldentime-e2e -- --nocapture
+	cd central/dashboard && npm run --silent screenshots
+
+.PHONY: lint
+lint: dashboard ## Formatting and lints of the whole tree
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+.PHONY: dashboard
+dashboard: ## Build the dashboard that the central carries
+	@scripts/setup dashboard
+	cd central/dashboard && npm run --silent build
+
+.PHONY: dashboard-test
+dashboard-test: dashboard ## Types, lints and unit tests of the dashboard
+	cd central/dashboard && npm run --silent lint && npm run --silent test
+
+.PHONY: docs
+docs: ## Write the generated references anew
+	UPDATE=1 $(CARGO) test -p goldentime-model -p goldentime-agent -p goldentime-central generated_
+
+bench-%: ## Run one benchmark: sketch, alert, agent, central (RUNS=n shortens or lengthens it)
+	@scripts/setup bench
+	$(CARGO) build --release $(PROGRAMS) -p goldentime-perf --bins
+	@GOLDENTIME_BIN_DIR=$(CURDIR)/target/release target/release/bench-$*
+
+.PHONY: dist
+dist: dashboard ## Release binaries of agent and central in target/dist
+	$(CARGO) build --release -p goldentime-agent -p goldentime-central --bins
+	mkdir -p target/dist
+	cp target/release/goldentime-agent target/release/goldentime-central target/dist/
+	cd target/dist && sha256sum goldentime-agent goldentime-central > SHA256SUMS
+
+.PHONY: clean
+clean: ## Remove everything that was built
+	$(CARGO) clean
+	rm -rf central/dashboard/dist central/dashboard/node_modules

@@ -1,0 +1,142 @@
+//! `goldentime-demo`: starts everything on one machine, breaks a service, and shows the page.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use goldentime_shop::demo::pages::{self, Receiver};
+use goldentime_shop::demo::stack::{self, Stack};
+use goldentime_shop::fault::Fault;
+use goldentime_testkit::ports;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{Instant, sleep, timeout};
+
+/// How long the broken service stays broken after its page.
+const BROKEN_FOR: Duration = Duration::from_secs(15);
+/// How long the page may take before the demo says that it failed.
+const PAGE_WITHIN: Duration = Duration::from_secs(15);
+
+/// Starts a shop with Goldentime over it, breaks a service, and shows the page arriving.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// Seconds of calm before the fault.
+    #[arg(long, default_value_t = 12, env = "DEMO_CALM_SECONDS")]
+    calm_seconds: u64,
+    /// End after the page instead of going on until Ctrl-C; fails when no page arrived.
+    #[arg(long, env = "DEMO_ONCE")]
+    once: bool,
+    /// Port of the dashboard; any free one when it is taken.
+    #[arg(long, default_value_t = 7700)]
+    port: u16,
+    /// Rule files.
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/slo"))]
+    slo_dir: PathBuf,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("demo: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> Result<()> {
+    goldentime_runtime::logging::start("warn", goldentime_runtime::logging::LogFormat::Text)
+        .map_err(anyhow::Error::msg)?;
+    let folder = tempfile::Builder::new().prefix("goldentime-demo-").tempdir()?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut receiver = pages::receive().await?;
+    println!("Starting the shop, the central and an agent …");
+    let stack = tokio::select! {
+        stack = stack::start(folder.path(), &arguments.slo_dir, &receiver.url, dashboard_port(arguments.port)) => stack?,
+        _ = interrupt.recv() => return Ok(()),
+        _ = terminate.recv() => return Ok(()),
+    };
+    introduce(&stack, folder.path());
+    let story = tokio::select! {
+        story = tell(arguments, &stack, &mut receiver) => story,
+        _ = interrupt.recv() => Ok(()),
+        _ = terminate.recv() => Ok(()),
+    };
+    println!("\nStopping …");
+    let stopped = stack.stop().await;
+    if story.is_err() || stopped.is_err() {
+        println!("Output of all programs is kept in {}", folder.keep().display());
+    }
+    story.and(stopped)
+}
+
+/// The wanted port, or a free one when somebody has it.
+fn dashboard_port(wanted: u16) -> u16 {
+    match std::net::TcpListener::bind(("127.0.0.1", wanted)) {
+        Ok(_) => wanted,
+        Err(_) => ports::free_tcp(),
+    }
+}
+
+fn introduce(stack: &Stack, folder: &Path) {
+    let front =
+        if stack.nginx.is_some() { "behind a real nginx" } else { "without nginx: it is not installed" };
+    println!("\n  Dashboard  {}/", stack.central.url());
+    println!("  Shop       five services {front}, 60 requests a second");
+    println!("  Files      {}\n", folder.display());
+}
+
+/// Calm, fault, page, recovery; then whatever comes until somebody stops it.
+async fn tell(arguments: &Arguments, stack: &Stack, receiver: &mut Receiver) -> Result<()> {
+    println!("All is calm for {} s. Then payment-api breaks.", arguments.calm_seconds);
+    let calm = Instant::now() + Duration::from_secs(arguments.calm_seconds);
+    while let Ok(Some(page)) = tokio::time::timeout_at(calm, receiver.pages.recv()).await {
+        if arguments.once {
+            bail!("a page arrived while all was calm: {:?}", page.alerts);
+        }
+        print(&page)?;
+    }
+
+    println!("\nFault: payment-api now answers half of its requests with 500.");
+    let broken = Fault { errors: 0.5, ..Fault::default() };
+    stack.inject("payment-api", broken).await?;
+    let page = timeout(PAGE_WITHIN, receiver.pages.recv()).await;
+    let page = page.ok().flatten().with_context(|| {
+        format!("no page within {PAGE_WITHIN:?}; the central says:\n{}", stack.central.process().output())
+    })?;
+    print(&page)?;
+    if arguments.once {
+        return Ok(());
+    }
+
+    let healed = async {
+        sleep(BROKEN_FOR).await;
+        println!("\npayment-api is healed.");
+        let healed = stack.inject("payment-api", Fault::default()).await;
+        println!("Ctrl-C ends the demo.");
+        healed
+    };
+    tokio::pin!(healed);
+    let mut is_healed = false;
+    loop {
+        tokio::select! {
+            result = &mut healed, if !is_healed => {
+                result?;
+                is_healed = true;
+            }
+            page = receiver.pages.recv() => print(&page.context("the receiver of pages ended")?)?,
+        }
+    }
+}
+
+fn print(page: &pages::Page) -> Result<()> {
+    for alert in &page.alerts {
+        println!("\n{}", alert.render(page.arrived)?);
+    }
+    Ok(())
+}
