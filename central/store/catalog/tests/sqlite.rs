@@ -1,0 +1,75 @@
+//! The SQLite backend: the suite, and what is its own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use goldentime_catalog::{Catalogue, CatalogueError, Claim, PageKey, PageKind, SqliteCatalogue, conformance};
+use goldentime_model::{Second, UnixNanos};
+use sqlx::Connection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+
+fn claim() -> Claim {
+    Claim {
+        pages: vec![PageKey { episode: "e".into(), kind: PageKind::Fired }],
+        channel: "ops".into(),
+        owner: "me".into(),
+        now: UnixNanos(0),
+        lease_until: Second(30).start(),
+    }
+}
+
+#[tokio::test]
+async fn the_backend_passes_the_suite() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let files = AtomicU32::new(0);
+    conformance::run(|| {
+        let path = dir.path().join(format!("{}.db", files.fetch_add(1, Ordering::Relaxed)));
+        async move { Arc::new(SqliteCatalogue::open(&path).await.expect("opens")) as Arc<dyn Catalogue> }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_written_is_there_after_opening_again() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("catalogue.db");
+    let first = SqliteCatalogue::open(&path).await.expect("opens");
+    assert_eq!(first.claim(claim()).await.expect("claims").len(), 1);
+    first.close().await;
+    let second = SqliteCatalogue::open(&path).await.expect("opens again");
+    let other = Claim { owner: "another".into(), ..claim() };
+    assert_eq!(second.claim(other).await.expect("claims"), []);
+}
+
+#[tokio::test]
+async fn a_file_of_a_newer_version_is_refused_with_the_way_out() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("catalogue.db");
+    SqliteCatalogue::open(&path).await.expect("opens").close().await;
+    let mut raw = connect(&path).await;
+    sqlx::query("INSERT INTO layout (version) VALUES (99)").execute(&mut raw).await.expect("writes");
+    raw.close().await.expect("closes");
+    let refused = SqliteCatalogue::open(&path).await.expect_err("newer");
+    assert!(matches!(refused, CatalogueError::Newer { found: 99, .. }), "{refused}");
+    assert!(refused.to_string().contains("upgrade"));
+}
+
+/// A caller that gives up on a locked file must not leave a transaction behind that blocks the next.
+#[tokio::test]
+async fn a_claim_given_up_while_the_file_is_locked_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("catalogue.db");
+    let catalogue = SqliteCatalogue::open(&path).await.expect("opens");
+    let mut raw = connect(&path).await;
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut raw).await.expect("locks");
+    for _ in 0..3 {
+        assert!(tokio::time::timeout(Duration::from_millis(50), catalogue.claim(claim())).await.is_err());
+    }
+    sqlx::query("COMMIT").execute(&mut raw).await.expect("unlocks");
+    assert_eq!(catalogue.claim(claim()).await.expect("claims").len(), 1);
+}
+
+async fn connect(path: &std::path::Path) -> SqliteConnection {
+    SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(path)).await.expect("connects")
+}
