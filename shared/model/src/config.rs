@@ -1,1 +1,0 @@
-//! Contract module: see the parent's table of contents.

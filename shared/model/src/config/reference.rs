@@ -1,0 +1,242 @@
+//! The manual page of a configuration, written from its types: what a field's comment says is what
+//! the reader reads, so the page cannot grow old.
+
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value};
+
+/// Sections inside each other; a type that holds itself is not followed further.
+const DEPTH_MAX: usize = 8;
+
+/// A page in Markdown for a JSON schema as schemars makes it from a configuration's types: a section
+/// for each part, and in it each setting with its kind, its default and what it does.
+#[must_use]
+pub fn markdown(title: &str, schema: &Value) -> String {
+    let page = Page { definitions: schema.get("$defs").and_then(Value::as_object) };
+    let mut text = format!("# {title}\n");
+    if let Some(description) = schema.get("description").and_then(Value::as_str) {
+        let _ = write!(text, "\n{description}\n");
+    }
+    page.section(&mut text, "", schema, 0);
+    text
+}
+
+struct Page<'a> {
+    definitions: Option<&'a Map<String, Value>>,
+}
+
+impl<'a> Page<'a> {
+    fn section(&self, text: &mut String, path: &str, schema: &'a Value, depth: usize) {
+        let Some(settings) = schema.get("properties").and_then(Value::as_object) else { return };
+        let (mut table, mut below) = (String::new(), Vec::new());
+        for (name, setting) in settings {
+            let (inner, suffix) = self.inner(setting);
+            let full = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            let about = description(setting).or_else(|| description(inner)).unwrap_or_default();
+            if depth < DEPTH_MAX && has_settings(inner) {
+                below.push((format!("{full}{suffix}"), about, inner, setting.get("default")));
+                continue;
+            }
+            let required = schema
+                .get("required")
+                .and_then(Value::as_array)
+                .is_some_and(|names| names.iter().any(|required| required == name));
+            let default = match (setting.get("default"), required) {
+                (Some(value), _) if is_empty(value) => "empty".into(),
+                (Some(value), _) if !value.is_null() => format!("`{}`", plain(value)),
+                (_, true) => "required".into(),
+                _ => "none".into(),
+            };
+            let kind = self.kind(setting);
+            let _ = writeln!(table, "| `{name}` | {kind} | {default} | {} |", cell(&about));
+        }
+        if !table.is_empty() {
+            let _ = write!(text, "\n| setting | kind | default | what it does |\n|---|---|---|---|\n{table}");
+        }
+        for (path, about, inner, default) in below {
+            let _ = write!(text, "\n## `{path}`\n");
+            if !about.is_empty() {
+                let _ = write!(text, "\n{about}\n");
+            }
+            if default.is_some_and(is_empty) {
+                text.push_str("\nDefault: empty.\n");
+            }
+            self.section(text, &path, inner, depth + 1);
+        }
+    }
+
+    /// The schema that says what a setting is, behind references, options and lists; and what is put
+    /// behind its name to show a list.
+    fn inner(&self, schema: &'a Value) -> (&'a Value, &'static str) {
+        let mut schema = schema;
+        for _ in 0..DEPTH_MAX {
+            if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
+                let name = target.rsplit('/').next().unwrap_or(target);
+                let Some(found) = self.definitions.and_then(|all| all.get(name)) else { break };
+                schema = found;
+            } else if let Some(present) = optional(schema) {
+                schema = present;
+            } else if let Some(items) = schema.get("items").filter(|_| is(schema, "array")) {
+                let (inner, _) = self.inner(items);
+                return if has_settings(inner) { (inner, "[]") } else { (schema, "") };
+            } else {
+                break;
+            }
+        }
+        (schema, "")
+    }
+
+    fn kind(&self, setting: &'a Value) -> String {
+        let (schema, _) = self.inner(setting);
+        if let Some(title) = schema.get("title").and_then(Value::as_str) {
+            return title.to_owned();
+        }
+        if let Some(words) = words(schema) {
+            return words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+        }
+        if let Some(items) = schema.get("items") {
+            return format!("list of {}", self.kind(items));
+        }
+        if let Some(values) = schema.get("additionalProperties").filter(|_| is(schema, "object")) {
+            return format!("map of {}", self.kind(values));
+        }
+        let kind = match schema.get("type") {
+            Some(Value::String(kind)) => kind.as_str(),
+            Some(Value::Array(kinds)) => {
+                kinds.iter().filter_map(Value::as_str).find(|kind| *kind != "null").unwrap_or("any")
+            }
+            _ => "any",
+        };
+        match kind {
+            "string" => "text".into(),
+            "boolean" => "`true`, `false`".into(),
+            "integer" => "whole number".into(),
+            other => other.to_owned(),
+        }
+    }
+}
+
+fn is(schema: &Value, kind: &str) -> bool {
+    match schema.get("type") {
+        Some(Value::String(one)) => one == kind,
+        Some(Value::Array(some)) => some.iter().any(|one| one == kind),
+        _ => false,
+    }
+}
+
+fn has_settings(schema: &Value) -> bool {
+    schema.get("properties").and_then(Value::as_object).is_some_and(|settings| !settings.is_empty())
+}
+
+/// The present one of `anyOf: [X, null]`, or the only one of `allOf: [X]`.
+fn optional(schema: &Value) -> Option<&Value> {
+    let choices = schema.get("anyOf").or_else(|| schema.get("allOf"))?.as_array()?;
+    let mut present = choices.iter().filter(|choice| !is(choice, "null"));
+    let only = present.next()?;
+    present.next().is_none().then_some(only)
+}
+
+/// The words of an enumeration.
+fn words(schema: &Value) -> Option<Vec<&str>> {
+    if let Some(words) = schema.get("enum").and_then(Value::as_array) {
+        return Some(words.iter().filter_map(Value::as_str).collect());
+    }
+    let choices = schema.get("oneOf")?.as_array()?;
+    let word = |choice: &'static str| move |value: &Value| value.get(choice).is_some();
+    choices
+        .iter()
+        .all(word("const"))
+        .then(|| choices.iter().filter_map(|choice| choice.get("const")?.as_str()).collect())
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(entries) => entries.is_empty(),
+        _ => false,
+    }
+}
+
+fn description(schema: &Value) -> Option<String> {
+    schema.get("description").and_then(Value::as_str).map(str::to_owned)
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Text that cannot break a table's row.
+fn cell(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use schemars::JsonSchema;
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+    use crate::units::{ByteSize, HumanDuration};
+
+    /// Settings of an example.
+    #[derive(Default, Serialize, Deserialize, JsonSchema)]
+    #[serde(default)]
+    struct Example {
+        /// Where state is kept.
+        state_dir: String,
+        /// How often to flush. Limits: `10ms` to `10s`.
+        flush: HumanDuration,
+        /// How lines look: `a|b`.
+        format: Format,
+        /// Names for hosts.
+        names: BTreeMap<String, String>,
+        /// What is read.
+        inputs: Vec<Input>,
+        /// Limits of memory.
+        limits: Option<Limits>,
+    }
+
+    #[derive(Default, Serialize, Deserialize, JsonSchema)]
+    #[serde(rename_all = "lowercase")]
+    enum Format {
+        #[default]
+        Text,
+        Json,
+    }
+
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    struct Input {
+        /// Files to read.
+        path: String,
+    }
+
+    #[derive(Default, Serialize, Deserialize, JsonSchema)]
+    struct Limits {
+        /// Bytes of all lines that wait.
+        #[serde(default)]
+        queue_bytes_max: ByteSize,
+    }
+
+    #[test]
+    fn the_page_has_each_setting_with_kind_default_and_effect() {
+        let page = markdown("Example", &schemars::schema_for!(Example).to_value());
+        assert_eq!(
+            page,
+            "# Example\n\nSettings of an example.\n\n\
+             | setting | kind | default | what it does |\n|---|---|---|---|\n\
+             | `state_dir` | text | empty | Where state is kept. |\n\
+             | `flush` | duration | `0s` | How often to flush. Limits: `10ms` to `10s`. |\n\
+             | `format` | `text`, `json` | `text` | How lines look: `a\\|b`. |\n\
+             | `names` | map of text | empty | Names for hosts. |\n\n\
+             ## `inputs[]`\n\nWhat is read.\n\nDefault: empty.\n\n\
+             | setting | kind | default | what it does |\n|---|---|---|---|\n\
+             | `path` | text | required | Files to read. |\n\n\
+             ## `limits`\n\nLimits of memory.\n\n\
+             | setting | kind | default | what it does |\n|---|---|---|---|\n\
+             | `queue_bytes_max` | size | `0B` | Bytes of all lines that wait. |\n"
+        );
+    }
+}
