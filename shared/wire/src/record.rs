@@ -2,6 +2,7 @@
 
 use goldentime_model::ServiceId;
 use goldentime_model::identity::{NAME_BYTES_MAX, check_name};
+use goldentime_sketch::Sketch;
 
 use crate::proto::{self, record::Body};
 use crate::{RECORD_VERSION, limits};
@@ -171,8 +172,18 @@ fn check_bucket(bucket: &proto::Bucket) -> Result<(), Invalid> {
         .into_iter()
         .try_fold(0_u64, u64::checked_add)
         .filter(|total| *total <= limits::BUCKET_REQUESTS_MAX);
-    if total.is_none() {
+    let Some(total) = total else {
         return refuse(Reason::Counts, "more requests in a second than can be");
+    };
+    if bucket.sketch.is_empty() {
+        return Ok(());
+    }
+    let sketch = match Sketch::decode_wire(&bucket.sketch) {
+        Ok(sketch) => sketch,
+        Err(error) => return refuse(Reason::Sketch, format!("{error}")),
+    };
+    if sketch.count() > total {
+        return refuse(Reason::Counts, format!("{} durations of {total} requests", sketch.count()));
     }
     Ok(())
 }
@@ -326,6 +337,23 @@ mod tests {
         assert_eq!(reason(|record| record.progress_ms = -1), Some(Reason::Time));
         assert_eq!(reason(|record| bucket(record).second = i64::MAX), Some(Reason::Time));
         assert_eq!(reason(|record| bucket(record).timeout = u64::MAX), Some(Reason::Counts));
+        assert_eq!(reason(|record| bucket(record).sketch = vec![0xff; 9].into()), Some(Reason::Sketch));
+    }
+
+    #[test]
+    fn a_sketch_of_more_durations_than_requests_is_refused() {
+        let mut sketch = Sketch::new();
+        sketch.insert_n(0.2, 4);
+        let mut bytes = Vec::new();
+        sketch.encode_wire(&mut bytes);
+        assert_eq!(reason(|record| bucket(record).sketch = bytes.clone().into()), Some(Reason::Counts));
+        assert_eq!(
+            reason(|record| {
+                bucket(record).ok = 4;
+                bucket(record).sketch = bytes.clone().into();
+            }),
+            None
+        );
     }
 
     #[test]

@@ -1,0 +1,282 @@
+//! The central's own certificate authority: made on its first start, kept in its state folder.
+//!
+//! It signs two kinds of certificate: the central's own, for servers only, short-lived and never on
+//! disk; and the agents', for clients only. So an enrolled agent can never pass for a central. Agents'
+//! certificates live as long as the authority: who may connect is decided by the central's registry
+//! each time, where an agent is revoked at once.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use goldentime_model::UnixNanos;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, CertificateSigningRequestDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+
+use crate::private_file;
+use crate::token::CertificateHash;
+
+/// The name that every central's certificate bears and every agent asks for. The authority signs no
+/// other server, so the address by which an agent reaches its central need not stand in it.
+pub const SERVER_NAME: &str = "goldentime-central";
+
+/// Certificate and key in one file, so that there is never one without the other.
+const FILE: &str = "authority.pem";
+
+const DAY_S: u64 = 24 * 60 * 60;
+/// How long the authority and what it signs for agents are valid.
+const AUTHORITY_LIFE: Duration = Duration::from_secs(20 * 365 * DAY_S);
+/// How long the central's own certificate is valid.
+const SERVER_LIFE: Duration = Duration::from_secs(90 * DAY_S);
+/// A certificate is valid from this long before it was made: clocks of agents may be behind.
+const BACKDATED: Duration = Duration::from_secs(DAY_S);
+
+/// Why the authority cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthorityError {
+    /// A file cannot be read or written.
+    #[error("cannot {action} {}", path.display())]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// The system's error.
+        #[source]
+        source: std::io::Error,
+    },
+    /// What stands in the file is no authority.
+    #[error(
+        "{} holds no authority ({detail}); restore it from a backup, or remove it to make a new one \
+         (every agent must then be enrolled anew)", path.display()
+    )]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// A key or certificate cannot be made.
+    #[error("cannot make the {what}")]
+    Make {
+        /// Which.
+        what: &'static str,
+        /// What the certificate library says.
+        #[source]
+        source: rcgen::Error,
+    },
+    /// The TLS library does not take the certificate.
+    #[error("the central's certificate is not accepted")]
+    Tls(#[source] rustls::Error),
+    /// An agent's signing request is malformed or not signed by its own key.
+    #[error("the certificate signing request is not valid")]
+    Request(#[source] rcgen::Error),
+}
+
+/// The authority with its key.
+pub struct Authority {
+    certificate: CertificateDer<'static>,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    /// Opens the authority in `folder`, or makes it there when its file does not exist.
+    pub fn open(folder: &Path, now: UnixNanos) -> Result<Self, AuthorityError> {
+        let path = folder.join(FILE);
+        match std::fs::read(&path) {
+            Ok(pem) => Self::parse(&pem).map_err(|detail| AuthorityError::Unreadable { path, detail }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::make(&path, now),
+            Err(source) => Err(AuthorityError::File { action: "read", path, source }),
+        }
+    }
+
+    fn parse(pem: &[u8]) -> Result<Self, String> {
+        let certificate = CertificateDer::from_pem_slice(pem).map_err(|error| error.to_string())?;
+        let key = PrivateKeyDer::from_pem_slice(pem).map_err(|error| error.to_string())?;
+        let key = KeyPair::try_from(&key).map_err(|error| error.to_string())?;
+        let issuer = Issuer::from_ca_cert_der(&certificate, key).map_err(|error| error.to_string())?;
+        Ok(Self { certificate, issuer })
+    }
+
+    fn make(path: &Path, now: UnixNanos) -> Result<Self, AuthorityError> {
+        let failed = |source| AuthorityError::Make { what: "authority", source };
+        let pair = KeyPair::generate().map_err(failed)?;
+        let mut params = params("Goldentime central authority", AUTHORITY_LIFE, now);
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
+        let made = params.self_signed(&pair).map_err(failed)?;
+        private_file::write(path, format!("{}{}", made.pem(), pair.serialize_pem()).as_bytes())
+            .map_err(|source| AuthorityError::File { action: "write", path: path.into(), source })?;
+        Ok(Self { certificate: made.der().clone(), issuer: Issuer::new(params, pair) })
+    }
+
+    /// The authority's certificate, in DER.
+    #[must_use]
+    pub const fn certificate(&self) -> &CertificateDer<'static> {
+        &self.certificate
+    }
+
+    /// What join tokens carry.
+    #[must_use]
+    pub fn fingerprint(&self) -> CertificateHash {
+        CertificateHash::of(&self.certificate)
+    }
+
+    /// Signs an agent's request. Only the key is taken from it: names and rights are ours to give.
+    pub fn sign_agent(
+        &self,
+        request_der: &[u8],
+        agent: &str,
+        project: &str,
+        now: UnixNanos,
+    ) -> Result<CertificateDer<'static>, AuthorityError> {
+        let request =
+            CertificateSigningRequestParams::from_der(&CertificateSigningRequestDer::from(request_der))
+                .map_err(AuthorityError::Request)?;
+        let mut params = params(agent, AUTHORITY_LIFE, now);
+        params.distinguished_name.push(DnType::OrganizationName, project);
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let signed = params
+            .signed_by(&request.public_key, &self.issuer)
+            .map_err(|source| AuthorityError::Make { what: "agent's certificate", source })?;
+        Ok(signed.der().clone())
+    }
+
+    fn sign_server(&self, names: &[String], now: UnixNanos) -> Result<CertifiedKey, AuthorityError> {
+        let failed = |source| AuthorityError::Make { what: "central's certificate", source };
+        let key = KeyPair::generate().map_err(failed)?;
+        let mut all = vec![SERVER_NAME.to_owned()];
+        all.extend_from_slice(names);
+        let alternatives = CertificateParams::new(all).map_err(failed)?.subject_alt_names;
+        let mut params = params(SERVER_NAME, SERVER_LIFE, now);
+        params.subject_alt_names = alternatives;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let signed = params.signed_by(&key, &self.issuer).map_err(failed)?;
+        let chain = vec![signed.der().clone(), self.certificate.clone()];
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        CertifiedKey::from_der(chain, key, &provider()).map_err(AuthorityError::Tls)
+    }
+}
+
+/// The central's own certificate, renewed in place while connections go on.
+pub struct ServerCertificate {
+    authority: Arc<Authority>,
+    names: Vec<String>,
+    current: RwLock<(Arc<CertifiedKey>, UnixNanos)>,
+}
+
+impl ServerCertificate {
+    /// Makes a certificate for [`SERVER_NAME`] and `names` (DNS names or addresses).
+    pub fn new(
+        authority: Arc<Authority>,
+        names: Vec<String>,
+        now: UnixNanos,
+    ) -> Result<Arc<Self>, AuthorityError> {
+        let key = Arc::new(authority.sign_server(&names, now)?);
+        Ok(Arc::new(Self { authority, names, current: RwLock::new((key, now)) }))
+    }
+
+    /// Makes a new one when less than a third of its life is left, and tells whether it did. Call it
+    /// now and then.
+    pub fn renew_if_due(&self, now: UnixNanos) -> Result<bool, AuthorityError> {
+        let made = self.current.read().unwrap_or_else(PoisonError::into_inner).1;
+        let life_ns = i64::try_from(SERVER_LIFE.as_nanos()).unwrap_or(i64::MAX);
+        if now.since(made) < life_ns / 3 * 2 {
+            return Ok(false);
+        }
+        let key = Arc::new(self.authority.sign_server(&self.names, now)?);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = (key, now);
+        Ok(true)
+    }
+
+    /// The authority that signs it.
+    #[must_use]
+    pub const fn authority(&self) -> &Arc<Authority> {
+        &self.authority
+    }
+}
+
+impl ResolvesServerCert for ServerCertificate {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner).0))
+    }
+}
+
+impl std::fmt::Debug for ServerCertificate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerCertificate").field("names", &self.names).finish_non_exhaustive()
+    }
+}
+
+/// The cryptography that both programs use.
+pub(crate) fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn params(common_name: &str, life: Duration, now: UnixNanos) -> CertificateParams {
+    let epoch = rcgen::date_time_ymd(1970, 1, 1);
+    let now = Duration::from_nanos(u64::try_from(now.0).unwrap_or(0));
+    let mut name = DistinguishedName::new();
+    name.push(DnType::CommonName, common_name);
+    let mut params = CertificateParams::default();
+    params.distinguished_name = name;
+    params.not_before = epoch + now.saturating_sub(BACKDATED);
+    params.not_after = epoch + now + life;
+    params.use_authority_key_identifier_extension = true;
+    params
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    const NOW: UnixNanos = UnixNanos(1_800_000_000_000_000_000);
+
+    #[test]
+    fn the_authority_survives_a_restart_and_its_file_is_private() {
+        let folder = tempfile::tempdir().expect("tempdir");
+        let first = Authority::open(folder.path(), NOW).expect("made").fingerprint();
+        let second = Authority::open(folder.path(), NOW).expect("opened").fingerprint();
+        assert_eq!(first, second);
+        let mode = std::fs::metadata(folder.path().join(FILE)).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_damaged_authority_is_not_silently_replaced() {
+        let folder = tempfile::tempdir().expect("tempdir");
+        std::fs::write(folder.path().join(FILE), b"garbage").expect("written");
+        assert!(matches!(Authority::open(folder.path(), NOW), Err(AuthorityError::Unreadable { .. })));
+    }
+
+    #[test]
+    fn the_servers_certificate_is_renewed_when_a_third_of_its_life_is_left() {
+        let folder = tempfile::tempdir().expect("tempdir");
+        let authority = Arc::new(Authority::open(folder.path(), NOW).expect("made"));
+        let certificate =
+            ServerCertificate::new(authority, vec!["central.example".into(), "10.0.0.1".into()], NOW)
+                .expect("signed");
+        let day = i64::try_from(DAY_S).expect("small") * 1_000_000_000;
+        assert!(!certificate.renew_if_due(NOW.saturating_add(59 * day)).expect("not due"));
+        assert!(certificate.renew_if_due(NOW.saturating_add(61 * day)).expect("renewed"));
+        assert!(!certificate.renew_if_due(NOW.saturating_add(62 * day)).expect("not due"));
+    }
+
+    #[test]
+    fn garbage_is_no_signing_request() {
+        let folder = tempfile::tempdir().expect("tempdir");
+        let authority = Authority::open(folder.path(), NOW).expect("made");
+        let error = authority.sign_agent(b"garbage", "a", "p", NOW).expect_err("refused");
+        assert!(matches!(error, AuthorityError::Request(_)));
+    }
+}
