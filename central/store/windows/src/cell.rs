@@ -42,6 +42,125 @@ pub struct SecondCell {
     pub partial: bool,
 }
 
+/// Most hosts told apart in one cell; further ones are counted together as [`OTHER`].
+pub const HOSTS_MAX: usize = 1000;
+
+/// Most endpoints told apart in one cell; further ones are counted together as [`OTHER`].
+pub const ENDPOINTS_MAX: usize = 1000;
+
+/// Most readings in one cell; further ones are left out.
+pub const GAUGES_MAX: usize = 5000;
+
+/// Stands for the hosts and the endpoints beyond what a cell tells apart.
+pub const OTHER: &str = "(other)";
+
+/// What of an addition was not told apart or not kept, for the caller to count by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[must_use = "what does not fit has to be counted"]
+pub struct Overflow {
+    /// Hosts that were counted as [`OTHER`].
+    pub hosts: u64,
+    /// Endpoints that were counted as [`OTHER`].
+    pub endpoints: u64,
+    /// Readings that were left out.
+    pub gauges: u64,
+}
+
+impl Aggregate {
+    /// Adds what another place counted.
+    pub fn merge(&mut self, other: &Self) {
+        self.counts.add(&other.counts);
+        self.latency.merge(&other.latency);
+    }
+
+    /// Takes away what was merged before, for running sums: counts never fall below zero.
+    pub fn subtract(&mut self, other: &Self) {
+        let (mine, theirs) = (&mut self.counts, &other.counts);
+        mine.ok = mine.ok.saturating_sub(theirs.ok);
+        mine.client_error = mine.client_error.saturating_sub(theirs.client_error);
+        mine.server_error = mine.server_error.saturating_sub(theirs.server_error);
+        mine.timeout = mine.timeout.saturating_sub(theirs.timeout);
+        self.latency.subtract(&other.latency);
+    }
+
+    /// Whether nothing was counted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.counts.is_zero() && self.latency.is_empty()
+    }
+}
+
+impl SecondCell {
+    /// Adds an increment of one series on one host to the total, the host and the endpoint.
+    pub fn add(&mut self, host: &HostName, endpoint: &EndpointKey, delta: &Aggregate) -> Overflow {
+        self.total.merge(delta);
+        let other_host = merge_into(&mut self.hosts, HOSTS_MAX, host, delta, || OTHER.into());
+        let other_endpoint =
+            merge_into(&mut self.endpoints, ENDPOINTS_MAX, endpoint, delta, EndpointKey::other);
+        Overflow { hosts: other_host.into(), endpoints: other_endpoint.into(), gauges: 0 }
+    }
+
+    /// Takes a reading; it replaces the one before. `key` is `name{a="b"}` with labels sorted.
+    pub fn set_gauge(&mut self, key: &Arc<str>, value: f64) -> Overflow {
+        let mut overflow = Overflow::default();
+        if let Some(reading) = self.gauges.get_mut(key) {
+            *reading = value;
+        } else if self.gauges.len() < GAUGES_MAX {
+            self.gauges.insert(Arc::clone(key), value);
+        } else {
+            overflow.gauges = 1;
+        }
+        overflow
+    }
+
+    /// Adds a whole cell: another partition's part of the same second, or a second of the same ten.
+    /// `other` counts as the newer one, so its readings win.
+    pub fn merge(&mut self, other: &Self) -> Overflow {
+        let mut overflow = Overflow::default();
+        self.total.merge(&other.total);
+        self.partial |= other.partial;
+        for (host, aggregate) in &other.hosts {
+            let folded = merge_into(&mut self.hosts, HOSTS_MAX, host, aggregate, || OTHER.into());
+            overflow.hosts += u64::from(folded);
+        }
+        for (endpoint, aggregate) in &other.endpoints {
+            let folded =
+                merge_into(&mut self.endpoints, ENDPOINTS_MAX, endpoint, aggregate, EndpointKey::other);
+            overflow.endpoints += u64::from(folded);
+        }
+        for (key, value) in &other.gauges {
+            overflow.gauges += self.set_gauge(key, *value).gauges;
+        }
+        overflow
+    }
+}
+
+impl EndpointKey {
+    /// Stands for the endpoints beyond what a cell tells apart.
+    #[must_use]
+    pub fn other() -> Self {
+        Self { endpoint: OTHER.into(), method: OTHER.into() }
+    }
+}
+
+/// Adds to the entry of `key`, or to that of `other` once `max` keys are told apart; says whether it
+/// was that one.
+fn merge_into<K: Ord + Clone>(
+    map: &mut BTreeMap<K, Aggregate>,
+    max: usize,
+    key: &K,
+    delta: &Aggregate,
+    other: impl FnOnce() -> K,
+) -> bool {
+    if let Some(aggregate) = map.get_mut(key) {
+        aggregate.merge(delta);
+        return false;
+    }
+    let full = map.len() >= max;
+    map.entry(if full { other() } else { key.clone() }).or_default().merge(delta);
+    full
+}
+
 /// Why bytes are no cell.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CellError {

@@ -1,9 +1,10 @@
 //! Two encodings: [`wire`] as small as can be for what travels, [`state`] quick to add up for windows
 //! that are read. Both begin with a version byte and are checked whole before anything is changed.
+//! [`varint`] serves what embeds sketches too.
 
 mod nibble;
 pub mod state;
-mod varint;
+pub mod varint;
 pub mod wire;
 
 pub use state::skip_state;

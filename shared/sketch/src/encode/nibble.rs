@@ -62,7 +62,7 @@ impl<'a> NibbleReader<'a> {
         let mut value = 0_u64;
         for n in 0..NIBBLES_MAX {
             let byte = *self.bytes.get(self.at / 2).ok_or(DecodeError::Truncated(self.bytes.len()))?;
-            let nibble = if self.at % 2 == 0 { byte & 15 } else { byte >> 4 };
+            let nibble = if self.at.is_multiple_of(2) { byte & 15 } else { byte >> 4 };
             let part = u64::from(nibble & 7);
             if n == NIBBLES_MAX - 1 && part > 1 {
                 break;

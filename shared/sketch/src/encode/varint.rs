@@ -6,7 +6,8 @@ use super::DecodeError;
 /// Most bytes that 64 bits take.
 const BYTES_MAX: usize = 10;
 
-pub(super) fn put(out: &mut Vec<u8>, mut value: u64) {
+/// Appends a value.
+pub fn put(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -15,7 +16,7 @@ pub(super) fn put(out: &mut Vec<u8>, mut value: u64) {
 }
 
 /// Reads a value at `at` and moves it behind.
-pub(super) fn take(bytes: &[u8], at: &mut usize) -> Result<u64, DecodeError> {
+pub fn take(bytes: &[u8], at: &mut usize) -> Result<u64, DecodeError> {
     let mut value = 0_u64;
     for n in 0..BYTES_MAX {
         let byte = *bytes.get(*at).ok_or(DecodeError::Truncated(bytes.len()))?;
