@@ -1,1 +1,15 @@
-//! End-to-end tests over the real programs and servers
+//! End-to-end tests: the real programs over a real nginx, compared with nginx's own log.
+//!
+//! [`world`] is a small company on loopback (hosts with nginx and an agent each, one central),
+//! [`counts`] compares what the central counted with what nginx wrote, [`fault`] draws the instants
+//! at which something is killed.
+
+pub mod counts;
+pub mod fault;
+pub mod world;
+
+/// Whether the long form of the tests was asked for (`make test-full`).
+#[must_use]
+pub fn is_full() -> bool {
+    std::env::var_os("GOLDENTIME_TEST_FULL").is_some_and(|value| value == "1")
+}

@@ -1,0 +1,145 @@
+//! What the central counted, beside what nginx wrote.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use goldentime_testkit::oracle::{AccessLine, quantile, read_access_log, tally};
+use goldentime_testkit::programs::Central;
+use goldentime_testkit::wait;
+use serde::Deserialize;
+
+use crate::world::World;
+
+/// How long the last requests may take to reach the central's windows.
+const SETTLE_MAX: Duration = Duration::from_secs(60);
+/// Relative error of a percentile that the sketch promises, with room for rounding of the decimal.
+const PERCENTILE_ERROR_MAX: f64 = 0.0055;
+
+/// Answer of `GET /api/v1/windows`.
+#[derive(Debug, Deserialize)]
+struct Window {
+    total: Part,
+    endpoints: Vec<EndpointPart>,
+    hosts: Vec<HostPart>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Part {
+    requests: u64,
+    bad: u64,
+    p50_ms: Option<f64>,
+    p95_ms: Option<f64>,
+    p99_ms: Option<f64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct EndpointPart {
+    endpoint: String,
+    method: String,
+    #[serde(flatten)]
+    part: Part,
+}
+
+#[derive(Debug, Deserialize)]
+struct HostPart {
+    host: String,
+    #[serde(flatten)]
+    part: Part,
+}
+
+/// Requests and errors by whatever names them.
+pub type Counts<K> = BTreeMap<K, (u64, u64)>;
+
+/// Counts of one service by endpoint and by host.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Requests and errors in all.
+    pub total: (u64, u64),
+    /// By method and endpoint.
+    pub endpoints: Counts<(String, String)>,
+    /// By host.
+    pub hosts: Counts<String>,
+}
+
+/// What nginx wrote, over all hosts.
+pub fn written(world: &World) -> Result<(Counted, Vec<AccessLine>)> {
+    let mut counted = Counted::default();
+    let mut all = Vec::new();
+    for host in &world.hosts {
+        let mut lines = Vec::new();
+        // Rotated parts stand beside the log, with a suffix.
+        let folder = host.log.parent().context("a log stands in a folder")?;
+        for entry in std::fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.to_string_lossy().starts_with(&*host.log.to_string_lossy()) {
+                lines.extend(read_access_log(&path)?);
+            }
+        }
+        for (key, part) in tally(&lines, |line| (line.method.clone(), route(&line.path))) {
+            let sum = counted.endpoints.entry(key).or_default();
+            *sum = (sum.0 + part.requests, sum.1 + part.errors);
+        }
+        let errors = lines.iter().filter(|line| line.status >= 500).count() as u64;
+        counted.hosts.insert(host.name.clone(), (lines.len() as u64, errors));
+        counted.total = (counted.total.0 + lines.len() as u64, counted.total.1 + errors);
+        all.extend(lines);
+    }
+    Ok((counted, all))
+}
+
+/// The route that the agent should make of a path of these tests.
+fn route(path: &str) -> String {
+    match path.strip_prefix("/orders/") {
+        Some(_) => "/orders/{id}".to_owned(),
+        None => path.to_owned(),
+    }
+}
+
+async fn window(world: &World, central: &Central) -> Result<Window> {
+    let path = format!("/api/v1/windows?service=default/default/{}&seconds=1200", world.service);
+    Ok(serde_json::from_value(central.get(&path).await?)?)
+}
+
+fn counted(window: &Window) -> Counted {
+    let endpoints = window
+        .endpoints
+        .iter()
+        .map(|of| ((of.method.clone(), of.endpoint.clone()), (of.part.requests, of.part.bad)));
+    let hosts = window.hosts.iter().map(|of| (of.host.clone(), (of.part.requests, of.part.bad)));
+    Counted {
+        total: (window.total.requests, window.total.bad),
+        endpoints: endpoints.collect(),
+        hosts: hosts.collect(),
+    }
+}
+
+/// Waits until the central has counted as many requests as nginx wrote, then compares every count and
+/// the percentiles. Nothing may be sent to nginx meanwhile.
+pub async fn assert_exact(world: &World, central: &Central) -> Result<u64> {
+    let (expected, lines) = written(world)?;
+    let settled = wait::until("the central to count every request", SETTLE_MAX, || async {
+        let window = window(world, central).await.ok()?;
+        (window.total.requests >= expected.total.0).then_some(())
+    });
+    let settled = settled.await;
+    // Something counted twice may arrive late as well.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let window = window(world, central).await?;
+    let seen = counted(&window);
+    ensure!(
+        seen == expected,
+        "central and nginx differ ({settled:?}):\n central {seen:?}\n nginx   {expected:?}"
+    );
+    let seconds: Vec<f64> = lines.iter().map(|line| line.seconds).collect();
+    for (q, shown) in [(0.5, window.total.p50_ms), (0.95, window.total.p95_ms), (0.99, window.total.p99_ms)] {
+        let exact = quantile(&seconds, q)? * 1000.0;
+        let shown = shown.with_context(|| format!("no percentile {q}"))?;
+        let error = if exact == 0.0 { shown } else { (shown - exact).abs() / exact };
+        ensure!(
+            error <= PERCENTILE_ERROR_MAX,
+            "percentile {q}: {shown} ms, exactly {exact} ms, off by {error}"
+        );
+    }
+    Ok(expected.total.0)
+}

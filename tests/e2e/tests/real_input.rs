@@ -1,0 +1,124 @@
+//! Real nginx under load: what the central counts equals nginx's own log, whatever is killed or cut.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use goldentime_e2e::counts::assert_exact;
+use goldentime_e2e::fault::Dice;
+use goldentime_e2e::is_full;
+use goldentime_e2e::world::{HEALTHY, World, restart};
+use goldentime_testkit::ports::loopback;
+use goldentime_testkit::proxy::{Fault, UdpProxy};
+
+/// Kills at random instants, in the short and in the long form.
+fn kills() -> usize {
+    if is_full() { 20 } else { 3 }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counts_and_percentiles_under_load_equal_the_log_of_nginx() -> Result<()> {
+    let world = World::start(3, HEALTHY).await?;
+    let central = world.central(None)?.start().await?;
+    let agents = world.start_agents(&central)?;
+    let steady = world.steady(150.0);
+    let wrk = world.wrk(0, 8, Duration::from_secs(5))?;
+    wrk.finish(Duration::from_secs(20)).await?;
+    drop(steady);
+    let counted = assert_exact(&world, &central).await?;
+    assert!(counted > 10_000, "wrk made only {counted} requests");
+    for agent in agents {
+        agent.stop().await?;
+    }
+    central.stop().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_is_killed_again_and_again_counts_every_request_once() -> Result<()> {
+    let world = World::start(1, HEALTHY).await?;
+    let central = world.central(None)?.start().await?;
+    let mut agents = world.start_agents(&central)?;
+    let mut dice = Dice::roll("killed agent");
+    let steady = world.steady(300.0);
+    for _ in 0..kills() {
+        tokio::time::sleep(dice.between(Duration::from_millis(200), Duration::from_millis(2500))).await;
+        let config = agents.remove(0).kill9();
+        agents.push(config.start()?);
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    drop(steady);
+    assert_exact(&world, &central).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_central_that_is_killed_again_and_again_counts_every_request_once() -> Result<()> {
+    let world = World::start(2, HEALTHY).await?;
+    let mut central = world.central(None)?.start().await?;
+    let _agents = world.start_agents(&central)?;
+    let mut dice = Dice::roll("killed central");
+    let steady = world.steady(300.0);
+    for _ in 0..kills() {
+        tokio::time::sleep(dice.between(Duration::from_millis(200), Duration::from_millis(2500))).await;
+        central = restart(central.kill9()).await?;
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    drop(steady);
+    assert_exact(&world, &central).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_killed_at_once_count_every_request_once() -> Result<()> {
+    let world = World::start(1, HEALTHY).await?;
+    let mut central = world.central(None)?.start().await?;
+    let mut agents = world.start_agents(&central)?;
+    let mut dice = Dice::roll("both killed");
+    let steady = world.steady(300.0);
+    for _ in 0..kills() {
+        tokio::time::sleep(dice.between(Duration::from_millis(200), Duration::from_millis(2500))).await;
+        let (agent, killed) = (agents.remove(0).kill9(), central.kill9());
+        agents.push(agent.start()?);
+        central = restart(killed).await?;
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    drop(steady);
+    assert_exact(&world, &central).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_is_cut_for_a_while_loses_nothing() -> Result<()> {
+    let world = World::start(1, HEALTHY).await?;
+    let central = world.central(None)?.start().await?;
+    let proxy = UdpProxy::start(loopback(central.config.agents_port), 1).await?;
+    let token = central.join_token("default")?;
+    let _agent = world.agent(0, &proxy.address().to_string(), &token)?.start()?;
+    let steady = world.steady(200.0);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    proxy.link().set(Fault::Cut);
+    tokio::time::sleep(Duration::from_secs(if is_full() { 30 } else { 12 })).await;
+    proxy.link().set(Fault::None);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    drop(steady);
+    assert_exact(&world, &central).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_rotated_under_load_loses_no_line() -> Result<()> {
+    let world = World::start(1, HEALTHY).await?;
+    let central = world.central(None)?.start().await?;
+    let _agents = world.start_agents(&central)?;
+    let steady = world.steady(400.0);
+    let log = &world.hosts[0].log;
+    for number in 1..=3 {
+        tokio::time::sleep(Duration::from_millis(1200)).await;
+        std::fs::rename(log, format!("{}.{number}", log.display()))?;
+        world.nginx.reopen_logs()?;
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    drop(steady);
+    assert_exact(&world, &central).await?;
+    Ok(())
+}
