@@ -50,7 +50,7 @@ pub fn annotate(
     let rule = projection.rule();
     let blame = blame(projection, &subject.part, cells);
     let window = duration(Duration::from_secs(u64::from(rule.window_s)));
-    let value = value.map_or_else(|| value_of(projection, &blame), str::to_owned);
+    let value = value_of(projection, &blame);
     let mut facts = Labels::new();
     facts.insert("value".into(), value.clone());
     facts.insert("window".into(), window.clone());
@@ -308,7 +308,7 @@ mod tests {
         alert.annotations = errors.annotations.clone();
         let projection = Arc::new(Projection::new(Arc::new(errors)));
         let subject = Subject { projection, part: Part::Service, until: Second(10) };
-        annotate(&mut alert, Change::Fired, &subject, &[twenty_hosts_one_bad()], None);
+        annotate(&mut alert, Change::Fired, &subject, &[twenty_hosts_one_bad()]);
         assert_eq!(alert.annotations["summary"], "Orders fail");
     }
 }

@@ -1,0 +1,274 @@
+//! The task of one partition: merges what the log gives, and judges it at once.
+//!
+//! Everything of a partition happens in this one task, in offset order: nothing lies between a
+//! record and its judgement, and no lock is needed. Writing is bounded in time and never waited for
+//! by a judgement: cells go out at most every 100 ms, after the judgement of what they hold.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use goldentime_model::Alert;
+use goldentime_runtime::SharedClock;
+use goldentime_windows::{Checkpoint, WindowStore};
+use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
+
+use super::checkpoint::Cadence;
+use super::partition::{Applied, Partition};
+use crate::evaluate::engine::{Engine, EngineSettings, Finding};
+use crate::evaluate::handle::StatusBoard;
+use crate::evaluate::judge::Tempo;
+use crate::evaluate::rule::Rule;
+use crate::evaluate::transition::Transition;
+use crate::ingest::agents::AgentEvent;
+use crate::ingest::logged::Logged;
+
+/// Most records that are merged before what they touched is judged.
+pub const BATCH_RECORDS_MAX: usize = 256;
+
+/// Dirty cells are written at least this often.
+pub const WRITE_EVERY: Duration = Duration::from_millis(100);
+
+/// Second boundaries are judged this often.
+const TICK_EVERY: Duration = Duration::from_secs(1);
+
+/// The watermark of an idle service trails the clock by this much, so that an agent with nothing to
+/// say, which says so once a second, is not missed.
+const IDLE_LAG_MS: i64 = 1_000;
+
+/// What a shard is made with.
+pub struct ShardSettings {
+    /// Its partition.
+    pub partition: u32,
+    /// How many partitions there are.
+    pub partitions: u32,
+    /// Topic generation, written into checkpoints.
+    pub generation: u32,
+    /// Most services that it keeps windows of.
+    pub services_max: usize,
+    /// Unknown for longer than this pages on its own.
+    pub unknown_grace: Duration,
+    /// Where it goes on; its stream table and offset.
+    pub checkpoint: Option<Checkpoint>,
+    /// Last offset that was in the log when the central started: up to it nothing is judged.
+    pub replay_until: u64,
+    /// Alerts that were firing before the start.
+    pub open_alerts: Vec<Alert>,
+}
+
+/// What a shard reads.
+pub struct ShardInputs {
+    /// The log from the checkpoint on, in offset order. The shard ends when it closes.
+    pub records: mpsc::Receiver<Logged>,
+    /// Agents that come and go.
+    pub agents: mpsc::Receiver<AgentEvent>,
+    /// The rules, whenever they change.
+    pub rules: watch::Receiver<Arc<[Arc<Rule>]>>,
+}
+
+/// Merge and evaluation of one partition.
+pub struct Shard {
+    pub(super) settings: ShardSettings,
+    pub(super) partition: Partition,
+    pub(super) engine: Engine,
+    pub(super) store: Arc<dyn WindowStore>,
+    pub(super) clock: SharedClock,
+    pub(super) cadence: Cadence,
+    /// Cells up to this second may have been written before the start.
+    pub(super) base_horizon: goldentime_model::Second,
+    /// Whether the log was caught up with and judging has begun.
+    pub(super) live: bool,
+    pub(super) findings: Vec<Finding>,
+    pub(super) written: Written,
+    transitions: mpsc::Sender<Transition>,
+    touched: Vec<u32>,
+}
+
+/// When what was last done between records.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Written {
+    pub(super) ticks: u64,
+    pub(super) has_dirty: bool,
+}
+
+impl Shard {
+    /// A shard that has merged nothing yet. Call [`Shard::run`], or drive it by hand with
+    /// [`Shard::take`], [`Shard::write`] and [`Shard::tick`].
+    #[must_use]
+    pub fn new(
+        mut settings: ShardSettings,
+        rules: &[Arc<Rule>],
+        store: Arc<dyn WindowStore>,
+        clock: SharedClock,
+        board: StatusBoard,
+        transitions: mpsc::Sender<Transition>,
+    ) -> Self {
+        let checkpoint = settings.checkpoint.as_ref();
+        let partition =
+            Partition::new(settings.partition, settings.generation, settings.services_max, checkpoint);
+        let engine_settings = EngineSettings {
+            partition: settings.partition,
+            partitions: settings.partitions,
+            unknown_grace_ms: i64::try_from(settings.unknown_grace.as_millis()).unwrap_or(i64::MAX),
+        };
+        let open = std::mem::take(&mut settings.open_alerts);
+        Self {
+            engine: Engine::new(engine_settings, rules, board, open),
+            cadence: Cadence::since(partition.log_time().now()),
+            base_horizon: super::upkeep::base_horizon(clock.now()),
+            partition,
+            store,
+            clock,
+            live: false,
+            findings: Vec::new(),
+            written: Written::default(),
+            transitions,
+            touched: Vec::new(),
+            settings,
+        }
+    }
+
+    /// Runs until the records end; then writes everything and a checkpoint.
+    pub async fn run(mut self, mut inputs: ShardInputs) {
+        let mut batch = Vec::with_capacity(BATCH_RECORDS_MAX);
+        let mut write = interval(WRITE_EVERY);
+        let mut tick = interval(TICK_EVERY);
+        let mut agents_open = true;
+        self.begin_if_caught_up().await;
+        loop {
+            tokio::select! {
+                count = inputs.records.recv_many(&mut batch, BATCH_RECORDS_MAX) => {
+                    if count == 0 {
+                        break;
+                    }
+                    self.take(&mut batch).await;
+                }
+                event = inputs.agents.recv(), if agents_open => match event {
+                    Some(event) => self.agent(&event),
+                    None => agents_open = false,
+                },
+                Ok(()) = inputs.rules.changed() => {
+                    let rules = inputs.rules.borrow_and_update().clone();
+                    self.reload(&rules).await;
+                }
+                _ = tick.tick() => self.tick().await,
+                _ = write.tick() => self.write().await,
+            }
+        }
+        self.finish().await;
+    }
+
+    /// Merges a batch in order, then judges what it touched, each service once.
+    pub async fn take(&mut self, batch: &mut Vec<Logged>) {
+        for logged in batch.drain(..) {
+            self.load_bases(&logged).await;
+            let applied = self.partition.apply(&logged, self.clock.now());
+            count(applied);
+            if self.cadence.is_due(self.partition.log_time().now()) {
+                self.checkpoint().await;
+            }
+        }
+        self.written.has_dirty = true;
+        if self.live {
+            self.judge_touched().await;
+        } else {
+            self.begin_if_caught_up().await;
+        }
+    }
+
+    /// Takes an agent's coming or going.
+    pub fn agent(&mut self, event: &AgentEvent) {
+        let (agents, now) = (&mut self.partition.agents, self.clock.now());
+        match event {
+            AgentEvent::Connected(agent) => agents.connected(&agent.agent, now),
+            AgentEvent::Left(agent) => agents.left(&agent.agent, now),
+            AgentEvent::LeaseEnded(agent) => agents.lease_ended(&agent.agent),
+        }
+    }
+
+    /// A second ended: rates fall, idle watermarks move on, every service that a rule watches is
+    /// judged, cells of ten seconds are written, what nobody needs any more is forgotten.
+    pub async fn tick(&mut self) {
+        self.written.ticks = self.written.ticks.wrapping_add(1);
+        let now = self.clock.now();
+        if self.live {
+            self.partition.agents.tick(now);
+            let idle_ms = now.as_millis().saturating_sub(IDLE_LAG_MS);
+            let (agents, services) = self.partition.services_mut();
+            for service in services {
+                service.feeds.tick(agents);
+                if self.engine.watches(&service.id) {
+                    service.watermark_ms = service.watermark_ms.max(idle_ms);
+                    let tempo = Tempo { watermark_ms: service.watermark_ms, now, boundary: true };
+                    let stages = std::mem::take(&mut service.stages);
+                    let expected = service.expected(agents);
+                    self.engine.judge(&service.id, tempo, &expected, stages, &mut self.findings);
+                }
+            }
+            self.engine.judge_incomplete(now, &mut self.findings);
+            self.tell().await;
+            self.warm_up().await;
+        }
+        self.upkeep().await;
+    }
+
+    /// Judges the services that were touched since the last call.
+    async fn judge_touched(&mut self) {
+        let mut touched = std::mem::take(&mut self.touched);
+        self.partition.take_touched(&mut touched);
+        let now = self.clock.now();
+        for index in &touched {
+            let (agents, service) = self.partition.service_mut(*index);
+            for open in service.cells.touched() {
+                open.touched = false;
+                self.engine.touch(&service.id, open.start, &open.cell, now);
+            }
+            if self.engine.watches(&service.id) {
+                let tempo = Tempo { watermark_ms: service.watermark_ms, now, boundary: false };
+                let stages = service.stages;
+                let expected = service.expected(agents);
+                self.engine.judge(&service.id, tempo, &expected, stages, &mut self.findings);
+            }
+        }
+        self.touched = touched;
+        self.tell().await;
+    }
+
+    /// Puts findings into words and hands them to the notifier.
+    pub(super) async fn tell(&mut self) {
+        for mut finding in std::mem::take(&mut self.findings) {
+            self.explain(&mut finding).await;
+            self.engine.remember(&finding.service, &finding.transition.alert);
+            let (rule, episode) = (finding.transition.alert.labels.clone(), finding.transition.alert.episode.clone());
+            if self.transitions.send(finding.transition).await.is_err() {
+                metrics::counter!("goldentime_transitions_dropped_total").increment(1);
+                tracing::error!(?rule, episode, "the notifier ended before the evaluators; this page is lost");
+            }
+        }
+    }
+
+    /// The merge state, to be looked at.
+    #[must_use]
+    pub const fn partition(&self) -> &Partition {
+        &self.partition
+    }
+}
+
+fn interval(period: Duration) -> tokio::time::Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+fn count(applied: Applied) {
+    let (name, reason) = match applied {
+        Applied::Merged => {
+            metrics::counter!("goldentime_merge_records_total").increment(1);
+            return;
+        }
+        Applied::Repeat => ("goldentime_merge_repeats_total", "number"),
+        Applied::Behind => ("goldentime_merge_repeats_total", "offset"),
+        Applied::NoRoom => ("goldentime_merge_dropped_total", "services_max"),
+    };
+    metrics::counter!(name, "reason" => reason).increment(1);
+}
