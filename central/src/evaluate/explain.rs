@@ -39,13 +39,7 @@ struct Blame {
 /// Annotations of the rule's author are kept; `summary` is only written where there is none.
 /// Sets `value`, `window`, `hosts`, `endpoints`, `host` (where one host is to blame), `p50`, `p95`,
 /// `p99` for latency rules, `summary` and `summary_ko`.
-pub fn annotate(
-    alert: &mut Alert,
-    change: Change,
-    subject: &Subject,
-    cells: &[SecondCell],
-    value: Option<&str>,
-) {
+pub fn annotate(alert: &mut Alert, change: Change, subject: &Subject, cells: &[SecondCell]) {
     let projection = &subject.projection;
     let rule = projection.rule();
     let blame = blame(projection, &subject.part, cells);
@@ -287,13 +281,7 @@ mod tests {
             until: Second(10),
         };
         let mut alert = alert();
-        annotate(
-            &mut alert,
-            Change::Fired,
-            &subject,
-            &[twenty_hosts_one_bad(), twenty_hosts_one_bad()],
-            None,
-        );
+        annotate(&mut alert, Change::Fired, &subject, &[twenty_hosts_one_bad(), twenty_hosts_one_bad()]);
         assert_eq!(alert.annotations["host"], "web-07");
         assert_eq!(alert.annotations["hosts"], "web-07: 120 of 300 bad (100.0% of all bad)");
         assert!(alert.annotations["summary"].contains("host web-07 of 20 causes 100.0% of it"));

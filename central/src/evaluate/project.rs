@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_rule_for_every_service_leaves_the_services_of_hosts_alone() {
-        let host = ServiceId::of_host("p", "e", "web-1").expect("valid");
+        let host = ServiceId::of_host("default", "default", "web-1").expect("valid");
         let mut errors = rule("errors", Measure::Availability { bad: vec![] });
         errors.selector.service = Some(ANY.into());
         let errors = Projection::new(Arc::new(errors));

@@ -147,7 +147,8 @@ mod tests {
     fn both_tiers_hold_the_same_requests() {
         let mut cells = OpenCells::default();
         for second in 40..50 {
-            cells.add(Second(second), second.unsigned_abs(), one_request);
+            let (changed, _) = cells.add(Second(second), second.unsigned_abs(), one_request);
+            assert!(changed);
         }
         let ten: Vec<_> = cells.dirty(Tier::TenSeconds).map(|open| open.cell.total.counts.ok).collect();
         assert_eq!(ten, [10]);
@@ -157,7 +158,7 @@ mod tests {
     #[test]
     fn a_cell_is_let_go_only_once_it_is_written() {
         let mut cells = OpenCells::default();
-        cells.add(Second(42), 1, one_request);
+        assert!(cells.add(Second(42), 1, one_request).0);
         cells.close_before(Second(1000));
         assert!(!cells.is_empty());
         for tier in [Tier::OneSecond, Tier::TenSeconds] {

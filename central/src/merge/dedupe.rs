@@ -97,7 +97,8 @@ impl StreamTable {
         let oldest = self.streams.values().min_by_key(|position| (position.log_time, position.stream));
         if let Some(stream) = oldest.map(|position| position.stream) {
             self.streams.remove(&stream);
-            metrics::counter!("goldentime_merge_streams_forgotten_total", "reason" => "table_full").increment(1);
+            metrics::counter!("goldentime_merge_streams_forgotten_total", "reason" => "table_full")
+                .increment(1);
         }
     }
 }

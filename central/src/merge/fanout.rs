@@ -26,7 +26,9 @@ pub async fn run(
             let _ = shard.send(event.clone()).await;
         }
         let told = silence.as_mut().and_then(|silence| silence.take(&event, clock.now()));
-        if let Some(transition) = told && transitions.send(transition).await.is_err() {
+        if let Some(transition) = told
+            && transitions.send(transition).await.is_err()
+        {
             tracing::error!(event = ?event, "the notifier ended before the evaluators; this page is lost");
         }
     }

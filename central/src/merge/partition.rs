@@ -136,7 +136,7 @@ impl Partition {
         self.services.push(Service {
             id: id.clone(),
             cells: OpenCells::default(),
-            feeds: Feeds { own_progress_only: id.host().is_some(), ..Feeds::default() },
+            feeds: Feeds::of(id),
             watermark_ms: 0,
             last_record: self.log_time.now(),
             stages: StageTimes::default(),
@@ -153,7 +153,11 @@ impl Partition {
         let mut index = 0;
         while index < self.services.len() {
             let service = &self.services[index];
-            if service.last_record >= before || !service.cells.is_empty() || service.touched || keep(&service.id) {
+            if service.last_record >= before
+                || !service.cells.is_empty()
+                || service.touched
+                || keep(&service.id)
+            {
                 index += 1;
                 continue;
             }
@@ -255,7 +259,10 @@ impl Partition {
             None => Applied::Merged,
         };
         let speaks_of_requests = matches!(record.body, Some(Body::Deltas(_)) | None);
-        if record.flush_complete && speaks_of_requests && let (Some(agent), Some(ms)) = (agent, progress_ms) {
+        if record.flush_complete
+            && speaks_of_requests
+            && let (Some(agent), Some(ms)) = (agent, progress_ms)
+        {
             self.agents.flushed(agent, ms, self.log_time.now());
         }
         outcome

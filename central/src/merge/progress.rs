@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use goldentime_model::UnixNanos;
+use goldentime_model::{ServiceId, UnixNanos};
 use hashbrown::HashMap;
 
 use super::lateness::LATE_S;
@@ -196,12 +196,17 @@ struct Feed {
 #[derive(Debug, Default)]
 pub struct Feeds {
     feeds: Vec<Feed>,
-    /// Of a host's own service, whose samples travel apart from the agent's flushes: only its own
-    /// records tell how far it has come.
-    pub own_progress_only: bool,
+    own_progress_only: bool,
 }
 
 impl Feeds {
+    /// No feeds yet of a service. Samples of a host's own service travel apart from the agent's
+    /// flushes: only its own records tell how far it has come.
+    #[must_use]
+    pub fn of(service: &ServiceId) -> Self {
+        Self { feeds: Vec::new(), own_progress_only: service.host().is_some() }
+    }
+
     /// Takes what a record says of the service: `events` more, and everything up to `progress_ms`.
     pub fn take(&mut self, agents: &Agents, agent: AgentRef, events: u64, progress_ms: i64) {
         let at = self.feeds.iter().position(|feed| feed.agent == agent).unwrap_or_else(|| {
@@ -280,7 +285,8 @@ impl<'a> Expected<'a> {
         let reached_ms = reached(self.agents, feed, self.feeds.own_progress_only);
         let mut missing_ms = until_ms.saturating_sub(reached_ms.max(from_ms)).max(0);
         for (hole_from, hole_until) in &agent.holes {
-            let overlap = (*hole_until).min(until_ms).min(reached_ms).saturating_sub((*hole_from).max(from_ms));
+            let overlap =
+                (*hole_until).min(until_ms).min(reached_ms).saturating_sub((*hole_from).max(from_ms));
             missing_ms += overlap.max(0);
         }
         feed.per_ms * missing_ms as f64

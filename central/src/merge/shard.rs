@@ -239,10 +239,15 @@ impl Shard {
         for mut finding in std::mem::take(&mut self.findings) {
             self.explain(&mut finding).await;
             self.engine.remember(&finding.service, &finding.transition.alert);
-            let (rule, episode) = (finding.transition.alert.labels.clone(), finding.transition.alert.episode.clone());
+            let (rule, episode) =
+                (finding.transition.alert.labels.clone(), finding.transition.alert.episode.clone());
             if self.transitions.send(finding.transition).await.is_err() {
                 metrics::counter!("goldentime_transitions_dropped_total").increment(1);
-                tracing::error!(?rule, episode, "the notifier ended before the evaluators; this page is lost");
+                tracing::error!(
+                    ?rule,
+                    episode,
+                    "the notifier ended before the evaluators; this page is lost"
+                );
             }
         }
     }

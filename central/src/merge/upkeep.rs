@@ -97,7 +97,12 @@ impl Shard {
         for service in self.partition.services_mut().1 {
             for open in service.cells.dirty(tier) {
                 let key = CellKey { service: service.id.clone(), tier, start: open.start };
-                cells.push(StoredCell { key, partition: number, offset: open.offset, blob: open.cell.encode() });
+                cells.push(StoredCell {
+                    key,
+                    partition: number,
+                    offset: open.offset,
+                    blob: open.cell.encode(),
+                });
             }
         }
         if cells.is_empty() {
@@ -142,7 +147,11 @@ impl Shard {
     /// The end: everything that was taken in is written.
     pub(super) async fn finish(&mut self) {
         self.checkpoint().await;
-        tracing::info!(partition = self.settings.partition, offset = self.partition.offset(), "merged to the end");
+        tracing::info!(
+            partition = self.settings.partition,
+            offset = self.partition.offset(),
+            "merged to the end"
+        );
     }
 
     /// What a tick does besides judging.
@@ -166,7 +175,8 @@ impl Shard {
             self.tell().await;
         }
         let partition = self.settings.partition.to_string();
-        metrics::gauge!("goldentime_merge_offset", "partition" => partition).set(self.partition.offset() as f64);
+        metrics::gauge!("goldentime_merge_offset", "partition" => partition)
+            .set(self.partition.offset() as f64);
     }
 
     /// Begins to judge once everything that was in the log at the start is merged.
@@ -255,7 +265,12 @@ impl Shard {
 
     /// A service's seconds, oldest first. Seconds that have left the one-second tier stand as buckets
     /// of ten at the last of their seconds: a window rebuilt over them is right to within ten.
-    async fn read_cells(&self, service: &ServiceId, from: Second, until: Second) -> Vec<(Second, SecondCell)> {
+    async fn read_cells(
+        &self,
+        service: &ServiceId,
+        from: Second,
+        until: Second,
+    ) -> Vec<(Second, SecondCell)> {
         let fine_from = self.clock.now().second().offset(15 - Tier::OneSecond.retention_s());
         let border = Second(fine_from.0 - fine_from.0.rem_euclid(10)).max(from);
         let mut cells = Vec::new();
