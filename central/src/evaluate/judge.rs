@@ -313,13 +313,10 @@ impl RuleInstances {
         for (part, instance) in parts.iter_mut().filter(|(_, instance)| instance.warm) {
             instance.ring.advance(head);
             let own = match part {
-                Part::Host(host) => match at_head.unseen_on(expectation, host) {
-                    Some(of_host) => Some(Unseen {
-                        at_head: of_host,
-                        settled: settled.unseen_on(expectation, host).unwrap_or_default(),
-                    }),
-                    None => None,
-                },
+                Part::Host(host) => at_head.unseen_on(expectation, host).map(|of_host| Unseen {
+                    at_head: of_host,
+                    settled: settled.unseen_on(expectation, host).unwrap_or_default(),
+                }),
                 Part::Service | Part::Endpoint(_) => None,
             };
             let own = own.unwrap_or_else(|| Unseen {

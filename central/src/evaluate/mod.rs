@@ -8,6 +8,8 @@
 //! heard no more, [`incomplete`] that of a service of which nothing can be said.
 
 pub mod engine;
+#[cfg(test)]
+mod engine_tests;
 pub mod expectation;
 pub mod explain;
 pub mod handle;

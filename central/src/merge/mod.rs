@@ -15,4 +15,6 @@ pub mod names;
 pub mod partition;
 pub mod progress;
 pub mod shard;
+#[cfg(test)]
+pub(crate) mod testing;
 mod upkeep;
