@@ -16,9 +16,15 @@ export default tseslint.config(
     },
   },
   {
-    files: ['dev/**/*.mjs'],
+    files: ['dev/**/*.mjs', 'public/*.js'],
     languageOptions: {
       globals: {
+        URLSearchParams: 'readonly',
+        location: 'readonly',
+        localStorage: 'readonly',
+        navigator: 'readonly',
+        getComputedStyle: 'readonly',
+        PerformanceObserver: 'readonly',
         console: 'readonly',
         process: 'readonly',
         URL: 'readonly',

@@ -53,6 +53,11 @@ export function rate(perSecond: number | null): Figure {
   return figure(threeDigits(perSecond), '/s');
 }
 
+/** A figure on an axis: round numbers lose the zeros that only a column of numbers needs. */
+export function tick({ whole, fraction, unit }: Figure): string {
+  return plain({ whole, fraction: fraction.replace(/\.?0+$/, ''), unit });
+}
+
 /** A figure as plain text, for titles and screen readers. */
 export function plain({ whole, fraction, unit }: Figure): string {
   return `${whole}${fraction}${unit === '' ? '' : unit === '%' ? '%' : ` ${unit}`}`;
@@ -104,6 +109,15 @@ export function timeOfDay(unixMs: number): string {
   const at = new Date(unixMs);
   const two = (n: number) => n.toString().padStart(2, '0');
   return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+}
+
+/**
+ * A rule's or SLO's name beside its service's name: `order-availability` beside `order` says
+ * `availability`.
+ */
+export function besideService(name: string, service: string): string {
+  const rest = name.startsWith(service) ? /^[\s\-_:/.]+(.+)$/.exec(name.slice(service.length)) : null;
+  return rest?.[1] ?? name;
 }
 
 /** Milliseconds of an alert's way: `182 ms`, `1.24 s`. */

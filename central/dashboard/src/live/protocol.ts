@@ -64,7 +64,6 @@ export interface Delta {
 }
 
 /** An alert began, changed or ended. Replace by `episode`; a new one goes on top, ten are kept. */
-
 export interface AlertMessage {
   type: 'alert';
   seq: number;
@@ -102,7 +101,6 @@ export interface Service {
 }
 
 /** One second of one service. */
-
 export interface Point {
   /** The second. */
   s: number;
@@ -119,7 +117,6 @@ export interface Point {
 }
 
 /** Columns of equal length; index i is the second `from_s + i`. */
-
 export interface History {
   from_s: number;
   traffic: (number | null)[];
@@ -146,7 +143,6 @@ export interface Host {
  * `history` (new ones, and recent ones that late records changed); drop what is older than
  * `history_s` before the newest. `now` stands in it as a point of its own.
  */
-
 export interface ServiceChange {
   id: string;
   state?: State;
@@ -160,6 +156,7 @@ export interface ServiceChange {
   hosts_total?: number;
   points?: Point[];
 }
+
 // A ServiceChange has no `history`; that is how it is told from a whole Service.
 
 export interface SloStatus {
@@ -208,7 +205,6 @@ export interface Alert {
 }
 
 /** In this order; instants with microseconds as fraction, all on the central's clock. */
-
 export interface Stages {
   occurred_ms: number | null;
   flushed_ms: number | null;

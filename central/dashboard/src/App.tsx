@@ -1,0 +1,72 @@
+/** The frame around every page: bar, notices, the page that the URL names, help. */
+
+import { lazy, Suspense, useEffect, useRef, useState } from 'react';
+import { HomePage } from './home/HomePage';
+import { useTexts } from './i18n/language';
+import { useFeed, useLink, type Feed } from './live/feed';
+import { ConnectionNotice } from './shell/ConnectionNotice';
+import { EngineNotices } from './shell/EngineNotices';
+import { HelpSheet } from './shell/HelpSheet';
+import { TopBar } from './shell/TopBar';
+import { useKeys } from './shell/keys';
+import { freshness } from './live/freshness';
+import { useNow } from './ui/useNow';
+import { useRoute } from './url';
+
+const ServicePage = lazy(() => import('./service/ServicePage'));
+
+/** See the module. */
+export function App({ feed }: { feed: Feed }) {
+  const texts = useTexts();
+  const route = useRoute();
+  const link = useLink(feed);
+  const { wall, receivedMs, outdated } = useFeed(feed);
+  const [helpOpen, setHelpOpen] = useState(false);
+  const filterField = useRef<HTMLInputElement>(null);
+  const nowMs = useNow(wall === null ? 1000 : 500);
+  const fresh = freshness(wall, receivedMs, nowMs, link);
+
+  useKeys({
+    filter: () => filterField.current?.focus(),
+    help: () => setHelpOpen((open) => !open),
+  });
+
+  const critical = wall === null ? 0 : countCritical(wall.services.values());
+  useEffect(() => {
+    document.title = critical > 0 ? `(${critical}) Goldentime` : 'Goldentime';
+  }, [critical]);
+
+  return (
+    <div className="app" data-stale={fresh.stale ? '' : undefined}>
+      <a className="skip" href="#services">
+        {texts.skipToServices}
+      </a>
+      <TopBar wall={wall} link={link} fresh={fresh} filterField={filterField} onHelp={() => setHelpOpen(true)} />
+      <main>
+        <ConnectionNotice
+          link={link}
+          outdated={outdated}
+          hasWall={wall !== null}
+          nowMs={nowMs}
+          onRetry={() => feed.connection.retryNow()}
+        />
+        {wall !== null && <EngineNotices wall={wall} fresh={fresh} live={link.state === 'live'} />}
+        {wall !== null &&
+          (route.page === 'service' ? (
+            <Suspense fallback={null}>
+              <ServicePage key={route.id} id={route.id} wall={wall} />
+            </Suspense>
+          ) : (
+            <HomePage wall={wall} />
+          ))}
+      </main>
+      {helpOpen && <HelpSheet onClose={() => setHelpOpen(false)} />}
+    </div>
+  );
+}
+
+function countCritical(services: Iterable<{ state: string }>): number {
+  let count = 0;
+  for (const service of services) if (service.state === 'critical') count += 1;
+  return count;
+}

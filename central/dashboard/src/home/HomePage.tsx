@@ -1,0 +1,36 @@
+/** Home: is it bad, what, since when, why. A wall of services, and the last alerts beside it. */
+
+import '../styles/wall.css';
+import '../styles/alerts.css';
+import { useMemo } from 'react';
+import { matches, parseFilter } from '../filter';
+import type { Service } from '../live/protocol';
+import type { Wall } from '../live/wall';
+import { useParameter } from '../url';
+import { AlertPanel } from './AlertPanel';
+import { FirstRun } from './FirstRun';
+import { NothingMatches } from './NothingMatches';
+import { ServiceTable } from './ServiceTable';
+import { subjectOf } from './subject';
+import { Verdict } from './Verdict';
+
+/** See the module. */
+export function HomePage({ wall }: { wall: Wall }) {
+  const filter = useParameter('q') ?? '';
+  const tokens = useMemo(() => parseFilter(filter), [filter]);
+  const all = wall.order
+    .map((id) => wall.services.get(id))
+    .filter((service): service is Service => service !== undefined);
+  const shown = tokens.length === 0 ? all : all.filter((service) => matches(tokens, subjectOf(service)));
+
+  if (all.length === 0) return <FirstRun agents={wall.central.agents.connected} />;
+  return (
+    <div className="home">
+      <Verdict wall={wall} services={all} />
+      <section className="home-main" id="services" tabIndex={-1}>
+        {shown.length === 0 ? <NothingMatches total={all.length} /> : <ServiceTable wall={wall} services={shown} />}
+      </section>
+      <AlertPanel alerts={wall.alerts} atMs={wall.atMs} />
+    </div>
+  );
+}

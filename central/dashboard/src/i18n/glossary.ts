@@ -1,0 +1,412 @@
+/**
+ * All words of the dashboard, in one place: English and Korean are written side by side and not
+ * translated word for word. A term is used in the form given here everywhere.
+ *
+ * 지연 시간 latency · 오류율 error ratio · 처리량 traffic · 포화도 saturation · 오류 예산 error budget ·
+ * 소진율 burn rate · 확인 acknowledge · 음소거 silence · 목표 objective · 달성률 compliance
+ */
+
+const en = {
+  units: { d: 'd', h: 'h', m: 'm', s: 's' },
+  seconds: (value: string) => `${value} s`,
+  ago: (span: string) => `${span} ago`,
+
+  skipToServices: 'Skip to services',
+  home: 'Home',
+
+  state: {
+    critical: 'Critical',
+    warning: 'Warning',
+    unknown: 'Unknown',
+    pending: 'Pending',
+    no_data: 'No data',
+    ok: 'OK',
+  },
+  stateMeaning: {
+    critical: 'A rule that pages is true.',
+    warning: 'A rule is true, and nobody is paged for it.',
+    unknown: 'Too much is missing to say whether it is good or bad.',
+    pending: 'A rule is true, but not yet for as long as it asks.',
+    no_data: 'Nothing came in the last five minutes.',
+    ok: 'Every rule over it holds.',
+  },
+  notJudged: 'no rules',
+  notJudgedMeaning: 'No rule judges this service, so OK means no more than that.',
+
+  signal: {
+    latency: 'Latency',
+    errors: 'Errors',
+    traffic: 'Traffic',
+    saturation: 'Saturation',
+  },
+  signalHint: {
+    latency: '95th percentile',
+    errors: 'share of requests',
+    traffic: 'requests per second',
+    saturation: 'fullest resource',
+  },
+  column: { service: 'Service', slo: 'SLO', hosts: 'Hosts' },
+  objectiveOf: (objective: string) => `of ${objective}%`,
+  floorOf: (floor: string) => `floor ${floor}`,
+  budgetLeft: (share: string) => `budget ${share}`,
+  budgetSpent: 'budget spent',
+  budgetLeftLong: 'Error budget left in the window',
+  moreSlos: (count: number) => `+${count}`,
+  noSlo: 'none',
+  servicesTable: 'Services, worst first',
+  showingHidden: (count: number) =>
+    `${count} more ${count === 1 ? 'service is' : 'services are'} not shown; none is more urgent than the last one here.`,
+
+  allWell: 'All services are well',
+  allWellDetail: (services: number, rules: number) =>
+    `${services} ${services === 1 ? 'service' : 'services'}, ${rules} ${rules === 1 ? 'rule' : 'rules'} in force, nothing firing.`,
+  nothingJudged: 'Services are seen, but nothing judges them',
+  nothingJudgedDetail: 'No rules are loaded. Put OpenSLO files into the folder that slo_dir names; they take effect at once.',
+  verdict: {
+    critical: (n: number) => `${n} ${n === 1 ? 'service is' : 'services are'} critical`,
+    warning: (n: number) => `${n} ${n === 1 ? 'service has a warning' : 'services have a warning'}`,
+    unknown: (n: number) => `${n} ${n === 1 ? 'service cannot' : 'services cannot'} be judged`,
+    pending: (n: number) => `${n} ${n === 1 ? 'service is' : 'services are'} close to a warning`,
+    no_data: (n: number) => `${n} ${n === 1 ? 'service sends' : 'services send'} nothing`,
+  },
+  since: (time: string) => `since ${time}`,
+  statesLabel: 'Show only services in one state',
+
+  filter: 'Filter',
+  filterPlaceholder: 'service:order env:prod',
+  filterClear: 'Clear filter',
+  filterCompletions: 'Completions',
+  nothingMatches: 'No service matches this filter',
+  nothingMatchesDetail: (total: number) =>
+    `${total} ${total === 1 ? 'service is' : 'services are'} there without it.`,
+
+  alerts: 'Last alerts',
+  noAlerts: 'No alert yet',
+  noAlertsDetail: 'The last ten stand here the moment they fire, with the way they took.',
+  alertStatus: { firing: 'Firing', resolved: 'Resolved' },
+  alertAnnouncement: (status: string, name: string, service: string) => `${status}: ${name}, ${service}`,
+  lasted: (span: string) => `lasted ${span}`,
+  goldenTime: 'Golden time',
+  goldenTimeMeaning: 'From the end of the request that tipped the rule to the first delivery',
+  goldenPromise: 'the promise is 500 ms',
+  coarse: 'The log line is stamped in whole seconds, so this is right to within one second.',
+  notDelivered: 'not delivered yet',
+  stage: {
+    occurred: 'Occurred',
+    flushed: 'Flushed by the agent',
+    received: 'Received',
+    merged: 'Merged',
+    evaluated: 'Found true',
+    dispatched: 'Dispatched',
+    delivered: 'Delivered',
+  },
+  runbook: 'Runbook',
+
+  dataAge: 'Data age',
+  dataAgeMeaning: 'How old the newest complete second is',
+  percentileError: (share: string) => `Percentiles are right to ±${share}`,
+  reading: (time: string) => `Reading ${time}`,
+  readingBack: 'Back to live',
+  live: 'Live',
+
+  connecting: 'Connecting to the central',
+  connectingDetail: 'The page comes alive with the first frame.',
+  reconnecting: 'Connection to the central lost',
+  reconnectingDetail: (since: string, retry: string) =>
+    `Since ${since}. What you see is from then. ${retry}`,
+  neverConnected: 'The central does not answer',
+  neverConnectedDetail: (retry: string) => `Is goldentime-central running on this address? ${retry}`,
+  retryIn: (seconds: string) => `Next try in ${seconds}.`,
+  retrying: 'Trying now.',
+  retryNow: 'Try now',
+  outdated: 'The central was upgraded',
+  outdatedDetail: 'This page is older than the central. Load it anew to go on.',
+  reload: 'Reload',
+  stale: {
+    noAgents: 'No agent is connected, so nothing new comes in. Look at goldentime-agent on the hosts.',
+    silent: 'Agents are connected but send nothing new. Look at their lag with goldentime-agent status.',
+    notReady: 'The central is not ready and catches up; what you see is behind.',
+  },
+  staleTitle: (age: string) => `The newest data is ${age} old`,
+  rowStale: (age: string) => `${age} old`,
+  degraded: 'Degraded',
+  stillWorks: 'Everything else works.',
+  rulesRefused: 'The newest rule files were refused; the rules before them stay in force',
+  channelFailing: (name: string) => `Channel ${name} does not deliver`,
+  channelFailingDetail: (error: string, queued: number) =>
+    `${error}${/[.!?]$/.test(error) ? '' : '.'} ${queued} waiting; they are tried again until they go through.`,
+  notReadyTitle: (code: string) =>
+    ({
+      replaying: 'The central replays its log after a restart',
+      log_full: 'The log cannot be written',
+      rules_bad: 'The rule files were refused',
+    })[code] ?? 'The central is not ready',
+
+  firstRun: 'Nothing sends yet',
+  firstRunDetail: 'Install an agent on a host whose requests you want to see. This page comes alive by itself with its first record.',
+  firstRunWaiting: (agents: number) =>
+    agents === 0
+      ? 'Waiting for the first agent'
+      : `${agents} ${agents === 1 ? 'agent is' : 'agents are'} connected; waiting for the first record`,
+  firstRunSteps: {
+    token: 'On the central, print a join token',
+    tokenDetail: 'The token pins this central’s certificate and enrols the agent, so treat it as a password.',
+    config: 'On the host, save this as /etc/goldentime/agent.yaml',
+    configDetail: 'Put the token in, and the path of the log that your requests are written to.',
+    check: 'See what the agent would read, then start it',
+    checkDetail: 'check reads and ships nothing; it says which files match and how their lines parse.',
+  },
+  copy: 'Copy',
+  copied: 'Copied',
+
+  agents: (connected: number, total: number) => `${connected}/${total} agents`,
+  agentsLong: (connected: number, total: number) => `${connected} of ${total} agents connected`,
+  rules: (count: number) => `${count} ${count === 1 ? 'rule' : 'rules'}`,
+
+  theme: 'Theme',
+  themeName: { system: 'System', dark: 'Dark', light: 'Light' },
+  language: 'Language',
+  help: 'Keys',
+  close: 'Close',
+  helpRows: [
+    ['j  k', 'next and previous service'],
+    ['Enter', 'open the service'],
+    ['/', 'filter'],
+    ['←  →', 'read one second earlier or later'],
+    ['Esc', 'back to live, close, leave'],
+    ['h', 'home'],
+    ['t', 'dark or light'],
+    ['?', 'this sheet'],
+  ] as [string, string][],
+  helpMarks: 'What the marks mean',
+
+  service: {
+    back: 'All services',
+    notFound: 'This service is not known here',
+    notFoundDetail: 'It may have sent nothing for five minutes, or stand beyond the 500 most urgent.',
+    latency: 'Latency',
+    percentiles: 'p50, p95, p99',
+    errors: 'Error ratio',
+    traffic: 'Traffic',
+    saturation: 'Saturation',
+    hosts: 'Hosts',
+    hostsDetail: 'Last 10 s, worst error ratio first',
+    host: 'Host',
+    noHosts: 'No host served it in the last 10 s.',
+    moreHosts: (count: number) => `${count} more`,
+    rules: 'SLOs and rules',
+    noRules: 'No rule judges this service. Put an OpenSLO file into the folder that slo_dir names.',
+    rule: 'Rule',
+    state: 'State',
+    compliance: 'Compliance',
+    objective: 'Objective',
+    window: 'Window',
+    budget: 'Budget left',
+    noPointValue: 'no value',
+    lastFiveMinutes: 'Last 5 minutes',
+  },
+  fullest: { cpu: 'CPU', memory: 'memory', disk: 'disk' } as Record<string, string>,
+};
+
+/** Every text that a language must have. */
+export type Texts = typeof en;
+
+const ko: Texts = {
+  units: { d: '일', h: '시간', m: '분', s: '초' },
+  seconds: (value) => `${value}초`,
+  ago: (span) => `${span} 전`,
+
+  skipToServices: '서비스 목록으로 건너뛰기',
+  home: '홈',
+
+  state: {
+    critical: '심각',
+    warning: '경고',
+    unknown: '판단 불가',
+    pending: '대기',
+    no_data: '데이터 없음',
+    ok: '정상',
+  },
+  stateMeaning: {
+    critical: '호출 대상 규칙이 참입니다.',
+    warning: '규칙이 참이지만 아무도 호출하지 않습니다.',
+    unknown: '빠진 데이터가 많아 좋은지 나쁜지 말할 수 없습니다.',
+    pending: '규칙이 참이지만 정해진 시간만큼 이어지지는 않았습니다.',
+    no_data: '최근 5분 동안 들어온 것이 없습니다.',
+    ok: '모든 규칙을 지키고 있습니다.',
+  },
+  notJudged: '규칙 없음',
+  notJudgedMeaning: '이 서비스를 판정하는 규칙이 없습니다. 정상은 그 이상의 뜻이 아닙니다.',
+
+  signal: { latency: '지연 시간', errors: '오류율', traffic: '처리량', saturation: '포화도' },
+  signalHint: {
+    latency: '95번째 백분위',
+    errors: '요청 중 비율',
+    traffic: '초당 요청',
+    saturation: '가장 찬 자원',
+  },
+  column: { service: '서비스', slo: 'SLO', hosts: '호스트' },
+  objectiveOf: (objective) => `목표 ${objective}%`,
+  floorOf: (floor) => `하한 ${floor}`,
+  budgetLeft: (share) => `예산 ${share}`,
+  budgetSpent: '예산 소진',
+  budgetLeftLong: '이 창에 남은 오류 예산',
+  moreSlos: (count) => `+${count}`,
+  noSlo: '없음',
+  servicesTable: '서비스, 나쁜 순',
+  showingHidden: (count) => `서비스 ${count}개가 더 있지만 여기 마지막 것보다 급하지 않습니다.`,
+
+  allWell: '모든 서비스가 정상입니다',
+  allWellDetail: (services, rules) => `서비스 ${services}개, 규칙 ${rules}개, 울리는 알림 없음.`,
+  nothingJudged: '서비스는 보이지만 판정하는 규칙이 없습니다',
+  nothingJudgedDetail: 'slo_dir 폴더에 OpenSLO 파일을 넣으면 바로 적용됩니다.',
+  verdict: {
+    critical: (n) => `서비스 ${n}개가 심각합니다`,
+    warning: (n) => `서비스 ${n}개에 경고가 있습니다`,
+    unknown: (n) => `서비스 ${n}개를 판단할 수 없습니다`,
+    pending: (n) => `서비스 ${n}개가 경고 직전입니다`,
+    no_data: (n) => `서비스 ${n}개가 아무것도 보내지 않습니다`,
+  },
+  since: (time) => `${time}부터`,
+  statesLabel: '한 상태의 서비스만 보기',
+
+  filter: '필터',
+  filterPlaceholder: 'service:order env:prod',
+  filterClear: '필터 지우기',
+  filterCompletions: '자동 완성',
+  nothingMatches: '필터에 맞는 서비스가 없습니다',
+  nothingMatchesDetail: (total) => `필터를 지우면 ${total}개가 보입니다.`,
+
+  alerts: '최근 알림',
+  noAlerts: '아직 알림이 없습니다',
+  noAlertsDetail: '알림이 울리는 순간 최근 열 개가 지나온 단계와 함께 여기에 뜹니다.',
+  alertStatus: { firing: '울림', resolved: '해소' },
+  alertAnnouncement: (status, name, service) => `${status}: ${service}, ${name}`,
+  lasted: (span) => `${span} 동안`,
+  goldenTime: '골든 타임',
+  goldenTimeMeaning: '규칙을 넘긴 요청이 끝난 때부터 첫 전달까지',
+  goldenPromise: '약속은 500 ms',
+  coarse: '로그의 시각이 초 단위라서 1초 안에서만 정확합니다.',
+  notDelivered: '아직 전달 전',
+  stage: {
+    occurred: '발생',
+    flushed: '에이전트 전송',
+    received: '수신',
+    merged: '합산',
+    evaluated: '판정',
+    dispatched: '발송',
+    delivered: '전달',
+  },
+  runbook: '대응 문서',
+
+  dataAge: '데이터 나이',
+  dataAgeMeaning: '가장 새로운 온전한 1초가 지난 시간',
+  percentileError: (share) => `백분위 오차 ±${share}`,
+  reading: (time) => `${time} 읽는 중`,
+  readingBack: '실시간으로',
+  live: '실시간',
+
+  connecting: '센트럴에 연결하는 중',
+  connectingDetail: '첫 데이터가 오면 화면이 살아납니다.',
+  reconnecting: '센트럴과 연결이 끊겼습니다',
+  reconnectingDetail: (since, retry) => `${since}부터이며, 지금 보이는 값은 그때 것입니다. ${retry}`,
+  neverConnected: '센트럴이 응답하지 않습니다',
+  neverConnectedDetail: (retry) => `이 주소에서 goldentime-central이 돌고 있나요? ${retry}`,
+  retryIn: (seconds) => `${seconds} 뒤에 다시 시도합니다.`,
+  retrying: '다시 시도하는 중입니다.',
+  retryNow: '지금 시도',
+  outdated: '센트럴이 새 버전으로 바뀌었습니다',
+  outdatedDetail: '이 화면이 더 오래되었습니다. 새로 고쳐야 이어집니다.',
+  reload: '새로 고침',
+  stale: {
+    noAgents: '연결된 에이전트가 없어 새 데이터가 오지 않습니다. 호스트의 goldentime-agent를 확인하세요.',
+    silent: '에이전트는 연결되어 있지만 새 데이터를 보내지 않습니다. goldentime-agent status로 밀린 양을 확인하세요.',
+    notReady: '센트럴이 아직 준비되지 않아 따라잡는 중이며, 보이는 값은 뒤처져 있습니다.',
+  },
+  staleTitle: (age) => `가장 새로운 데이터가 ${age} 지났습니다`,
+  rowStale: (age) => `${age} 지남`,
+  degraded: '일부 기능 저하',
+  stillWorks: '나머지는 모두 동작합니다.',
+  rulesRefused: '새 규칙 파일이 거부되어 이전 규칙을 그대로 쓰고 있습니다',
+  channelFailing: (name) => `${name} 채널로 전달되지 않습니다`,
+  channelFailingDetail: (error, queued) =>
+    `${error}${/[.!?]$/.test(error) ? '' : '.'} ${queued}건이 기다리며, 전달될 때까지 다시 시도합니다.`,
+  notReadyTitle: (code) =>
+    ({
+      replaying: '센트럴이 재시작 뒤 로그를 다시 읽고 있습니다',
+      log_full: '로그를 쓸 수 없습니다',
+      rules_bad: '규칙 파일이 거부되었습니다',
+    })[code] ?? '센트럴이 아직 준비되지 않았습니다',
+
+  firstRun: '아직 아무것도 보내지 않습니다',
+  firstRunDetail: '요청을 보고 싶은 호스트에 에이전트를 설치하세요. 첫 데이터가 오면 화면이 저절로 살아납니다.',
+  firstRunWaiting: (agents) =>
+    agents === 0
+      ? '첫 에이전트를 기다리는 중'
+      : `에이전트 ${agents}개 연결됨, 첫 데이터를 기다리는 중`,
+  firstRunSteps: {
+    token: '센트럴에서 조인 토큰을 출력합니다',
+    tokenDetail: '토큰은 이 센트럴의 인증서를 고정하고 에이전트를 등록합니다. 비밀번호처럼 다루세요.',
+    config: '호스트에 /etc/goldentime/agent.yaml로 저장합니다',
+    configDetail: '토큰과, 요청이 적히는 로그의 경로를 넣으세요.',
+    check: '무엇을 읽을지 확인하고 시작합니다',
+    checkDetail: 'check는 아무것도 보내지 않고, 어떤 파일이 맞고 줄이 어떻게 읽히는지만 말합니다.',
+  },
+  copy: '복사',
+  copied: '복사됨',
+
+  agents: (connected, total) => `에이전트 ${connected}/${total}`,
+  agentsLong: (connected, total) => `에이전트 ${total}개 중 ${connected}개 연결됨`,
+  rules: (count) => `규칙 ${count}`,
+
+  theme: '테마',
+  themeName: { system: '시스템', dark: '어둡게', light: '밝게' },
+  language: '언어',
+  help: '단축키',
+  close: '닫기',
+  helpRows: [
+    ['j  k', '다음, 이전 서비스'],
+    ['Enter', '서비스 열기'],
+    ['/', '필터'],
+    ['←  →', '1초 전, 1초 뒤 읽기'],
+    ['Esc', '실시간으로, 닫기, 나가기'],
+    ['h', '홈'],
+    ['t', '어둡게, 밝게'],
+    ['?', '이 안내'],
+  ],
+  helpMarks: '표시의 뜻',
+
+  service: {
+    back: '모든 서비스',
+    notFound: '여기서 알지 못하는 서비스입니다',
+    notFoundDetail: '5분 동안 아무것도 보내지 않았거나, 가장 급한 500개 밖에 있을 수 있습니다.',
+    latency: '지연 시간',
+    percentiles: 'p50, p95, p99',
+    errors: '오류율',
+    traffic: '처리량',
+    saturation: '포화도',
+    hosts: '호스트',
+    hostsDetail: '최근 10초, 오류율이 높은 순',
+    host: '호스트',
+    noHosts: '최근 10초 동안 처리한 호스트가 없습니다.',
+    moreHosts: (count) => `${count}개 더`,
+    rules: 'SLO와 규칙',
+    noRules: '이 서비스를 판정하는 규칙이 없습니다. slo_dir 폴더에 OpenSLO 파일을 넣으세요.',
+    rule: '규칙',
+    state: '상태',
+    compliance: '달성률',
+    objective: '목표',
+    window: '창',
+    budget: '남은 예산',
+    noPointValue: '값 없음',
+    lastFiveMinutes: '최근 5분',
+  },
+  fullest: { cpu: 'CPU', memory: '메모리', disk: '디스크' },
+};
+
+/** Languages by their code. */
+export const LANGUAGES = { en, ko } as const;
+/** Code of a language. */
+export type Language = keyof typeof LANGUAGES;
+/** How each language calls itself. */
+export const LANGUAGE_NAMES: Record<Language, string> = { en: 'English', ko: '한국어' };

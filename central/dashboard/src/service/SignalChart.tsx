@@ -1,0 +1,53 @@
+import { percent, plain } from '../format';
+import type { Point } from '../live/protocol';
+import type { Stretch } from '../live/stretches';
+import { FigureText } from '../ui/FigureText';
+import { Chart } from './Chart';
+import type { ChartData } from './charts';
+
+/** A chart with its name and its numbers at the second under the cursor, else the newest. */
+export function SignalChart(props: {
+  chart: ChartData;
+  seconds: readonly number[];
+  stretches: readonly Stretch[];
+  point: Point | null;
+  theme: string;
+  percentileError: number;
+  onCursor: (index: number | null) => void;
+}) {
+  const { chart, seconds, stretches, point, theme, percentileError, onCursor } = props;
+  const figures = chart.figures(point);
+  const words = figures.map(({ label, figure }) => `${label} ${plain(figure)}`.trim()).join(', ');
+  return (
+    <section className="chart-box" data-testid={`chart-${chart.signal}`}>
+      <header>
+        <h2>{chart.title}</h2>
+        <span className="chart-figures">
+          {figures.map(({ label, figure }) => (
+            <span key={label} className={`chart-figure chart-figure-${label === '' ? 'one' : label}`}>
+              {label !== '' && (
+                <span className="quiet">
+                  <i className="swatch" aria-hidden="true" /> {label}
+                </span>
+              )}
+              <FigureText figure={figure} />
+            </span>
+          ))}
+          {chart.signal === 'latency' && <span className="quiet">±{plain(percent(percentileError))}</span>}
+        </span>
+      </header>
+      <Chart
+        seconds={seconds}
+        lines={chart.lines}
+        stretches={stretches}
+        thresholds={chart.thresholds}
+        scale={chart.scale}
+        topAtLeast={chart.topAtLeast}
+        format={chart.format}
+        theme={theme}
+        onCursor={onCursor}
+        label={`${chart.title}: ${words}`}
+      />
+    </section>
+  );
+}
