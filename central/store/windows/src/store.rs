@@ -109,6 +109,20 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A newer version wrote what is stored.
+    #[error(
+        "window store {backend}: {place} has layout {found}, but this version knows only {known}; upgrade, or move it away: windows are rebuilt from the log"
+    )]
+    Newer {
+        /// Backend's name.
+        backend: &'static str,
+        /// File or key.
+        place: String,
+        /// Its layout.
+        found: u64,
+        /// Newest layout known.
+        known: u64,
+    },
     /// What is stored cannot be understood.
     #[error("window store {backend}: {what} is corrupt")]
     Corrupt {
@@ -149,7 +163,8 @@ pub trait WindowStore: Send + Sync + 'static {
     fn services(&self) -> BoxFuture<'_, Result<Vec<ServiceId>, StoreError>>;
 
     /// Makes everything put so far for the checkpoint's partition durable together with the
-    /// checkpoint, whole or not at all.
+    /// checkpoint, whole or not at all. A checkpoint of a lower generation than the stored one, or of
+    /// the same with a lower offset, does not replace it.
     fn save_checkpoint(&self, checkpoint: Checkpoint) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// The newest checkpoint of a partition from which its merge can go on, if there is one.

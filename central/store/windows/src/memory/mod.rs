@@ -1,0 +1,119 @@
+//! Window state in this process's memory, with checkpoints in a SQLite file of its own.
+//!
+//! [`cells`] holds the cells within their limits, [`watermark`] says what has expired, [`file`] is
+//! what a restart finds. A cell is in the file only together with the checkpoint that it was saved
+//! with: what came after is made again from the log.
+
+mod cells;
+mod config;
+mod file;
+mod watermark;
+
+use std::future::ready;
+use std::path::Path;
+
+use goldentime_model::{Second, ServiceId};
+
+pub use config::WindowsConfig;
+
+use crate::store::{BoxFuture, Checkpoint, StoreError, StoredCell, Tier, WindowStore};
+use cells::Cells;
+use file::CheckpointFile;
+use watermark::Watermarks;
+
+const BACKEND: &str = "memory";
+
+/// The embedded backend.
+#[derive(Debug)]
+pub struct MemoryWindows {
+    cells: Cells,
+    watermarks: Watermarks,
+    file: CheckpointFile,
+}
+
+impl MemoryWindows {
+    /// Opens the file, makes it if it is not there, and loads what its checkpoints hold.
+    pub async fn open(path: &Path, config: &WindowsConfig) -> Result<Self, StoreError> {
+        let (cells, watermarks) = (Cells::new(config), Watermarks::default());
+        let file = CheckpointFile::open(path).await?;
+        for checkpoint in file.checkpoints().await? {
+            watermarks.advance(checkpoint.partition, checkpoint.watermark);
+        }
+        let horizon = watermarks.horizon();
+        file.load_cells(|cell| cells.put(cell, &horizon, true)).await?;
+        Ok(Self { cells, watermarks, file })
+    }
+
+    /// Cells that were not stored since the start, because they had expired or a limit was reached.
+    /// The same by reason: `goldentime_drops_total{component="windows"}`.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.cells.refused()
+    }
+
+    /// Memory that encoded cells take, in bytes.
+    #[must_use]
+    pub fn cells_bytes(&self) -> u64 {
+        self.cells.bytes()
+    }
+
+    /// Waits for running calls and closes the file.
+    pub async fn close(&self) {
+        self.file.close().await;
+    }
+
+    fn put_now(&self, cells: Vec<StoredCell>) {
+        let mut sweep = false;
+        for cell in cells.iter().filter(|cell| cell.key.tier == Tier::OneSecond) {
+            sweep |= self.watermarks.advance(cell.partition, cell.key.start);
+        }
+        let horizon = self.watermarks.horizon();
+        for cell in cells {
+            self.cells.put(cell, &horizon, false);
+        }
+        if sweep {
+            self.cells.sweep(&horizon);
+        }
+    }
+}
+
+impl WindowStore for MemoryWindows {
+    fn name(&self) -> &'static str {
+        BACKEND
+    }
+
+    /// Done when it returns: the order of the calls is the order in which cells are written.
+    fn put(&self, cells: Vec<StoredCell>) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.put_now(cells);
+        Box::pin(ready(Ok(())))
+    }
+
+    fn read(
+        &self,
+        service: &ServiceId,
+        tier: Tier,
+        from: Second,
+        until: Second,
+    ) -> BoxFuture<'_, Result<Vec<StoredCell>, StoreError>> {
+        let cells = self.cells.read(service, tier, from, until, &self.watermarks.horizon());
+        Box::pin(ready(Ok(cells)))
+    }
+
+    fn services(&self) -> BoxFuture<'_, Result<Vec<ServiceId>, StoreError>> {
+        Box::pin(ready(Ok(self.cells.services(&self.watermarks.horizon()))))
+    }
+
+    fn save_checkpoint(&self, checkpoint: Checkpoint) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.watermarks.advance(checkpoint.partition, checkpoint.watermark);
+            let unsaved = self.cells.unsaved(checkpoint.partition, &self.watermarks.horizon());
+            self.file.save(&unsaved, &checkpoint).await?;
+            self.cells.mark_saved(&unsaved);
+            Ok(())
+        })
+    }
+
+    fn load_checkpoint(&self, partition: u32) -> BoxFuture<'_, Result<Option<Checkpoint>, StoreError>> {
+        Box::pin(self.file.checkpoint(partition))
+    }
+}

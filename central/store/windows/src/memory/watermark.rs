@@ -1,0 +1,64 @@
+//! How far each partition has come in event time: what decides when cells expire.
+//!
+//! Never the wall clock: a replay of the log expires the same cells, and nothing expires while the
+//! data stands still.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use goldentime_model::Second;
+use hashbrown::HashMap;
+
+use crate::store::Tier;
+
+/// Event seconds between two sweeps for expired cells. Reads leave out what has expired at once; the
+/// sweep only gives back its memory.
+const SWEEP_INTERVAL_S: i64 = 10;
+
+/// Highest event second by partition. There are as many entries as the log has partitions.
+#[derive(Debug, Default)]
+pub(super) struct Watermarks(Mutex<HashMap<u32, Watermark>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Watermark {
+    second: Second,
+    swept: Second,
+}
+
+/// The watermarks as they were at one moment.
+#[derive(Clone, Debug)]
+pub(super) struct Horizon(HashMap<u32, Watermark>);
+
+impl Watermarks {
+    /// Moves a partition's watermark forwards, never backwards. Says whether it is time to sweep.
+    pub(super) fn advance(&self, partition: u32, second: Second) -> bool {
+        let mut marks = self.lock();
+        let mark = marks.entry(partition).or_insert(Watermark { second, swept: second });
+        mark.second = mark.second.max(second);
+        let due = mark.second.0.saturating_sub(mark.swept.0) >= SWEEP_INTERVAL_S;
+        if due {
+            mark.swept = mark.second;
+        }
+        due
+    }
+
+    pub(super) fn horizon(&self) -> Horizon {
+        Horizon(self.lock().clone())
+    }
+
+    /// The data behind the lock are numbers: a panic while holding it leaves them usable.
+    fn lock(&self) -> MutexGuard<'_, HashMap<u32, Watermark>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Horizon {
+    /// Whether a cell has outlived its tier's retention.
+    pub(super) fn has_expired(&self, partition: u32, tier: Tier, start: Second) -> bool {
+        self.0.get(&partition).is_some_and(|mark| start.0 < first_kept(tier, mark.second).0)
+    }
+}
+
+/// The first start that a cell may have when the watermark stands at `watermark`.
+pub(super) const fn first_kept(tier: Tier, watermark: Second) -> Second {
+    watermark.offset(1 - tier.width_s() - tier.retention_s())
+}
