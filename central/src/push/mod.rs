@@ -1,1 +1,21 @@
-//! push
+//! Push: what each service does, once a second, to everyone who watches. The protocol is
+//! `docs/websocket.md`.
+//!
+//! [`sources`] is what is shown and where it comes from. Each second [`station`] has [`rows`] read the
+//! window cells into [`history`] rings (with [`saturation`] of the hosts) and [`status`] into states,
+//! turns what changed into one [`frame`], and appends it to the [`frames`] ring, encoded once for all.
+//! A [`client`] reads that ring at its own pace.
+
+pub mod client;
+pub mod frame;
+pub mod frames;
+pub mod history;
+pub mod rows;
+pub mod saturation;
+pub mod sources;
+pub mod station;
+pub mod status;
+
+pub use frames::Frames;
+pub use sources::Sources;
+pub use station::{Handle, start};

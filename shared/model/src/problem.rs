@@ -34,6 +34,8 @@ pub struct Problem {
 pub enum ProblemCode {
     /// A parameter, header or body is not as documented.
     InvalidRequest,
+    /// Who asks may not.
+    Forbidden,
     /// Nothing of that name.
     NotFound,
     /// The path exists, but not with this method.
@@ -56,6 +58,7 @@ impl ProblemCode {
     pub const fn status(self) -> u16 {
         match self {
             Self::InvalidRequest => 400,
+            Self::Forbidden => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::Conflict => 409,
@@ -71,6 +74,7 @@ impl ProblemCode {
     pub const fn title(self) -> &'static str {
         match self {
             Self::InvalidRequest => "Invalid request",
+            Self::Forbidden => "Forbidden",
             Self::NotFound => "Not found",
             Self::MethodNotAllowed => "Method not allowed",
             Self::Conflict => "Conflict",

@@ -1,0 +1,39 @@
+//! What the handlers read.
+
+use std::sync::Arc;
+
+use goldentime_catalog::Catalogue;
+use goldentime_runtime::self_metrics::SelfMetrics;
+use goldentime_runtime::{SharedClock, Tasks};
+use goldentime_windows::WindowStore;
+
+use crate::evaluate::handle::StatusBoard;
+use crate::ingest::agents::AgentStatus;
+use crate::push::sources::ReportSelf;
+use crate::push::{self};
+
+/// Lists the agents that the uplink knows.
+pub type ListAgents = Arc<dyn Fn() -> Vec<AgentStatus> + Send + Sync>;
+
+/// What the handlers read. Cheap to clone.
+#[derive(Clone)]
+pub struct ApiState {
+    /// What the services do.
+    pub windows: Arc<dyn WindowStore>,
+    /// Where the rules stand.
+    pub statuses: StatusBoard,
+    /// Alerts of today and before.
+    pub catalogue: Arc<dyn Catalogue>,
+    /// Agents.
+    pub agents: ListAgents,
+    /// How the central does.
+    pub report_self: ReportSelf,
+    /// The live frames.
+    pub push: push::Handle,
+    /// Metrics about ourselves.
+    pub metrics: SelfMetrics,
+    /// The present.
+    pub clock: SharedClock,
+    /// For long-lived connections, which end when the central stops.
+    pub tasks: Tasks,
+}
