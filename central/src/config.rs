@@ -6,17 +6,97 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use goldentime_model::config::{Check, Settings};
+use goldentime_model::units::{ByteSize, HumanDuration};
+use goldentime_windows::WindowsConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// Most partitions: each is a task with its own state, so a few times the cores are enough.
+pub const PARTITIONS_MAX: u32 = 256;
+
+/// `central.yaml`.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default)]
+pub struct Config {
+    /// Dashboard, API, WebSocket and `/metrics`.
+    pub http: HttpConfig,
+    /// Where the central keeps its files: log, windows, catalogue, its certificate authority. Default
+    /// `/var/lib/goldentime-central`.
+    pub state_dir: PathBuf,
+    /// Partitions of the ingest log, each merged and judged by its own task. Default 4; 1 to 256. Fixed
+    /// once the log exists: agents number their records by partition.
+    pub partitions: u32,
+    /// Live windows.
+    pub windows: WindowsConfig,
+    /// Judging.
+    pub evaluate: EvaluateConfig,
+    /// Folder of OpenSLO files, watched and reloaded whole or not at all. Default `/etc/goldentime/slo`.
+    pub slo_dir: PathBuf,
+    /// Memory that all components together may plan for. The start is refused when their bounds add up
+    /// to more. Default `1GiB`; at least `64MiB`.
+    pub memory_bytes_max: ByteSize,
+    /// The program's own log, to standard error.
+    pub logging: LoggingConfig,
+}
+
 /// Where dashboards and the API are served.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct HttpConfig {
     /// Address and port of dashboard, API, WebSocket and `/metrics`. Default `127.0.0.1:7700`. Until
     /// there are accounts, an address that is not loopback is refused at start: put a proxy that
     /// knows who asks before it.
     pub listen: SocketAddr,
+}
+
+/// How rules are judged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct EvaluateConfig {
+    /// A service whose rules cannot be decided for this long, because data of its agents is missing,
+    /// pages as `DataIncomplete`. Default `1m`; `5s` to `1h`.
+    pub unknown_grace: HumanDuration,
+    /// Page as `HostSilent` when an agent is not heard for a whole lease without having said goodbye.
+    /// Default `true`.
+    pub host_silent: bool,
+}
+
+/// The program's own log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct LoggingConfig {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,goldentime_central::merge=debug`.
+    /// Default `info`.
+    pub level: String,
+    /// `text` (default) or `json`.
+    pub format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One readable line an event.
+    #[default]
+    Text,
+    /// One JSON object an event.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            http: HttpConfig::default(),
+            state_dir: PathBuf::from("/var/lib/goldentime-central"),
+            partitions: 4,
+            windows: WindowsConfig::default(),
+            evaluate: EvaluateConfig::default(),
+            slo_dir: PathBuf::from("/etc/goldentime/slo"),
+            memory_bytes_max: ByteSize::mib(1024),
+            logging: LoggingConfig::default(),
+        }
+    }
 }
 
 impl Default for HttpConfig {
@@ -25,14 +105,52 @@ impl Default for HttpConfig {
     }
 }
 
-/// Where the central keeps its files by default.
-#[must_use]
-pub fn default_state_dir() -> PathBuf {
-    PathBuf::from("/var/lib/goldentime-central")
+impl Default for EvaluateConfig {
+    fn default() -> Self {
+        Self { unknown_grace: HumanDuration::from_secs(60), host_silent: true }
+    }
 }
 
-/// Where the rules are read from by default.
-#[must_use]
-pub fn default_slo_dir() -> PathBuf {
-    PathBuf::from("/etc/goldentime/slo")
+impl Default for LoggingConfig {
+    fn default() -> Self {
+        Self { level: "info".into(), format: LogFormat::default() }
+    }
+}
+
+impl Settings for Config {
+    fn validate(&self, check: &mut Check) {
+        check.section("http", |check| {
+            check.require(
+                self.http.listen.ip().is_loopback(),
+                "listen",
+                "is not a loopback address; there are no accounts yet, so whoever reaches it could read and \
+                 change everything. Listen on 127.0.0.1 and put a proxy before it that asks who it is",
+            );
+        });
+        check.require(
+            (1..=PARTITIONS_MAX).contains(&self.partitions),
+            "partitions",
+            format!("{} is not between 1 and {PARTITIONS_MAX}", self.partitions),
+        );
+        check.section("evaluate", |check| {
+            let grace_s = self.evaluate.unknown_grace.get().as_secs();
+            check.require((5..=3600).contains(&grace_s), "unknown_grace", "is not between 5s and 1h");
+        });
+        check.require(
+            self.memory_bytes_max >= ByteSize::mib(64),
+            "memory_bytes_max",
+            "is less than 64MiB, which is not enough to start",
+        );
+    }
+}
+
+impl LoggingConfig {
+    /// The format as the runtime knows it.
+    #[must_use]
+    pub const fn runtime_format(&self) -> goldentime_runtime::logging::LogFormat {
+        match self.format {
+            LogFormat::Text => goldentime_runtime::logging::LogFormat::Text,
+            LogFormat::Json => goldentime_runtime::logging::LogFormat::Json,
+        }
+    }
 }

@@ -13,6 +13,8 @@
 //! No station calls back up the line.
 
 pub mod api;
+pub mod budget;
+pub mod cli;
 pub mod config;
 pub mod evaluate;
 pub mod ingest;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use goldentime_model::alert::label;
+use goldentime_model::metric_names::DROPS_TOTAL;
 use goldentime_model::{
     Alert, Fingerprint, Interval, Labels, Second, ServiceId, Severity, StageTimes, UnixNanos,
 };
@@ -276,7 +277,8 @@ impl RuleInstances {
                 }
             } else if tally.seen > 0 {
                 if parts.len() >= PARTS_MAX || grown >= room {
-                    metrics::counter!("goldentime_rule_instances_dropped_total").increment(1);
+                    metrics::counter!(DROPS_TOTAL, "component" => "evaluate", "reason" => "instances_max")
+                        .increment(1);
                     return;
                 }
                 let labels = labels_of(service, projection, &part);

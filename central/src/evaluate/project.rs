@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-use goldentime_model::indicator::{Selector, Signal};
+use goldentime_model::indicator::{ANY, ANY_HOST_SERVICE, Selector, Signal};
 use goldentime_model::{HostName, ServiceId};
 use goldentime_windows::{Aggregate, EndpointKey, SecondCell};
 
 use super::ring::Tally;
 use super::rule::{GroupBy, Measure, Rule};
-
-/// What stands for "any" in a selector.
-const ANY: &str = "*";
 
 /// The part of a service that one instance of a rule judges.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,6 +63,7 @@ impl Projection {
         let (project, environment, name) = service.parts();
         let by_name = match selector.service.as_deref() {
             None | Some(ANY) => self.gauge.is_some() || service.host().is_none(),
+            Some(ANY_HOST_SERVICE) => service.host().is_some(),
             Some(wanted) => wanted == name,
         };
         let by_host = match (self.gauge.is_some(), service.host()) {
@@ -83,7 +81,9 @@ impl Projection {
     #[must_use]
     pub fn exact_service(&self) -> Option<ServiceId> {
         let Selector { project, environment, service, .. } = &self.rule.selector;
-        let exact = |part: &Option<String>| part.as_deref().filter(|part| *part != ANY).map(str::to_owned);
+        let exact = |part: &Option<String>| {
+            part.as_deref().filter(|part| *part != ANY && *part != ANY_HOST_SERVICE).map(str::to_owned)
+        };
         let (project, environment, service) = (exact(project)?, exact(environment)?, exact(service)?);
         ServiceId::new(&project, &environment, &service).ok()
     }

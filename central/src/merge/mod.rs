@@ -9,6 +9,8 @@
 pub mod accumulate;
 pub mod checkpoint;
 pub mod dedupe;
+#[cfg(test)]
+mod exactness_tests;
 pub mod fanout;
 pub mod lateness;
 pub mod names;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use goldentime_model::metric_names::DROPS_TOTAL;
 use goldentime_model::{Second, ServiceId, StageTimes, UnixNanos};
 use goldentime_windows::cell::Overflow;
 use goldentime_windows::{Aggregate, Checkpoint, SecondCell, Tier};
@@ -288,7 +289,7 @@ impl Partition {
         }
         let Adding { events, late, newest, .. } = adding;
         if late > 0 {
-            metrics::counter!("goldentime_merge_late_events_total").increment(late);
+            metrics::counter!(DROPS_TOTAL, "component" => "merge", "reason" => "late").increment(late);
         }
         service.last_record = log_time.now();
         if let Some(newest) = newest {
@@ -355,7 +356,7 @@ impl Adding<'_> {
                 scratch.latency.clear();
                 if !bucket.sketch.is_empty() && scratch.latency.merge_wire(&bucket.sketch).is_err() {
                     // Checked at intake; counted there had it not been a sketch.
-                    metrics::counter!("goldentime_merge_dropped_total", "reason" => "sketch").increment(1);
+                    metrics::counter!(DROPS_TOTAL, "component" => "merge", "reason" => "sketch").increment(1);
                 }
                 let events = scratch.counts.total();
                 self.add(Second(bucket.second), events, |cell| cell.add(host, &endpoint, scratch));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use goldentime_model::metric_names::DROPS_TOTAL;
 use goldentime_model::{ServiceId, UnixNanos};
 use hashbrown::HashMap;
 
@@ -141,7 +142,7 @@ impl Agents {
             Some(slot) => slot,
             None if self.slots.len() < AGENTS_MAX => self.slots.len() as u32,
             None => {
-                metrics::counter!("goldentime_merge_agents_not_followed_total").increment(1);
+                metrics::counter!(DROPS_TOTAL, "component" => "merge", "reason" => "agents_max").increment(1);
                 return None;
             }
         };

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use goldentime_model::Alert;
+use goldentime_model::metric_names::DROPS_TOTAL;
 use goldentime_runtime::SharedClock;
 use goldentime_windows::{Checkpoint, WindowStore};
 use tokio::sync::{mpsc, watch};
@@ -242,7 +243,8 @@ impl Shard {
             let (rule, episode) =
                 (finding.transition.alert.labels.clone(), finding.transition.alert.episode.clone());
             if self.transitions.send(finding.transition).await.is_err() {
-                metrics::counter!("goldentime_transitions_dropped_total").increment(1);
+                metrics::counter!(DROPS_TOTAL, "component" => "evaluate", "reason" => "notifier_ended")
+                    .increment(1);
                 tracing::error!(
                     ?rule,
                     episode,
@@ -266,14 +268,12 @@ fn interval(period: Duration) -> tokio::time::Interval {
 }
 
 fn count(applied: Applied) {
-    let (name, reason) = match applied {
-        Applied::Merged => {
-            metrics::counter!("goldentime_merge_records_total").increment(1);
-            return;
+    match applied {
+        Applied::Merged => metrics::counter!("goldentime_merge_records_total").increment(1),
+        Applied::Repeat => metrics::counter!("goldentime_merge_repeats_total", "by" => "number").increment(1),
+        Applied::Behind => metrics::counter!("goldentime_merge_repeats_total", "by" => "offset").increment(1),
+        Applied::NoRoom => {
+            metrics::counter!(DROPS_TOTAL, "component" => "merge", "reason" => "services_max").increment(1);
         }
-        Applied::Repeat => ("goldentime_merge_repeats_total", "number"),
-        Applied::Behind => ("goldentime_merge_repeats_total", "offset"),
-        Applied::NoRoom => ("goldentime_merge_dropped_total", "services_max"),
-    };
-    metrics::counter!(name, "reason" => reason).increment(1);
+    }
 }

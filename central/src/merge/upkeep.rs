@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use goldentime_model::metric_names::DROPS_TOTAL;
 use goldentime_model::{Second, ServiceId, UnixNanos};
 use goldentime_windows::{CellKey, SecondCell, StoreError, StoredCell, Tier};
 
@@ -204,7 +205,8 @@ impl Shard {
     fn attach_all(&mut self, now: UnixNanos) {
         for service in self.engine.named_services() {
             if self.partition.know(&service).is_none() {
-                metrics::counter!("goldentime_merge_dropped_total", "reason" => "services_max").increment(1);
+                metrics::counter!(DROPS_TOTAL, "component" => "merge", "reason" => "services_max")
+                    .increment(1);
             }
         }
         for service in self.partition.services_mut().1 {
