@@ -5,7 +5,15 @@ import { chromium } from 'playwright-core';
 export function launch() {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
   });
 }
 
@@ -13,7 +21,8 @@ export function launch() {
 export function complaints(page) {
   const found = [];
   page.on('console', (message) => {
-    if (message.type() === 'error' || /Content Security Policy/i.test(message.text())) found.push(message.text());
+    if (message.type() === 'error' || /Content Security Policy/i.test(message.text()))
+      found.push(message.text());
   });
   page.on('pageerror', (error) => found.push(`${error}`));
   return found;

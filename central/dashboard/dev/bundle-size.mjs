@@ -9,7 +9,10 @@ const html = readFileSync(new URL('index.html', dist), 'utf8');
 const size = (name) => gzipSync(readFileSync(new URL(name, dist)), { level: 9 }).length / 1024;
 
 let first = size('index.html');
-for (const name of ['before-paint.js', ...readdirSync(new URL('assets/', dist)).map((file) => `assets/${file}`)]) {
+for (const name of [
+  'before-paint.js',
+  ...readdirSync(new URL('assets/', dist)).map((file) => `assets/${file}`),
+]) {
   const onFirstPage = html.includes(name);
   if (onFirstPage) first += size(name);
   console.log(`${size(name).toFixed(1).padStart(7)} kB gzip  ${name}${onFirstPage ? '  (first page)' : ''}`);

@@ -10,7 +10,12 @@ import { WebSocketServer } from 'ws';
 import { scenario } from './scenarios.mjs';
 
 const DIST = fileURLToPath(new URL('../dist/', import.meta.url));
-const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
+const TYPES = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.svg': 'image/svg+xml',
+};
 
 /** The policy under which the dashboard must work. */
 export const CONTENT_SECURITY_POLICY =
@@ -120,6 +125,9 @@ export async function startFake({ name = 'critical', port = 0, tickMs = 1000, bo
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const fake = await startFake({ name: process.argv[2] ?? 'critical', port: Number(process.argv[3] ?? 7799) });
+  const fake = await startFake({
+    name: process.argv[2] ?? 'critical',
+    port: Number(process.argv[3] ?? 7799),
+  });
   console.log(`${fake.address}  (Ctrl-C ends it)`);
 }

@@ -28,7 +28,12 @@ function point(service, second, fault) {
   const wave = 1 + 0.12 * Math.sin(second / 37 + service.p50) + 0.1 * (noise(service.name, second) - 0.5);
   const slow = bad && fault.signal === 'latency' ? 6 + 3 * noise(service.name, second + 7) : 1;
   const p50 = service.p50 * wave * (slow > 1 ? 1.8 : 1);
-  const errors = bad && fault.signal === 'errors' ? 0.07 + 0.05 * noise(service.name, second + 3) : noise(service.name, second + 5) > 0.93 ? 0.004 : 0;
+  const errors =
+    bad && fault.signal === 'errors'
+      ? 0.07 + 0.05 * noise(service.name, second + 3)
+      : noise(service.name, second + 5) > 0.93
+        ? 0.004
+        : 0;
   return {
     s: second,
     traffic: Math.round(service.rate * wave * 10) / 10,
@@ -43,7 +48,15 @@ function point(service, second, fault) {
 const EMPTY = { traffic: null, errors: null, p50_ms: null, p95_ms: null, p99_ms: null, saturation: null };
 
 function historyOf(service, end, fault, silentSince) {
-  const columns = { from_s: end - HISTORY_S + 1, traffic: [], errors: [], p50_ms: [], p95_ms: [], p99_ms: [], saturation: [] };
+  const columns = {
+    from_s: end - HISTORY_S + 1,
+    traffic: [],
+    errors: [],
+    p50_ms: [],
+    p95_ms: [],
+    p99_ms: [],
+    saturation: [],
+  };
   for (let s = columns.from_s; s <= end; s += 1) {
     const at = silentSince !== undefined && s >= silentSince ? EMPTY : point(service, s, fault);
     for (const name of Object.keys(EMPTY)) columns[name].push(at[name]);
@@ -56,7 +69,10 @@ function hostsOf(service, second, fault) {
   return Array.from({ length: service.hosts }, (_, i) => ({
     host: `${service.name}-${i + 1}`,
     traffic: now.traffic / service.hosts,
-    errors: fault?.signal === 'errors' && i > 0 ? 0.001 : now.errors * (fault?.signal === 'errors' ? service.hosts : 1),
+    errors:
+      fault?.signal === 'errors' && i > 0
+        ? 0.001
+        : now.errors * (fault?.signal === 'errors' ? service.hosts : 1),
     p95_ms: now.p95_ms * (0.9 + 0.2 * noise(service.name, i)),
     saturation: now.saturation * (1 - i * 0.04),
     saturation_of: ['cpu', 'memory', 'disk'][i % 3],
@@ -65,20 +81,52 @@ function hostsOf(service, second, fault) {
 
 function slosOf(service, id, state, second, since) {
   const base = { service: id, endpoint: null, method: null, host: null, window_s: 300, watermark_s: second };
-  const bad = state === 'critical' || state === 'warning';
+  const bad = state === 'warning' || state === 'pending';
   const rows = [
     {
-      ...base, key: `availability/${id}`, rule: `${service.name} availability`, slo: `${service.name}-availability`, signal: 'errors', severity: 'critical',
-      state: state === 'critical' ? 'firing' : state === 'unknown' ? 'unknown' : state === 'no_data' ? 'no_data' : 'ok',
+      ...base,
+      key: `availability/${id}`,
+      rule: `${service.name} availability`,
+      slo: `${service.name}-availability`,
+      signal: 'errors',
+      severity: 'critical',
+      state:
+        state === 'critical'
+          ? 'firing'
+          : state === 'unknown'
+            ? 'unknown'
+            : state === 'no_data'
+              ? 'no_data'
+              : 'ok',
       since_ms: since,
-      sli: state === 'no_data' ? null : state === 'critical' ? { low: 0.9124, high: 0.9124 } : state === 'unknown' ? { low: 0.9712, high: 0.9994 } : { low: 0.99974, high: 0.99974 },
+      sli:
+        state === 'no_data'
+          ? null
+          : state === 'critical'
+            ? { low: 0.9124, high: 0.9124 }
+            : state === 'unknown'
+              ? { low: 0.9712, high: 0.9994 }
+              : { low: 0.99974, high: 0.99974 },
       objective: 0.999,
-      budget_left: state === 'no_data' ? null : state === 'critical' ? -86.6 : state === 'unknown' ? -27.8 : 0.74,
+      budget_left:
+        state === 'no_data' ? null : state === 'critical' ? -86.6 : state === 'unknown' ? -27.8 : 0.74,
     },
     {
-      ...base, key: `latency/${id}`, rule: `${service.name} p95 under ${Math.round(service.p50 * 5)} ms`, slo: `${service.name}-latency`, signal: 'latency', severity: 'warning',
-      state: state === 'warning' ? 'firing' : state === 'pending' ? 'pending' : state === 'no_data' ? 'no_data' : 'ok',
-      since_ms: since,
+      ...base,
+      key: `latency/${id}`,
+      rule: `${service.name} p95 under ${Math.round(service.p50 * 5)} ms`,
+      slo: `${service.name}-latency`,
+      signal: 'latency',
+      severity: 'warning',
+      state:
+        state === 'warning'
+          ? 'firing'
+          : state === 'pending'
+            ? 'pending'
+            : state === 'no_data'
+              ? 'no_data'
+              : 'ok',
+      since_ms: state === 'critical' ? since - 5_000_000 : since,
       sli: state === 'no_data' ? null : bad ? { low: 0.8731, high: 0.8733 } : { low: 0.9921, high: 0.9922 },
       objective: 0.95,
       budget_left: state === 'no_data' ? null : bad ? -1.54 : 0.84,
@@ -87,16 +135,53 @@ function slosOf(service, id, state, second, since) {
   return rows;
 }
 
-function alert({ n, service, second, status, severity, signal, name, summary, total, coarse = false, endpoint = null, host = null, lasted = null }) {
+function alert({
+  n,
+  service,
+  second,
+  status,
+  severity,
+  signal,
+  name,
+  summary,
+  total,
+  coarse = false,
+  endpoint = null,
+  host = null,
+  lasted = null,
+}) {
   const at = second * 1000 + 412.7;
   const steps = [0, 0.06, 0.16, 0.27, 0.33, 0.42, 1].map((share) => at + share * total);
   return {
-    episode: `episode-${n}`, fingerprint: n.toString(16).padStart(16, '0'), status, severity,
-    labels: { alertname: name, project: 'shop', environment: 'prod', service, signal, severity, ...(endpoint ? { endpoint, method: 'POST' } : {}), ...(host ? { host } : {}) },
+    episode: `episode-${n}`,
+    fingerprint: n.toString(16).padStart(16, '0'),
+    status,
+    severity,
+    labels: {
+      alertname: name,
+      project: 'shop',
+      environment: 'prod',
+      service,
+      signal,
+      severity,
+      ...(endpoint ? { endpoint, method: 'POST' } : {}),
+      ...(host ? { host } : {}),
+    },
     annotations: { summary, runbook_url: 'https://runbooks.example/' + service },
-    first_breach_s: second, starts_at_ms: steps[4], ends_at_ms: lasted === null ? null : steps[4] + lasted * 1000,
-    stages: { occurred_ms: steps[0], flushed_ms: steps[1], received_ms: steps[2], merged_ms: steps[3], evaluated_ms: steps[4], dispatched_ms: steps[5], delivered_ms: steps[6] },
-    occurred_is_coarse: coarse, golden_time_ms: total,
+    first_breach_s: second,
+    starts_at_ms: steps[4],
+    ends_at_ms: lasted === null ? null : steps[4] + lasted * 1000,
+    stages: {
+      occurred_ms: steps[0],
+      flushed_ms: steps[1],
+      received_ms: steps[2],
+      merged_ms: steps[3],
+      evaluated_ms: steps[4],
+      dispatched_ms: steps[5],
+      delivered_ms: steps[6],
+    },
+    occurred_is_coarse: coarse,
+    golden_time_ms: total,
   };
 }
 
@@ -139,17 +224,51 @@ export function scenario(name, began) {
   const idOf = (service) => `shop/prod/${service.name}`;
   const stateOf = (service) => caseOf(service)?.state ?? 'ok';
   const sinceOf = (service) => (began - (caseOf(service)?.ago ?? 5400)) * 1000;
-  const silentOf = (service) => (caseOf(service)?.silent === undefined ? undefined : began - caseOf(service).silent);
-  const newestOf = (service, second) => Math.min(second, silentOf(service) === undefined ? second : silentOf(service) - 1);
+  const silentOf = (service) =>
+    caseOf(service)?.silent === undefined ? undefined : began - caseOf(service).silent;
+  const newestOf = (service, second) =>
+    Math.min(second, silentOf(service) === undefined ? second : silentOf(service) - 1);
 
   const central = (second) => ({
-    version: '0.1.0', started_ms: (began - 7200) * 1000,
-    not_ready: name === 'degraded' ? [{ code: 'log_full', detail: 'The disk under /var/lib/goldentime-central is full. Agents keep what they have in their spools and send it again; free some space.' }] : [],
-    agents: empty ? { connected: 0, total: 0 } : { connected: name === 'stale' ? 0 : name === 'unknown' ? 25 : 27, total: 27 },
+    version: '0.1.0',
+    started_ms: (began - 7200) * 1000,
+    not_ready:
+      name === 'degraded'
+        ? [
+            {
+              code: 'log_full',
+              detail:
+                'The disk under /var/lib/goldentime-central is full. Agents keep what they have in their spools and send it again; free some space.',
+            },
+          ]
+        : [],
+    agents: empty
+      ? { connected: 0, total: 0 }
+      : { connected: name === 'stale' ? 0 : name === 'unknown' ? 25 : 27, total: 27 },
     rules: { loaded: empty ? 0 : 22, error: null },
     channels: [
-      { name: 'ops-slack', type: 'slack', state: name === 'degraded' ? 'failing' : 'ok', queued: name === 'degraded' ? 2 : 0, delivered: 41, failed: 3, dead_letters: 0, last_error: name === 'degraded' ? 'hooks.slack.example: connection refused' : null, last_delivered_ms: second * 1000 },
-      { name: 'pager', type: 'webhook', state: 'ok', queued: 0, delivered: 41, failed: 0, dead_letters: 0, last_error: null, last_delivered_ms: second * 1000 },
+      {
+        name: 'ops-slack',
+        type: 'slack',
+        state: name === 'degraded' ? 'failing' : 'ok',
+        queued: name === 'degraded' ? 2 : 0,
+        delivered: 41,
+        failed: 3,
+        dead_letters: 0,
+        last_error: name === 'degraded' ? 'hooks.slack.example: connection refused' : null,
+        last_delivered_ms: second * 1000,
+      },
+      {
+        name: 'pager',
+        type: 'webhook',
+        state: 'ok',
+        queued: 0,
+        delivered: 41,
+        failed: 0,
+        dead_letters: 0,
+        last_error: null,
+        last_delivered_ms: second * 1000,
+      },
     ],
     data_age_ms: empty ? null : name === 'stale' ? (second - began + 14) * 1000 : 640,
     clients: 1,
@@ -160,50 +279,144 @@ export function scenario(name, began) {
     const hosts = hostsOf(service, newest, faultOf(service));
     const state = stateOf(service);
     return {
-      id: idOf(service), project: 'shop', environment: 'prod', service: service.name, kind: 'service',
-      state, since_ms: sinceOf(service), reason: caseOf(service)?.reason ?? null, rules: 2,
+      id: idOf(service),
+      project: 'shop',
+      environment: 'prod',
+      service: service.name,
+      kind: 'service',
+      state,
+      since_ms: sinceOf(service),
+      reason: caseOf(service)?.reason ?? null,
+      rules: 2,
       now: state === 'no_data' ? null : point(service, newest, faultOf(service)),
       data_age_ms: (second - newest) * 1000 + 640,
-      hosts: state === 'no_data' ? [] : hosts, hosts_total: state === 'no_data' ? 0 : hosts.length,
+      hosts: state === 'no_data' ? [] : hosts,
+      hosts_total: state === 'no_data' ? 0 : hosts.length,
       history: historyOf(service, newest, faultOf(service)),
     };
   };
-  const sorted = [...services].sort((a, b) => RANK.indexOf(stateOf(a)) - RANK.indexOf(stateOf(b)) || (a.name < b.name ? -1 : 1));
+  const sorted = [...services].sort(
+    (a, b) => RANK.indexOf(stateOf(a)) - RANK.indexOf(stateOf(b)) || (a.name < b.name ? -1 : 1),
+  );
 
   const alerts = () => {
     if (empty || name === 'calm') return [];
     return [
       ...(name === 'critical'
-        ? [alert({ n: 9, service: 'order', second: began - 48, status: 'firing', severity: 'critical', signal: 'errors', name: 'order availability', summary: '8.8% of requests fail; order-1 alone serves the errors', total: 131, endpoint: '/orders/{id}/pay', host: 'order-1' })]
+        ? [
+            alert({
+              n: 9,
+              service: 'order',
+              second: began - 48,
+              status: 'firing',
+              severity: 'critical',
+              signal: 'errors',
+              name: 'order availability',
+              summary: '8.8% of requests fail; order-1 alone serves the errors',
+              total: 131,
+              endpoint: '/orders/{id}/pay',
+              host: 'order-1',
+            }),
+          ]
         : []),
       ...(name === 'critical' || name === 'degraded'
-        ? [alert({ n: 8, service: 'search', second: began - 95, status: 'firing', severity: 'warning', signal: 'latency', name: 'search p95 under 440 ms', summary: 'p95 is 1.38 s over the last 10 s', total: 182 })]
+        ? [
+            alert({
+              n: 8,
+              service: 'search',
+              second: began - 95,
+              status: 'firing',
+              severity: 'warning',
+              signal: 'latency',
+              name: 'search p95 under 440 ms',
+              summary: 'p95 is 1.38 s over the last 10 s',
+              total: 182,
+            }),
+          ]
         : []),
-      alert({ n: 7, service: 'catalog', second: began - 260, status: 'resolved', severity: 'critical', signal: 'errors', name: 'catalog availability', summary: '6.1% of requests failed', total: 96, lasted: 74 }),
-      alert({ n: 6, service: 'gateway', second: began - 1930, status: 'resolved', severity: 'warning', signal: 'traffic', name: 'gateway traffic floor', summary: 'Traffic fell to 212 /s, floor 400 /s', total: 744, coarse: true, lasted: 32 }),
-      alert({ n: 5, service: 'inventory', second: began - 4211, status: 'resolved', severity: 'warning', signal: 'saturation', name: 'inventory disk filling', summary: 'Disk of inventory-2 over 90%', total: 158, host: 'inventory-2', lasted: 640 }),
+      alert({
+        n: 7,
+        service: 'catalog',
+        second: began - 260,
+        status: 'resolved',
+        severity: 'critical',
+        signal: 'errors',
+        name: 'catalog availability',
+        summary: '6.1% of requests failed',
+        total: 96,
+        lasted: 74,
+      }),
+      alert({
+        n: 6,
+        service: 'gateway',
+        second: began - 1930,
+        status: 'resolved',
+        severity: 'warning',
+        signal: 'traffic',
+        name: 'gateway traffic floor',
+        summary: 'Traffic fell to 212 /s, floor 400 /s',
+        total: 744,
+        coarse: true,
+        lasted: 32,
+      }),
+      alert({
+        n: 5,
+        service: 'inventory',
+        second: began - 4211,
+        status: 'resolved',
+        severity: 'warning',
+        signal: 'saturation',
+        name: 'inventory disk filling',
+        summary: 'Disk of inventory-2 over 90%',
+        total: 158,
+        host: 'inventory-2',
+        lasted: 640,
+      }),
     ];
   };
 
   return {
     snapshot: (second) => ({
-      type: 'snapshot', protocol: 1, at_ms: second * 1000 + 1640, percentile_error: 0.005415, history_s: HISTORY_S,
-      services: sorted.map((service) => whole(service, second)), services_hidden: 0,
-      alerts: alerts(), slos: sorted.flatMap((service) => slosOf(service, idOf(service), stateOf(service), second, sinceOf(service))),
+      type: 'snapshot',
+      protocol: 1,
+      at_ms: second * 1000 + 1640,
+      percentile_error: 0.005415,
+      history_s: HISTORY_S,
+      services: sorted.map((service) => whole(service, second)),
+      services_hidden: 0,
+      alerts: alerts(),
+      slos: sorted.flatMap((service) =>
+        slosOf(service, idOf(service), stateOf(service), second, sinceOf(service)),
+      ),
       central: central(second),
     }),
     delta: (second) => ({
-      type: 'delta', at_ms: second * 1000 + 1640,
+      type: 'delta',
+      at_ms: second * 1000 + 1640,
       services: sorted.map((service) => {
         const { id, data_age_ms, now, hosts } = whole(service, second);
         const fresh = now !== null && now.s === second;
         return { id, data_age_ms, ...(fresh ? { now, hosts, points: [now] } : {}) };
       }),
-      removed: [], slos: [], slos_removed: [], central: central(second),
+      removed: [],
+      slos: [],
+      slos_removed: [],
+      central: central(second),
     }),
     fired: (second) => ({
-      type: 'alert', at_ms: second * 1000 + 1000,
-      alert: alert({ n: 1000 + second, service: 'payment', second, status: 'firing', severity: 'critical', signal: 'latency', name: 'payment p95 under 320 ms', summary: 'p95 is 1.12 s over the last 10 s', total: 143 }),
+      type: 'alert',
+      at_ms: second * 1000 + 1000,
+      alert: alert({
+        n: 1000 + second,
+        service: 'payment',
+        second,
+        status: 'firing',
+        severity: 'critical',
+        signal: 'latency',
+        name: 'payment p95 under 320 ms',
+        summary: 'p95 is 1.12 s over the last 10 s',
+        total: 143,
+      }),
     }),
   };
 }

@@ -5,12 +5,13 @@
 // Without a URL it starts the development server and goes through all its scenarios.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { complaints, launch } from './browser.mjs';
 import { startFake } from './fake-central.mjs';
 import { SCENARIO_NAMES } from './scenarios.mjs';
 
 const url = process.argv[2];
-const folder = process.argv[3] ?? 'target/screenshots';
+const folder = process.argv[3] ?? fileURLToPath(new URL('../../../target/screenshots/', import.meta.url));
 const only = process.env.ONLY?.split(',');
 const SIZES = { 390: 844, 1280: 800, 1920: 1080 };
 mkdirSync(folder, { recursive: true });
@@ -31,7 +32,10 @@ async function take(address, name, { width, theme, lang, hash = '', query = '' }
   await page.waitForSelector('[data-testid=verdict], [data-testid=first-run], .chart canvas');
   await page.waitForTimeout(1500);
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-  await page.screenshot({ path: join(folder, `${name}-${lang}-${theme}-${width}.png`), fullPage: width === 390 });
+  await page.screenshot({
+    path: join(folder, `${name}-${lang}-${theme}-${width}.png`),
+    fullPage: width === 390,
+  });
   await context.close();
   if (overflow > 0) errors.push(`the page is ${overflow} px wider than the window`);
   for (const error of errors) console.error(`${name} ${lang} ${theme} ${width}: ${error}`);

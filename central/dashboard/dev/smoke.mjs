@@ -12,7 +12,11 @@ const given = process.argv[2];
 const fake = given === undefined ? await startFake({ name: 'critical' }) : null;
 const url = fake === null ? given : fake.address;
 const browser = await launch();
-const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, colorScheme: 'dark', locale: 'en-GB' });
+const page = await browser.newPage({
+  viewport: { width: 1280, height: 800 },
+  colorScheme: 'dark',
+  locale: 'en-GB',
+});
 page.setDefaultTimeout(LIMIT_MS);
 const errors = complaints(page);
 const requests = [];
@@ -87,7 +91,10 @@ if (services > 0) {
   await step('/ goes to the filter and a token narrows the wall and stands in the link', async () => {
     await page.keyboard.press('/');
     await page.keyboard.type(`service:${name}`);
-    await page.waitForFunction((n) => [...document.querySelectorAll('.row-link')].every((a) => a.textContent === n), name);
+    await page.waitForFunction(
+      (n) => [...document.querySelectorAll('.row-link')].every((a) => a.textContent === n),
+      name,
+    );
     demand(page.url().includes(`service:${name}`), `the URL is ${page.url()}`);
     await page.keyboard.press('Escape');
     await page.keyboard.press('Escape');
@@ -97,10 +104,13 @@ if (services > 0) {
     await page.keyboard.press('Enter');
     await page.waitForSelector('.chart canvas');
     demand((await page.locator('.chart canvas').count()) === 4, 'there are not four charts');
-    const inked = await page.locator('.chart canvas').first().evaluate((canvas) => {
-      const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-      return data.some((value, place) => place % 4 === 3 && value > 0);
-    });
+    const inked = await page
+      .locator('.chart canvas')
+      .first()
+      .evaluate((canvas) => {
+        const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        return data.some((value, place) => place % 4 === 3 && value > 0);
+      });
     demand(inked, 'the first chart is blank');
   });
   await step('back leads to the wall', async () => {
@@ -117,7 +127,9 @@ if (fake !== null) {
   await step('an alert comes at once and is read to a screen reader', async () => {
     fake.fire();
     await page.waitForSelector('.alert >> text=payment p95 under 320 ms', { timeout: 500 });
-    await page.waitForFunction(() => /payment/.test(document.querySelector('[aria-live]')?.textContent ?? ''));
+    await page.waitForFunction(() =>
+      /payment/.test(document.querySelector('[aria-live]')?.textContent ?? ''),
+    );
   });
   await step('the first record ends the first run', async () => {
     fake.become('first-run');

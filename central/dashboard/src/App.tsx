@@ -41,7 +41,13 @@ export function App({ feed }: { feed: Feed }) {
       <a className="skip" href="#services">
         {texts.skipToServices}
       </a>
-      <TopBar wall={wall} link={link} fresh={fresh} filterField={filterField} onHelp={() => setHelpOpen(true)} />
+      <TopBar
+        wall={wall}
+        link={link}
+        fresh={fresh}
+        filterField={filterField}
+        onHelp={() => setHelpOpen(true)}
+      />
       <main>
         <ConnectionNotice
           link={link}
@@ -57,7 +63,7 @@ export function App({ feed }: { feed: Feed }) {
               <ServicePage key={route.id} id={route.id} wall={wall} />
             </Suspense>
           ) : (
-            <HomePage wall={wall} />
+            <HomePage wall={wall} fresh={fresh} />
           ))}
       </main>
       {helpOpen && <HelpSheet onClose={() => setHelpOpen(false)} />}

@@ -34,9 +34,7 @@ export function threeDigits(value: number): string {
 /** Seconds as `182 ms` or `1.20 s`. */
 export function duration(seconds: number | null): Figure {
   if (seconds === null || !Number.isFinite(seconds)) return NOTHING;
-  return seconds < 0.9995
-    ? figure(threeDigits(seconds * 1000), 'ms')
-    : figure(threeDigits(seconds), 's');
+  return seconds < 0.9995 ? figure(threeDigits(seconds * 1000), 'ms') : figure(threeDigits(seconds), 's');
 }
 
 /** A share from 0 to 1 as a percentage. */
@@ -118,6 +116,14 @@ export function timeOfDay(unixMs: number): string {
 export function besideService(name: string, service: string): string {
   const rest = name.startsWith(service) ? /^[\s\-_:/.]+(.+)$/.exec(name.slice(service.length)) : null;
   return rest?.[1] ?? name;
+}
+
+/** The time of day, with the day before it when that is not the day of `nowMs`: `11-21 15:41:03`. */
+export function moment(unixMs: number, nowMs: number): string {
+  const [at, now] = [new Date(unixMs), new Date(nowMs)];
+  if (at.toDateString() === now.toDateString()) return timeOfDay(unixMs);
+  const two = (n: number) => n.toString().padStart(2, '0');
+  return `${two(at.getMonth() + 1)}-${two(at.getDate())} ${timeOfDay(unixMs)}`;
 }
 
 /** Milliseconds of an alert's way: `182 ms`, `1.24 s`. */

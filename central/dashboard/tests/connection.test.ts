@@ -1,5 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { ATTEMPT_LONGEST_MS, BACKOFF_LONGEST_MS, Connection, SILENCE_LONGEST_MS, backoffMs, type Socket } from '../src/live/connection';
+import {
+  ATTEMPT_LONGEST_MS,
+  BACKOFF_LONGEST_MS,
+  Connection,
+  SILENCE_LONGEST_MS,
+  backoffMs,
+  type Socket,
+} from '../src/live/connection';
 
 class FakeSocket implements Socket {
   onopen: ((event: never) => unknown) | null = null;

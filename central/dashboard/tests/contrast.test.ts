@@ -27,7 +27,10 @@ const luminance = ([r, g, b]: [number, number, number]) => 0.2126 * r + 0.7152 *
 
 /** WCAG 2.2, "contrast ratio". */
 function contrast(a: string, b: string): number {
-  const [low, high] = [luminance(channels(a)), luminance(channels(b))].sort((x, y) => x - y) as [number, number];
+  const [low, high] = [luminance(channels(a)), luminance(channels(b))].sort((x, y) => x - y) as [
+    number,
+    number,
+  ];
   return (high + 0.05) / (low + 0.05);
 }
 
@@ -40,7 +43,8 @@ const BLINDNESS = {
 
 function seen(hex: string, m: number[]): [number, number, number] {
   const [r, g, b] = channels(hex);
-  const row = (i: number) => Math.min(1, Math.max(0, (m[i] ?? 0) * r + (m[i + 1] ?? 0) * g + (m[i + 2] ?? 0) * b));
+  const row = (i: number) =>
+    Math.min(1, Math.max(0, (m[i] ?? 0) * r + (m[i + 1] ?? 0) * g + (m[i + 2] ?? 0) * b));
   return [row(0), row(3), row(6)];
 }
 
@@ -55,7 +59,10 @@ describe.each(Object.entries(THEMES))('in the %s theme', (_, theme) => {
   test('every text colour has AA contrast on every ground', () => {
     for (const ink of ['--ink', '--ink-quiet', '--critical', '--warning', '--unknown', '--no-data', '--ok']) {
       for (const ground of grounds) {
-        expect(contrast(value(theme, ink), value(theme, ground)), `${ink} on ${ground}`).toBeGreaterThanOrEqual(4.5);
+        expect(
+          contrast(value(theme, ink), value(theme, ground)),
+          `${ink} on ${ground}`,
+        ).toBeGreaterThanOrEqual(4.5);
       }
     }
   });
@@ -72,15 +79,19 @@ describe.each(Object.entries(THEMES))('in the %s theme', (_, theme) => {
     }
   });
 
-  test.each(Object.entries(BLINDNESS))('states differ from the text and each other under %s', (_name, matrix) => {
-    const states = ['--critical', '--warning', '--unknown'].map((name) => seen(value(theme, name), matrix));
-    const ground = seen(value(theme, '--ground'), matrix);
-    const distance = (a: number[], b: number[]) => Math.hypot(...a.map((c, i) => Math.sqrt(c) - Math.sqrt(b[i] ?? 0)));
-    for (const [i, a] of states.entries()) {
-      expect(distance(a, ground)).toBeGreaterThan(0.3);
-      for (const b of states.slice(i + 1)) expect(distance(a, b)).toBeGreaterThan(0.08);
-    }
-  });
+  test.each(Object.entries(BLINDNESS))(
+    'states differ from the text and each other under %s',
+    (_name, matrix) => {
+      const states = ['--critical', '--warning', '--unknown'].map((name) => seen(value(theme, name), matrix));
+      const ground = seen(value(theme, '--ground'), matrix);
+      const distance = (a: number[], b: number[]) =>
+        Math.hypot(...a.map((c, i) => Math.sqrt(c) - Math.sqrt(b[i] ?? 0)));
+      for (const [i, a] of states.entries()) {
+        expect(distance(a, ground)).toBeGreaterThan(0.3);
+        for (const b of states.slice(i + 1)) expect(distance(a, b)).toBeGreaterThan(0.08);
+      }
+    },
+  );
 });
 
 test('both light themes are the same', () => {

@@ -9,7 +9,13 @@ import { SUBPROTOCOL } from '../src/live/protocol';
 let fake: FakeCentral;
 let feed: Feed;
 const seq = () => feed.state.wall?.seq ?? 0;
-const until = (condition: () => boolean) => vi.waitFor(() => { if (!condition()) throw new Error('not yet'); }, { timeout: 5000, interval: 5 });
+const until = (condition: () => boolean) =>
+  vi.waitFor(
+    () => {
+      if (!condition()) throw new Error('not yet');
+    },
+    { timeout: 5000, interval: 5 },
+  );
 
 beforeEach(async () => {
   fake = await startFake({ name: 'critical', tickMs: null });
@@ -72,7 +78,13 @@ test('a central that speaks another protocol ends the trying and says so', async
   feed.connection.stop();
   const text = JSON.stringify({ type: 'snapshot', protocol: 2 });
   const other = new Feed(() => {
-    const socket = { onopen: null, onmessage: null, onclose: null, send: () => undefined, close: () => undefined };
+    const socket = {
+      onopen: null,
+      onmessage: null,
+      onclose: null,
+      send: () => undefined,
+      close: () => undefined,
+    };
     queueMicrotask(() => (socket.onmessage as ((event: { data: string }) => void) | null)?.({ data: text }));
     return socket;
   });

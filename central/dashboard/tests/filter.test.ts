@@ -1,8 +1,20 @@
 import { describe, expect, test } from 'vitest';
 import { completions, matches, parseFilter, toggleToken, type Subject } from '../src/filter';
 
-const order: Subject = { service: ['order-api'], env: ['prod'], project: ['shop'], state: ['critical'], host: ['web-1', 'web-2'] };
-const search: Subject = { service: ['search'], env: ['staging'], project: ['shop'], state: ['ok'], host: ['web-9'] };
+const order: Subject = {
+  service: ['order-api'],
+  env: ['prod'],
+  project: ['shop'],
+  state: ['critical'],
+  host: ['web-1', 'web-2'],
+};
+const search: Subject = {
+  service: ['search'],
+  env: ['staging'],
+  project: ['shop'],
+  state: ['ok'],
+  host: ['web-9'],
+};
 const holds = (text: string, subject: Subject) => matches(parseFilter(text), subject);
 
 describe('a filter', () => {

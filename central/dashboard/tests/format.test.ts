@@ -1,5 +1,16 @@
 import { describe, expect, test } from 'vitest';
-import { besideService, compliance, duration, objectivePercent, percent, plain, rate, span, threeDigits, tick } from '../src/format';
+import {
+  besideService,
+  compliance,
+  duration,
+  objectivePercent,
+  percent,
+  plain,
+  rate,
+  span,
+  threeDigits,
+  tick,
+} from '../src/format';
 
 describe('three significant digits', () => {
   test.each([

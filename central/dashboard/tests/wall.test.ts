@@ -1,12 +1,27 @@
 import { describe, expect, test } from 'vitest';
 import { newestSecond, pointAt, slice, withPoints } from '../src/live/history';
-import type { Alert, CentralStatus, Delta, History, Point, Service, SloStatus, Snapshot } from '../src/live/protocol';
+import type {
+  Alert,
+  CentralStatus,
+  Delta,
+  History,
+  Point,
+  Service,
+  SloStatus,
+  Snapshot,
+} from '../src/live/protocol';
 import { freshness } from '../src/live/freshness';
 import { stretchesOf, washes } from '../src/live/stretches';
 import { ALERTS_KEPT, applyMessage, axisEnd, type Wall } from '../src/live/wall';
 
 const point = (s: number, traffic: number | null): Point => ({
-  s, traffic, errors: 0, p50_ms: 1, p95_ms: 2, p99_ms: 3, saturation: null,
+  s,
+  traffic,
+  errors: 0,
+  p50_ms: 1,
+  p95_ms: 2,
+  p99_ms: 3,
+  saturation: null,
 });
 
 const history = (from_s: number, traffic: (number | null)[]): History => ({
@@ -20,37 +35,104 @@ const history = (from_s: number, traffic: (number | null)[]): History => ({
 });
 
 const service = (name: string, over: Partial<Service> = {}): Service => ({
-  id: `shop/prod/${name}`, project: 'shop', environment: 'prod', service: name, kind: 'service', state: 'ok',
-  since_ms: 1000, reason: null, rules: 1, now: point(102, 12), data_age_ms: 500, hosts: [], hosts_total: 0,
-  history: history(100, [10, 11, 12]), ...over,
+  id: `shop/prod/${name}`,
+  project: 'shop',
+  environment: 'prod',
+  service: name,
+  kind: 'service',
+  state: 'ok',
+  since_ms: 1000,
+  reason: null,
+  rules: 1,
+  now: point(102, 12),
+  data_age_ms: 500,
+  hosts: [],
+  hosts_total: 0,
+  history: history(100, [10, 11, 12]),
+  ...over,
 });
 
 const slo = (key: string, over: Partial<SloStatus> = {}): SloStatus => ({
-  key, rule: key, slo: null, service: 'shop/prod/order', endpoint: null, method: null, host: null, signal: 'errors',
-  state: 'ok', severity: 'critical', since_ms: 1000, sli: { low: 1, high: 1 }, objective: 0.999, window_s: 60,
-  budget_left: 1, watermark_s: 102, ...over,
+  key,
+  rule: key,
+  slo: null,
+  service: 'shop/prod/order',
+  endpoint: null,
+  method: null,
+  host: null,
+  signal: 'errors',
+  state: 'ok',
+  severity: 'critical',
+  since_ms: 1000,
+  sli: { low: 1, high: 1 },
+  objective: 0.999,
+  window_s: 60,
+  budget_left: 1,
+  watermark_s: 102,
+  ...over,
 });
 
 const alert = (episode: string, over: Partial<Alert> = {}): Alert => ({
-  episode, fingerprint: '0', status: 'firing', severity: 'critical',
-  labels: { alertname: 'a', project: 'shop', environment: 'prod', service: 'order', signal: 'errors' }, annotations: {},
-  first_breach_s: 100, starts_at_ms: 100_000, ends_at_ms: null,
-  stages: { occurred_ms: null, flushed_ms: null, received_ms: null, merged_ms: null, evaluated_ms: null, dispatched_ms: null, delivered_ms: null },
-  occurred_is_coarse: false, golden_time_ms: null, ...over,
+  episode,
+  fingerprint: '0',
+  status: 'firing',
+  severity: 'critical',
+  labels: { alertname: 'a', project: 'shop', environment: 'prod', service: 'order', signal: 'errors' },
+  annotations: {},
+  first_breach_s: 100,
+  starts_at_ms: 100_000,
+  ends_at_ms: null,
+  stages: {
+    occurred_ms: null,
+    flushed_ms: null,
+    received_ms: null,
+    merged_ms: null,
+    evaluated_ms: null,
+    dispatched_ms: null,
+    delivered_ms: null,
+  },
+  occurred_is_coarse: false,
+  golden_time_ms: null,
+  ...over,
 });
 
 const central: CentralStatus = {
-  version: '0', started_ms: 0, not_ready: [], agents: { connected: 1, total: 1 }, rules: { loaded: 1, error: null },
-  channels: [], data_age_ms: 500, clients: 1,
+  version: '0',
+  started_ms: 0,
+  not_ready: [],
+  agents: { connected: 1, total: 1 },
+  rules: { loaded: 1, error: null },
+  channels: [],
+  data_age_ms: 500,
+  clients: 1,
 };
 
 const snapshot = (over: Partial<Snapshot> = {}): Snapshot => ({
-  type: 'snapshot', protocol: 1, boot: 'b', seq: 7, at_ms: 103_500, percentile_error: 0.005415, history_s: 5,
-  services: [service('order'), service('search')], services_hidden: 0, alerts: [], slos: [slo('a')], central, ...over,
+  type: 'snapshot',
+  protocol: 1,
+  boot: 'b',
+  seq: 7,
+  at_ms: 103_500,
+  percentile_error: 0.005415,
+  history_s: 5,
+  services: [service('order'), service('search')],
+  services_hidden: 0,
+  alerts: [],
+  slos: [slo('a')],
+  central,
+  ...over,
 });
 
 const delta = (over: Partial<Delta> = {}): Delta => ({
-  type: 'delta', seq: 8, at_ms: 104_500, services: [], removed: [], slos: [], slos_removed: [], central, ...over,
+  type: 'delta',
+  seq: 8,
+  at_ms: 104_500,
+  services: [],
+  removed: [],
+  slos: [],
+  slos_removed: [],
+  central,
+  ...over,
 });
 
 function wallOf(over: Partial<Snapshot> = {}): Wall {
@@ -101,7 +183,12 @@ describe('a wall', () => {
   });
   test('keeps what a change does not name, and the very objects of what did not change', () => {
     const wall = wallOf();
-    const next = applyMessage(wall, delta({ services: [{ id: 'shop/prod/order', data_age_ms: 600, state: 'critical', points: [point(103, 13)] }] }));
+    const next = applyMessage(
+      wall,
+      delta({
+        services: [{ id: 'shop/prod/order', data_age_ms: 600, state: 'critical', points: [point(103, 13)] }],
+      }),
+    );
     const order = next?.services.get('shop/prod/order');
     expect(order?.state).toBe('critical');
     expect(order?.since_ms).toBe(1000);
@@ -110,7 +197,10 @@ describe('a wall', () => {
     expect(next?.slos).toBe(wall.slos);
   });
   test('can tell that a state ended its since from a change that says nothing of it', () => {
-    const next = applyMessage(wallOf(), delta({ services: [{ id: 'shop/prod/order', data_age_ms: null, since_ms: null, now: null }] }));
+    const next = applyMessage(
+      wallOf(),
+      delta({ services: [{ id: 'shop/prod/order', data_age_ms: null, since_ms: null, now: null }] }),
+    );
     expect(next?.services.get('shop/prod/order')?.since_ms).toBeNull();
     expect(next?.services.get('shop/prod/order')?.now).toBeNull();
   });
@@ -123,14 +213,18 @@ describe('a wall', () => {
     expect(next?.services.has('shop/prod/order')).toBe(false);
   });
   test('ignores a change of a service that it does not know', () => {
-    expect(applyMessage(wallOf(), delta({ services: [{ id: 'x/y/z', data_age_ms: 1 }] }))?.services.size).toBe(2);
+    expect(
+      applyMessage(wallOf(), delta({ services: [{ id: 'x/y/z', data_age_ms: 1 }] }))?.services.size,
+    ).toBe(2);
   });
   test('puts a new alert on top, replaces one that changed in its place, and keeps ten', () => {
     let wall = wallOf({ alerts: Array.from({ length: ALERTS_KEPT }, (_, i) => alert(`e${i}`)) });
     wall = applyMessage(wall, { type: 'alert', seq: 8, at_ms: 1, alert: alert('new') }) ?? wall;
     expect(wall.alerts.map((a) => a.episode).slice(0, 2)).toEqual(['new', 'e0']);
     expect(wall.alerts).toHaveLength(ALERTS_KEPT);
-    wall = applyMessage(wall, { type: 'alert', seq: 9, at_ms: 1, alert: alert('e0', { status: 'resolved' }) }) ?? wall;
+    wall =
+      applyMessage(wall, { type: 'alert', seq: 9, at_ms: 1, alert: alert('e0', { status: 'resolved' }) }) ??
+      wall;
     expect(wall.alerts[1]?.status).toBe('resolved');
   });
   test('keeps SLOs by service with the worst first', () => {
@@ -169,7 +263,10 @@ describe('the age of the data', () => {
 test('a signal is shaded while its rule fires and where an ended alert was', () => {
   const wall = wallOf({
     slos: [slo('a', { state: 'firing', since_ms: 101_400 })],
-    alerts: [alert('old', { status: 'resolved', first_breach_s: 90, ends_at_ms: 95_200 }), alert('other', { labels: { service: 'x' }, ends_at_ms: 1 })],
+    alerts: [
+      alert('old', { status: 'resolved', first_breach_s: 90, ends_at_ms: 95_200 }),
+      alert('other', { labels: { service: 'x' }, ends_at_ms: 1 }),
+    ],
   });
   const found = stretchesOf(wall, 'shop/prod/order').get('errors');
   expect(found).toEqual([

@@ -1,6 +1,6 @@
 /** One alert: what, where, since when, and the way it took. */
 
-import { span, timeOfDay } from '../format';
+import { moment, span } from '../format';
 import { useTexts } from '../i18n/language';
 import type { Alert } from '../live/protocol';
 import { StateMark } from '../ui/StateMark';
@@ -18,7 +18,9 @@ export function AlertItem({ alert, atMs }: { alert: Alert; atMs: number }) {
   const { labels, annotations } = alert;
   const firing = alert.status === 'firing';
   const parts = [labels.project, labels.environment, labels.service];
-  const where = [labels.method, labels.endpoint, labels.host].filter((part) => part !== undefined && part !== '');
+  const where = [labels.method, labels.endpoint, labels.host].filter(
+    (part) => part !== undefined && part !== '',
+  );
   const runbook = webLink(annotations.runbook_url);
   return (
     <li className="alert" data-status={alert.status} data-severity={alert.severity}>
@@ -31,7 +33,7 @@ export function AlertItem({ alert, atMs }: { alert: Alert; atMs: number }) {
           {labels.alertname}
         </span>
         <time className="alert-time" dateTime={new Date(alert.starts_at_ms).toISOString()}>
-          {timeOfDay(alert.starts_at_ms)}
+          {moment(alert.starts_at_ms, atMs)}
         </time>
       </div>
       <div className="alert-what">

@@ -3,14 +3,21 @@
 import { useState } from 'react';
 import { useTexts } from '../i18n/language';
 
-const TOKEN_COMMAND = 'goldentime-central token';
-const AGENT_YAML = `central:
-  address: "central.example:7701"
-  join_token: "gt1.…"
+const TOKEN_COMMAND = 'goldentime-central token create';
+/** The agents' port stands beside the page's on the same host unless `agents.listen` says otherwise. */
+const agentYaml = (host: string) => `central:
+  address: ${host}:7701
+  join_token: gt1.…
 environment: prod
 inputs:
+  host: {}
   tail:
-    - paths: ["/var/log/nginx/access.log"]
+    - name: nginx
+      paths: [/var/log/nginx/access.log]
+      service: storefront
+      format:
+        type: nginx
+        log_format: '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent" rt=$request_time msec=$msec'
 `;
 const START_COMMANDS = `goldentime-agent check
 goldentime-agent run`;
@@ -25,7 +32,7 @@ export function FirstRun({ agents }: { agents: number }) {
       <p>{texts.firstRunDetail}</p>
       <ol>
         <Step title={steps.token} detail={steps.tokenDetail} code={TOKEN_COMMAND} />
-        <Step title={steps.config} detail={steps.configDetail} code={AGENT_YAML} />
+        <Step title={steps.config} detail={steps.configDetail} code={agentYaml(window.location.hostname)} />
         <Step title={steps.check} detail={steps.checkDetail} code={START_COMMANDS} />
       </ol>
       <p className="first-run-waiting" role="status">

@@ -4,6 +4,7 @@ import '../styles/wall.css';
 import '../styles/alerts.css';
 import { useMemo } from 'react';
 import { matches, parseFilter } from '../filter';
+import type { Freshness } from '../live/freshness';
 import type { Service } from '../live/protocol';
 import type { Wall } from '../live/wall';
 import { useParameter } from '../url';
@@ -15,7 +16,7 @@ import { subjectOf } from './subject';
 import { Verdict } from './Verdict';
 
 /** See the module. */
-export function HomePage({ wall }: { wall: Wall }) {
+export function HomePage({ wall, fresh }: { wall: Wall; fresh: Freshness }) {
   const filter = useParameter('q') ?? '';
   const tokens = useMemo(() => parseFilter(filter), [filter]);
   const all = wall.order
@@ -26,9 +27,13 @@ export function HomePage({ wall }: { wall: Wall }) {
   if (all.length === 0) return <FirstRun agents={wall.central.agents.connected} />;
   return (
     <div className="home">
-      <Verdict wall={wall} services={all} />
+      <Verdict wall={wall} services={all} fresh={fresh} />
       <section className="home-main" id="services" tabIndex={-1}>
-        {shown.length === 0 ? <NothingMatches total={all.length} /> : <ServiceTable wall={wall} services={shown} />}
+        {shown.length === 0 ? (
+          <NothingMatches total={all.length} />
+        ) : (
+          <ServiceTable wall={wall} services={shown} />
+        )}
       </section>
       <AlertPanel alerts={wall.alerts} atMs={wall.atMs} />
     </div>

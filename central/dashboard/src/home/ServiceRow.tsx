@@ -12,6 +12,7 @@ import { StateMark } from '../ui/StateMark';
 import { serviceHref } from '../url';
 import { SIGNALS, type SignalView } from './signals';
 import { SloCell } from './SloCell';
+import { nameOf } from './subject';
 import { AXIS_S, type Reading } from './useReading';
 
 /** See the module. `end` is the axis' last second, `atMs` the central's clock. */
@@ -46,9 +47,11 @@ export function ServiceRow(props: {
     >
       <div role="rowheader" className="cell-service">
         <a className="row-link" href={href}>
-          {service.service}
+          {nameOf(service)}
         </a>
-        <span className="quiet cell-env">{service.environment}</span>
+        <span className="quiet cell-env">
+          {service.kind === 'host' ? `${texts.hostRow} · ${service.environment}` : service.environment}
+        </span>
         <div className="cell-state">
           <StateMark state={service.state} />
           <span className={`tone-${service.state}`} title={texts.stateMeaning[service.state]}>
@@ -64,7 +67,9 @@ export function ServiceRow(props: {
             )
           )}
           {stale && service.data_age_ms !== null ? (
-            <span className="quiet cell-reason">{texts.rowStale(span(service.data_age_ms, texts.units))}</span>
+            <span className="quiet cell-reason">
+              {texts.rowStale(span(service.data_age_ms, texts.units))}
+            </span>
           ) : (
             service.reason !== null && (
               <span className="quiet cell-reason" title={service.reason}>

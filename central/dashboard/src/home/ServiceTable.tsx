@@ -25,7 +25,8 @@ export function ServiceTable({ wall, services }: { wall: Wall; services: readonl
   const focusRow = (step: number) => {
     const links = [...(table.current?.querySelectorAll<HTMLElement>('.row-link') ?? [])];
     const at = links.findIndex((link) => link === document.activeElement);
-    const next = at < 0 ? (step > 0 ? 0 : links.length - 1) : Math.min(links.length - 1, Math.max(0, at + step));
+    const next =
+      at < 0 ? (step > 0 ? 0 : links.length - 1) : Math.min(links.length - 1, Math.max(0, at + step));
     links[next]?.focus();
     links[next]?.closest('[role=row]')?.scrollIntoView({ block: 'nearest' });
   };

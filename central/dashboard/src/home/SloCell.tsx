@@ -43,6 +43,7 @@ export function SloCell({ slos, service }: { slos: readonly SloStatus[]; service
             ? texts.floorOf(plain(rate(slo.objective)))
             : texts.objectiveOf(objectivePercent(slo.objective))}
         </span>
+        {slos.length > 1 && <span className="quiet slo-more">{texts.moreSlos(slos.length - 1)}</span>}
       </div>
       <div className="slo-line quiet">
         <span className="slo-name" title={slo.slo ?? slo.rule}>
@@ -50,10 +51,11 @@ export function SloCell({ slos, service }: { slos: readonly SloStatus[]; service
         </span>
         {slo.budget_left !== null && settled && (
           <span className="slo-budget" title={texts.budgetLeftLong}>
-            {slo.budget_left > 0 ? texts.budgetLeft(`${Math.round(slo.budget_left * 100)}%`) : texts.budgetSpent}
+            {slo.budget_left > 0
+              ? texts.budgetLeft(`${Math.round(slo.budget_left * 100)}%`)
+              : texts.budgetSpent}
           </span>
         )}
-        {slos.length > 1 && <span>{texts.moreSlos(slos.length - 1)}</span>}
       </div>
     </div>
   );

@@ -1,45 +1,53 @@
 /** The top left of the page: is it bad, what, since when; and the states as filters. */
 
 import { toggleToken } from '../filter';
-import { besideService, span, timeOfDay } from '../format';
+import { besideService, moment, span } from '../format';
 import { useTexts } from '../i18n/language';
+import type { Freshness } from '../live/freshness';
 import type { Service, State } from '../live/protocol';
 import type { Wall } from '../live/wall';
 import { StateMark } from '../ui/StateMark';
 import { STATES } from '../ui/states';
+import { nameOf } from './subject';
 import { serviceHref, setParameter, useParameter } from '../url';
 
 /** See the module. */
-export function Verdict({ wall, services }: { wall: Wall; services: readonly Service[] }) {
+export function Verdict(props: { wall: Wall; services: readonly Service[]; fresh: Freshness }) {
+  const { wall, services, fresh } = props;
   const texts = useTexts();
   const filter = useParameter('q') ?? '';
   const counts = new Map<State, number>();
   for (const service of services) counts.set(service.state, (counts.get(service.state) ?? 0) + 1);
   const worst = STATES.find((state) => counts.has(state)) ?? 'ok';
   const judged = wall.central.rules.loaded > 0;
+  // Old data that was well says nothing of now: to call that well would be silent blindness.
+  const blind = worst === 'ok' && judged && fresh.stale && fresh.ageMs !== null ? fresh.ageMs : null;
   const bad = worst === 'ok' ? [] : services.filter((service) => service.state === worst);
 
   return (
     <section className="verdict" data-testid="verdict">
       <div className="verdict-words">
         <h1>
-          <StateMark state={worst} />
+          <StateMark state={blind === null ? worst : 'unknown'} />
           {worst !== 'ok'
             ? texts.verdict[worst](counts.get(worst) ?? 0)
             : judged
-              ? texts.allWell
+              ? blind === null
+                ? texts.allWell
+                : texts.wasWell
               : texts.nothingJudged}
         </h1>
         {bad.length > 0 ? (
           <p>
             {bad.slice(0, 3).map((service) => (
               <span key={service.id} className="verdict-case">
-                <a href={serviceHref(service.id)}>{service.service}</a>
+                <a href={serviceHref(service.id)}>{nameOf(service)}</a>
                 {service.reason !== null && ` ${besideService(service.reason, service.service)}`}
                 {service.since_ms !== null && (
                   <span className="quiet">
                     {' '}
-                    {texts.since(timeOfDay(service.since_ms))} ({span(wall.atMs - service.since_ms, texts.units)})
+                    {texts.since(moment(service.since_ms, wall.atMs))} (
+                    {span(wall.atMs - service.since_ms, texts.units)})
                   </span>
                 )}
               </span>
@@ -48,7 +56,9 @@ export function Verdict({ wall, services }: { wall: Wall; services: readonly Ser
         ) : (
           <p className="quiet">
             {judged
-              ? texts.allWellDetail(services.length, wall.central.rules.loaded)
+              ? blind === null
+                ? texts.allWellDetail(services.length, wall.central.rules.loaded)
+                : texts.wasWellDetail(span(blind, texts.units))
               : texts.nothingJudgedDetail}
           </p>
         )}

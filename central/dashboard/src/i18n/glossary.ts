@@ -30,6 +30,7 @@ const en = {
     no_data: 'Nothing came in the last five minutes.',
     ok: 'Every rule over it holds.',
   },
+  hostRow: 'host',
   notJudged: 'no rules',
   notJudgedMeaning: 'No rule judges this service, so OK means no more than that.',
 
@@ -60,8 +61,11 @@ const en = {
   allWell: 'All services are well',
   allWellDetail: (services: number, rules: number) =>
     `${services} ${services === 1 ? 'service' : 'services'}, ${rules} ${rules === 1 ? 'rule' : 'rules'} in force, nothing firing.`,
+  wasWell: 'Whether all is well is not known now',
+  wasWellDetail: (age: string) => `Nothing was firing when the newest data came, ${age} ago.`,
   nothingJudged: 'Services are seen, but nothing judges them',
-  nothingJudgedDetail: 'No rules are loaded. Put OpenSLO files into the folder that slo_dir names; they take effect at once.',
+  nothingJudgedDetail:
+    'No rules are loaded. Put OpenSLO files into the folder that slo_dir names; they take effect at once.',
   verdict: {
     critical: (n: number) => `${n} ${n === 1 ? 'service is' : 'services are'} critical`,
     warning: (n: number) => `${n} ${n === 1 ? 'service has a warning' : 'services have a warning'}`,
@@ -108,12 +112,12 @@ const en = {
   reading: (time: string) => `Reading ${time}`,
   readingBack: 'Back to live',
   live: 'Live',
+  behind: 'Behind',
 
   connecting: 'Connecting to the central',
   connectingDetail: 'The page comes alive with the first frame.',
   reconnecting: 'Connection to the central lost',
-  reconnectingDetail: (since: string, retry: string) =>
-    `Since ${since}. What you see is from then. ${retry}`,
+  reconnectingDetail: (since: string, retry: string) => `Since ${since}. What you see is from then. ${retry}`,
   neverConnected: 'The central does not answer',
   neverConnectedDetail: (retry: string) => `Is goldentime-central running on this address? ${retry}`,
   retryIn: (seconds: string) => `Next try in ${seconds}.`,
@@ -130,7 +134,7 @@ const en = {
   staleTitle: (age: string) => `The newest data is ${age} old`,
   rowStale: (age: string) => `${age} old`,
   degraded: 'Degraded',
-  stillWorks: 'Everything else works.',
+  stillWorks: 'Other channels are not held up.',
   rulesRefused: 'The newest rule files were refused; the rules before them stay in force',
   channelFailing: (name: string) => `Channel ${name} does not deliver`,
   channelFailingDetail: (error: string, queued: number) =>
@@ -143,16 +147,18 @@ const en = {
     })[code] ?? 'The central is not ready',
 
   firstRun: 'Nothing sends yet',
-  firstRunDetail: 'Install an agent on a host whose requests you want to see. This page comes alive by itself with its first record.',
+  firstRunDetail:
+    'Install an agent on a host whose requests you want to see. This page comes alive by itself with its first record.',
   firstRunWaiting: (agents: number) =>
     agents === 0
       ? 'Waiting for the first agent'
       : `${agents} ${agents === 1 ? 'agent is' : 'agents are'} connected; waiting for the first record`,
   firstRunSteps: {
-    token: 'On the central, print a join token',
-    tokenDetail: 'The token pins this central’s certificate and enrols the agent, so treat it as a password.',
+    token: 'On the central, make a join token',
+    tokenDetail:
+      'It is printed this once. It pins this central’s certificate and enrols agents, so treat it as a password.',
     config: 'On the host, save this as /etc/goldentime/agent.yaml',
-    configDetail: 'Put the token in, and the path of the log that your requests are written to.',
+    configDetail: 'Put the token in, the name of the service, and the log that its requests are written to.',
     check: 'See what the agent would read, then start it',
     checkDetail: 'check reads and ships nothing; it says which files match and how their lines parse.',
   },
@@ -235,6 +241,7 @@ const ko: Texts = {
     no_data: '최근 5분 동안 들어온 것이 없습니다.',
     ok: '모든 규칙을 지키고 있습니다.',
   },
+  hostRow: '호스트',
   notJudged: '규칙 없음',
   notJudgedMeaning: '이 서비스를 판정하는 규칙이 없습니다. 정상은 그 이상의 뜻이 아닙니다.',
 
@@ -258,6 +265,8 @@ const ko: Texts = {
 
   allWell: '모든 서비스가 정상입니다',
   allWellDetail: (services, rules) => `서비스 ${services}개, 규칙 ${rules}개, 울리는 알림 없음.`,
+  wasWell: '지금 정상인지 알 수 없습니다',
+  wasWellDetail: (age) => `마지막 데이터가 온 ${age} 전에는 울리는 알림이 없었습니다.`,
   nothingJudged: '서비스는 보이지만 판정하는 규칙이 없습니다',
   nothingJudgedDetail: 'slo_dir 폴더에 OpenSLO 파일을 넣으면 바로 적용됩니다.',
   verdict: {
@@ -305,6 +314,7 @@ const ko: Texts = {
   reading: (time) => `${time} 읽는 중`,
   readingBack: '실시간으로',
   live: '실시간',
+  behind: '뒤처짐',
 
   connecting: '센트럴에 연결하는 중',
   connectingDetail: '첫 데이터가 오면 화면이 살아납니다.',
@@ -320,13 +330,14 @@ const ko: Texts = {
   reload: '새로 고침',
   stale: {
     noAgents: '연결된 에이전트가 없어 새 데이터가 오지 않습니다. 호스트의 goldentime-agent를 확인하세요.',
-    silent: '에이전트는 연결되어 있지만 새 데이터를 보내지 않습니다. goldentime-agent status로 밀린 양을 확인하세요.',
+    silent:
+      '에이전트는 연결되어 있지만 새 데이터를 보내지 않습니다. goldentime-agent status로 밀린 양을 확인하세요.',
     notReady: '센트럴이 아직 준비되지 않아 따라잡는 중이며, 보이는 값은 뒤처져 있습니다.',
   },
   staleTitle: (age) => `가장 새로운 데이터가 ${age} 지났습니다`,
   rowStale: (age) => `${age} 지남`,
   degraded: '일부 기능 저하',
-  stillWorks: '나머지는 모두 동작합니다.',
+  stillWorks: '다른 채널은 늦어지지 않습니다.',
   rulesRefused: '새 규칙 파일이 거부되어 이전 규칙을 그대로 쓰고 있습니다',
   channelFailing: (name) => `${name} 채널로 전달되지 않습니다`,
   channelFailingDetail: (error, queued) =>
@@ -339,16 +350,16 @@ const ko: Texts = {
     })[code] ?? '센트럴이 아직 준비되지 않았습니다',
 
   firstRun: '아직 아무것도 보내지 않습니다',
-  firstRunDetail: '요청을 보고 싶은 호스트에 에이전트를 설치하세요. 첫 데이터가 오면 화면이 저절로 살아납니다.',
+  firstRunDetail:
+    '요청을 보고 싶은 호스트에 에이전트를 설치하세요. 첫 데이터가 오면 화면이 저절로 살아납니다.',
   firstRunWaiting: (agents) =>
-    agents === 0
-      ? '첫 에이전트를 기다리는 중'
-      : `에이전트 ${agents}개 연결됨, 첫 데이터를 기다리는 중`,
+    agents === 0 ? '첫 에이전트를 기다리는 중' : `에이전트 ${agents}개 연결됨, 첫 데이터를 기다리는 중`,
   firstRunSteps: {
-    token: '센트럴에서 조인 토큰을 출력합니다',
-    tokenDetail: '토큰은 이 센트럴의 인증서를 고정하고 에이전트를 등록합니다. 비밀번호처럼 다루세요.',
+    token: '센트럴에서 조인 토큰을 만듭니다',
+    tokenDetail:
+      '한 번만 출력됩니다. 이 센트럴의 인증서를 고정하고 에이전트를 등록하므로 비밀번호처럼 다루세요.',
     config: '호스트에 /etc/goldentime/agent.yaml로 저장합니다',
-    configDetail: '토큰과, 요청이 적히는 로그의 경로를 넣으세요.',
+    configDetail: '토큰과 서비스 이름, 요청이 적히는 로그의 경로를 넣으세요.',
     check: '무엇을 읽을지 확인하고 시작합니다',
     checkDetail: 'check는 아무것도 보내지 않고, 어떤 파일이 맞고 줄이 어떻게 읽히는지만 말합니다.',
   },

@@ -2,13 +2,7 @@
 
 import { useCallback, useSyncExternalStore } from 'react';
 import { Connection, type Link, type Socket } from './connection';
-import {
-  LIVE_PATH,
-  PROTOCOL_VERSION,
-  SUBPROTOCOL,
-  type ClientMessage,
-  type ServerMessage,
-} from './protocol';
+import { LIVE_PATH, PROTOCOL_VERSION, SUBPROTOCOL, type ClientMessage, type ServerMessage } from './protocol';
 import { applyMessage, type Wall } from './wall';
 
 /** What a feed knows; a new object at each change. */

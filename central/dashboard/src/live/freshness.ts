@@ -21,12 +21,7 @@ export interface Freshness {
 }
 
 /** The age at the browser's instant `nowMs`, and its reason once it is too high. */
-export function freshness(
-  wall: Wall | null,
-  receivedMs: number,
-  nowMs: number,
-  link: Link,
-): Freshness {
+export function freshness(wall: Wall | null, receivedMs: number, nowMs: number, link: Link): Freshness {
   if (wall?.central.data_age_ms == null) return { ageMs: null, stale: false, reason: null };
   const waited = Math.max(0, nowMs - receivedMs);
   const ageMs = wall.central.data_age_ms + (waited > FRAME_LATE_MS ? waited : 0);

@@ -36,7 +36,8 @@ export function stretchesOf(wall: Wall, serviceId: string): Map<Signal, Stretch[
   for (const alert of wall.alerts) {
     const { project, environment, service, signal } = alert.labels;
     if (`${project}/${environment}/${service}` !== serviceId || alert.ends_at_ms === null) continue;
-    if (signal !== 'latency' && signal !== 'errors' && signal !== 'traffic' && signal !== 'saturation') continue;
+    if (signal !== 'latency' && signal !== 'errors' && signal !== 'traffic' && signal !== 'saturation')
+      continue;
     add(signal, {
       fromS: alert.first_breach_s,
       untilS: Math.ceil(alert.ends_at_ms / 1000),

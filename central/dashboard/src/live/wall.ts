@@ -109,9 +109,7 @@ const SLO_RANK = { firing: 0, unknown: 1, pending: 2, no_data: 3, ok: 4 } as con
 
 function worstFirst(a: SloStatus, b: SloStatus): number {
   const severity = (slo: SloStatus) => (slo.severity === 'critical' ? 0 : 1);
-  return (
-    SLO_RANK[a.state] - SLO_RANK[b.state] || severity(a) - severity(b) || (a.key < b.key ? -1 : 1)
-  );
+  return SLO_RANK[a.state] - SLO_RANK[b.state] || severity(a) - severity(b) || (a.key < b.key ? -1 : 1);
 }
 
 function withSlos(

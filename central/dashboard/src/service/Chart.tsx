@@ -45,7 +45,7 @@ export interface ChartProps {
 
 const HEIGHT_PX = 180;
 const SYNC = uPlot.sync('service');
-const WIDTHS: Record<Line['weight'], number> = { strong: 2, medium: 1.25, light: 1 };
+const WIDTHS: Record<Line['weight'], number> = { strong: 1.75, medium: 1.25, light: 1 };
 
 interface Colours {
   ink: string;
@@ -93,7 +93,7 @@ function drawThresholds(plot: uPlot, thresholds: readonly Threshold[], colours: 
   ctx.fillStyle = colours.quiet;
   ctx.lineWidth = ratio;
   ctx.setLineDash([4 * ratio, 4 * ratio]);
-  ctx.font = `${11 * ratio}px ${getComputedStyle(plot.root).fontFamily}`;
+  ctx.font = `${11 * ratio}px ${getComputedStyle(plot.root.parentElement ?? plot.root).fontFamily}`;
   ctx.textAlign = 'left';
   ctx.textBaseline = 'bottom';
   for (const { value, name } of thresholds) {
@@ -162,20 +162,19 @@ export function Chart(props: ChartProps) {
           ...axis,
           size: 60,
           space: 36,
-          values: (_, ticks) => ticks.map((tick: number | null) => (tick === null ? '' : newest.current.format(tick))),
+          values: (_, ticks) =>
+            ticks.map((tick: number | null) => (tick === null ? '' : newest.current.format(tick))),
         },
       ],
       series: [
         {},
-        ...newest.current.lines.map(
-          (line): uPlot.Series => ({
-            label: line.label,
-            stroke: colours.lines[line.weight],
-            width: WIDTHS[line.weight],
-            points: { show: false },
-            spanGaps: false,
-          }),
-        ),
+        ...newest.current.lines.map((line): uPlot.Series => ({
+          label: line.label,
+          stroke: colours.lines[line.weight],
+          width: WIDTHS[line.weight],
+          points: { show: false },
+          spanGaps: false,
+        })),
       ],
       hooks: {
         drawClear: [(u) => drawStretches(u, newest.current.stretches, colours)],

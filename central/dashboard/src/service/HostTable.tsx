@@ -49,7 +49,9 @@ export function HostTable({ hosts, total }: { hosts: readonly Host[]; total: num
                   </td>
                   <td className="number">
                     {host.saturation_of !== null && (
-                      <span className="quiet">{texts.fullest[host.saturation_of] ?? host.saturation_of} </span>
+                      <span className="quiet">
+                        {texts.fullest[host.saturation_of] ?? host.saturation_of}{' '}
+                      </span>
                     )}
                     <FigureText figure={percent(host.saturation)} />
                   </td>

@@ -54,7 +54,9 @@ export function RuleTable({ slos, atMs }: { slos: readonly SloStatus[]; atMs: nu
                     </th>
                     <td className="number">{reached(slo)}</td>
                     <td className="number">
-                      {slo.signal === 'traffic' ? plain(rate(slo.objective)) : `${objectivePercent(slo.objective)}%`}
+                      {slo.signal === 'traffic'
+                        ? plain(rate(slo.objective))
+                        : `${objectivePercent(slo.objective)}%`}
                     </td>
                     <td className="number">
                       {slo.budget_left === null ? '–' : `${Math.round(slo.budget_left * 100)}%`}

@@ -4,7 +4,7 @@ import '../styles/service.css';
 import { useMemo, useState } from 'react';
 import { AlertPanel } from '../home/AlertPanel';
 import '../styles/alerts.css';
-import { span, timeOfDay } from '../format';
+import { besideService, moment, span, timeOfDay } from '../format';
 import { useTexts } from '../i18n/language';
 import { pointAt } from '../live/history';
 import { stretchesOf } from '../live/stretches';
@@ -12,6 +12,7 @@ import { axisEnd, type Wall } from '../live/wall';
 import { useKeyMap } from '../shell/keys';
 import { useTheme } from '../theme';
 import { StateMark } from '../ui/StateMark';
+import { nameOf } from '../home/subject';
 import { chartsOf } from './charts';
 import { HostTable } from './HostTable';
 import { RuleTable } from './RuleTable';
@@ -62,7 +63,7 @@ export default function ServicePage({ id, wall }: { id: string; wall: Wall }) {
     <div className="service-page" id="services" tabIndex={-1}>
       {back}
       <header className="service-head">
-        <h1>{service.service}</h1>
+        <h1>{nameOf(service)}</h1>
         <span className="quiet">
           {service.project} / {service.environment}
         </span>
@@ -71,10 +72,11 @@ export default function ServicePage({ id, wall }: { id: string; wall: Wall }) {
         </span>
         {service.since_ms !== null && (
           <span className="quiet">
-            {texts.since(timeOfDay(service.since_ms))} ({span(wall.atMs - service.since_ms, texts.units)})
+            {texts.since(moment(service.since_ms, wall.atMs))} (
+            {span(wall.atMs - service.since_ms, texts.units)})
           </span>
         )}
-        {service.reason !== null && <span>{service.reason}</span>}
+        {service.reason !== null && <span>{besideService(service.reason, service.service)}</span>}
         <span className="service-reading quiet">
           {second === null ? texts.service.lastFiveMinutes : texts.reading(timeOfDay(second * 1000))}
         </span>

@@ -55,9 +55,7 @@ export function ConnectionNotice(props: {
         </button>
       }
     >
-      {hasWall
-        ? texts.reconnectingDetail(timeOfDay(link.sinceMs), retry)
-        : texts.neverConnectedDetail(retry)}
+      {hasWall ? texts.reconnectingDetail(timeOfDay(link.sinceMs), retry) : texts.neverConnectedDetail(retry)}
     </Notice>
   );
 }

@@ -9,7 +9,13 @@ import type { Freshness } from '../live/freshness';
 export function DataAge({ link, fresh }: { link: Link; fresh: Freshness }) {
   const texts = useTexts();
   const word =
-    link.state === 'live' ? texts.live : link.state === 'connecting' ? texts.connecting : texts.reconnecting;
+    link.state === 'live'
+      ? fresh.stale
+        ? texts.behind
+        : texts.live
+      : link.state === 'connecting'
+        ? texts.connecting
+        : texts.reconnecting;
   const age =
     fresh.ageMs === null
       ? null

@@ -37,7 +37,8 @@ export function EngineNotices({ wall, fresh, live }: { wall: Wall; fresh: Freshn
         .filter((channel) => channel.state === 'failing')
         .map((channel) => (
           <Notice key={channel.name} state="warning" title={texts.channelFailing(channel.name)}>
-            {texts.channelFailingDetail(channel.last_error ?? channel.type, channel.queued)} {texts.stillWorks}
+            {texts.channelFailingDetail(channel.last_error ?? channel.type, channel.queued)}{' '}
+            {texts.stillWorks}
           </Notice>
         ))}
     </>

@@ -28,9 +28,14 @@ export function FilterField(props: { wall: Wall | null; field: RefObject<HTMLInp
       event.preventDefault();
       const step = event.key === 'ArrowDown' ? 1 : -1;
       setOpen(true);
-      if (offers.length > 0) setChosen((chosen + step + offers.length + (chosen < 0 && step < 0 ? 1 : 0)) % offers.length);
-    } else if (event.key === 'Enter' || (event.key === 'Tab' && chosen >= 0)) {
-      const offer = offers[chosen];
+      if (offers.length > 0)
+        setChosen((chosen + step + offers.length + (chosen < 0 && step < 0 ? 1 : 0)) % offers.length);
+    } else if (
+      event.key === 'Enter' ||
+      (event.key === 'Tab' && !event.shiftKey && offers.length > 0 && text !== '')
+    ) {
+      // Tab takes the first offer unless another is chosen; Enter takes only what was chosen.
+      const offer = offers[event.key === 'Tab' ? Math.max(0, chosen) : chosen];
       if (offer === undefined) {
         setOpen(false);
       } else {
@@ -73,11 +78,22 @@ export function FilterField(props: { wall: Wall | null; field: RefObject<HTMLInp
           /
         </kbd>
       ) : (
-        <button type="button" className="filter-clear" onClick={() => change('')} aria-label={texts.filterClear}>
+        <button
+          type="button"
+          className="filter-clear"
+          onClick={() => change('')}
+          aria-label={texts.filterClear}
+        >
           ×
         </button>
       )}
-      <ul id={listId} className="offers" role="listbox" aria-label={texts.filterCompletions} hidden={offers.length === 0}>
+      <ul
+        id={listId}
+        className="offers"
+        role="listbox"
+        aria-label={texts.filterCompletions}
+        hidden={offers.length === 0}
+      >
         {offers.map((offer, place) => (
           <li
             key={offer}

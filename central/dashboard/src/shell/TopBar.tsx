@@ -28,7 +28,13 @@ export function TopBar(props: {
     <header className="bar">
       <a className="brand" href="#/" aria-label={`Goldentime, ${texts.home}`}>
         <svg viewBox="0 0 24 16" width="24" height="16" aria-hidden="true">
-          <path d="M1 10h5l3-8 4 12 3-6h7" fill="none" stroke="currentColor" strokeWidth="1.75" strokeLinejoin="round" />
+          <path
+            d="M1 10h5l3-8 4 12 3-6h7"
+            fill="none"
+            stroke="currentColor"
+            strokeWidth="1.75"
+            strokeLinejoin="round"
+          />
         </svg>
         Goldentime
       </a>

@@ -6,19 +6,19 @@ const SHAPES: Record<State, React.ReactNode> = {
   // An octagon: stop.
   critical: <path d="M4.2 .8h5.6l3.4 3.4v5.6l-3.4 3.4H4.2L.8 9.8V4.2z" fill="currentColor" />,
   warning: <path d="M7 1l6.3 11.6H.7z" fill="currentColor" />,
-  unknown: (
-    <>
-      <path d="M7 .4L13.6 7 7 13.6.4 7z" fill="currentColor" />
-      <path
-        d="M5.3 5.6c.1-1.1.8-1.7 1.7-1.7s1.7.6 1.7 1.5c0 1.2-1.6 1.2-1.6 2.5M7.1 9.4v1"
-        fill="none"
-        stroke="var(--ground)"
-        strokeWidth="1.2"
-      />
-    </>
-  ),
+  unknown: <path d="M7 .6L13.4 7 7 13.4.6 7z" fill="currentColor" />,
   pending: <path d="M7 2l5.2 9.8H1.8z" fill="none" stroke="currentColor" strokeWidth="1.5" />,
-  no_data: <circle cx="7" cy="7" r="5" fill="none" stroke="currentColor" strokeWidth="1.5" strokeDasharray="2.6 1.6" />,
+  no_data: (
+    <circle
+      cx="7"
+      cy="7"
+      r="5"
+      fill="none"
+      stroke="currentColor"
+      strokeWidth="1.5"
+      strokeDasharray="2.6 1.6"
+    />
+  ),
   ok: <circle cx="7" cy="7" r="3" fill="currentColor" />,
 };
 
