@@ -1,0 +1,106 @@
+//! Who this agent is to its central: loaded from the state directory, or obtained once by a join
+//! token.
+
+use std::path::Path;
+
+use goldentime_model::config::Secret;
+use goldentime_transport::client::SessionError;
+use goldentime_transport::enrol::{EnrolError, enrol};
+use goldentime_transport::identity::{Identity, IdentityError};
+use goldentime_transport::token::{JoinToken, TokenError};
+use tokio_util::sync::CancellationToken;
+
+use super::config::Config;
+use super::link::Backoff;
+use super::state::{LinkPhase, UplinkState};
+
+/// Why there is no identity. Trying again without a change does not help.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityFailure {
+    /// The identity's file cannot be used.
+    #[error(transparent)]
+    File(#[from] IdentityError),
+    /// Neither an identity nor a token.
+    #[error(
+        "this host is not enrolled yet: put the join token that the central prints into a file and name it \
+         under `central.join_token_file`"
+    )]
+    NoToken,
+    /// The token's file cannot be read.
+    #[error("central.join_token_file: {0}")]
+    TokenFile(String),
+    /// The token is none.
+    #[error("the join token cannot be used")]
+    Token(#[from] TokenError),
+    /// The central does not take the token.
+    #[error("the central did not enrol this host: {detail} ({code})")]
+    Refused {
+        /// Stable code.
+        code: String,
+        /// What to do.
+        detail: String,
+    },
+    /// The identity is of another central than the token.
+    #[error(
+        "this host is enrolled at another central than the one that made the join token: to move it, stop \
+         the agent and delete its identity in {state_dir}"
+    )]
+    OtherCentral {
+        /// Where the identity is.
+        state_dir: String,
+    },
+}
+
+/// The identity in `state_dir`, or a new one from the central. Tries until the central answers;
+/// `None` when told to stop before.
+pub async fn enrolled(
+    config: &Config,
+    state_dir: &Path,
+    host: &str,
+    state: &UplinkState,
+    stopping: &CancellationToken,
+) -> Result<Option<Identity>, IdentityFailure> {
+    if let Some(identity) = Identity::load(state_dir)? {
+        // A token that is still there must be of the same central; one that is gone has done its work.
+        let other =
+            token(config).ok().is_some_and(|token| token.authority != identity.authority_fingerprint());
+        if other {
+            return Err(IdentityFailure::OtherCentral { state_dir: state_dir.display().to_string() });
+        }
+        return Ok(Some(identity));
+    }
+    let token = token(config)?;
+    let mut backoff = Backoff::new(config.reconnect_interval_max.get());
+    state.set_phase(LinkPhase::Enrolling);
+    loop {
+        match enrol(&config.address, &token, host).await {
+            Ok(identity) => {
+                identity.save(state_dir)?;
+                tracing::info!(agent = identity.agent, project = identity.project, "enrolled");
+                return Ok(Some(identity));
+            }
+            Err(EnrolError::Session(SessionError::Refused { code, detail })) => {
+                return Err(IdentityFailure::Refused { code, detail });
+            }
+            Err(error) => {
+                state.note_failure(&error);
+                tracing::warn!(error = &error as &dyn std::error::Error, "not enrolled yet; trying again");
+            }
+        }
+        tokio::select! {
+            () = stopping.cancelled() => return Ok(None),
+            () = backoff.wait() => {}
+        }
+    }
+}
+
+fn token(config: &Config) -> Result<JoinToken, IdentityFailure> {
+    let secret = match (&config.join_token, &config.join_token_file) {
+        (Some(token), _) => token.clone(),
+        (None, Some(path)) => {
+            Secret::from_file(path).map_err(|error| IdentityFailure::TokenFile(error.to_string()))?
+        }
+        (None, None) => return Err(IdentityFailure::NoToken),
+    };
+    Ok(secret.expose().trim().parse()?)
+}

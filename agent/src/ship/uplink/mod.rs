@@ -1,0 +1,20 @@
+//! From the spool to the central: [`identity`] is who we are to it, [`link`] keeps a session up,
+//! [`session`] runs one, in which [`control`] talks of numbers, clocks and thresholds while a
+//! [`lane`] sends what is live, another the log lines, and [`backlog`] what earlier streams left.
+
+mod backlog;
+mod config;
+mod control;
+mod identity;
+mod lane;
+mod link;
+mod outstanding;
+mod session;
+mod state;
+
+mod thresholds;
+
+pub use config::Config;
+pub use identity::{IdentityFailure, enrolled};
+pub use link::{Link, LinkContext};
+pub use state::{LinkPhase, UplinkState, UplinkStatus};
