@@ -1,1 +1,202 @@
-//! Configuration of the agent.
+//! Configuration of the agent: `agent.yaml`, the files of `agent.d/` laid over it, and environment
+//! variables (`GOLDENTIME_AGENT__CENTRAL__ADDRESS`) over both.
+//!
+//! Sections that belong to one component are that component's own `Config`; here stand those that
+//! belong to the program as a whole.
+
+use std::path::{Path, PathBuf};
+
+use goldentime_model::config::{Check, Faults, LoadOptions, Settings, load, reference};
+use goldentime_model::identity::{DEFAULT_PART, check_name};
+use goldentime_model::units::ByteSize;
+use goldentime_runtime::logging::LogFormat;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::aggregate;
+use crate::ship::{flush, spool, uplink};
+
+/// Where the configuration is read from by default.
+pub const DEFAULT_FILE: &str = "/etc/goldentime/agent.yaml";
+
+/// Name of the folder beside the file whose files are laid over it.
+const FOLDER: &str = "agent.d";
+
+/// The agent's configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// How the central is reached.
+    pub central: uplink::Config,
+    /// Environment of everything that this agent reads, the middle part of service ids (`prod`,
+    /// `staging`). Default `default`. No `/`, braces or control characters; at most 200 bytes.
+    pub environment: String,
+    /// Name of this host in alerts and on the dashboard. Default: the machine's host name.
+    pub host: Option<String>,
+    /// Where the agent keeps its identity, its spool and its socket. One agent at a time. Default
+    /// `/var/lib/goldentime-agent`.
+    pub state_dir: PathBuf,
+    /// Bounds of what one input may hold between two flushes.
+    pub limits: aggregate::Config,
+    /// What is kept on disk until the central has it.
+    pub spool: spool::Config,
+    /// How often what was read is committed and sent.
+    pub flush: flush::Interval,
+    /// Flushes brought forward because something arrived that may make a rule true.
+    pub express: flush::Express,
+    /// Most memory that the components may declare together; if they declare more the agent does
+    /// not start, and says who wants what. A bound, not what is used: that is mostly below 40 MiB.
+    /// Default `1GiB`.
+    pub memory_bytes_max: ByteSize,
+    /// What the agent says of itself on standard error.
+    pub logging: LoggingConfig,
+}
+
+/// What the agent says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LoggingConfig {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as
+    /// `info,goldentime_agent::ship=debug`. Default `info`.
+    pub level: String,
+    /// `text` (default) or `json`.
+    pub format: LoggingFormat,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LoggingFormat {
+    /// One readable line an event.
+    #[default]
+    Text,
+    /// One JSON object an event.
+    Json,
+}
+
+impl From<LoggingFormat> for LogFormat {
+    fn from(format: LoggingFormat) -> Self {
+        match format {
+            LoggingFormat::Text => Self::Text,
+            LoggingFormat::Json => Self::Json,
+        }
+    }
+}
+
+impl Default for LoggingConfig {
+    fn default() -> Self {
+        Self { level: "info".into(), format: LoggingFormat::Text }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            central: uplink::Config::default(),
+            environment: DEFAULT_PART.into(),
+            host: None,
+            state_dir: "/var/lib/goldentime-agent".into(),
+            limits: aggregate::Config::default(),
+            spool: spool::Config::default(),
+            flush: flush::Interval::default(),
+            express: flush::Express::default(),
+            memory_bytes_max: ByteSize::mib(1024),
+            logging: LoggingConfig::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads `file`, `agent.d/` beside it and the environment.
+    pub fn load(file: &Path) -> Result<Self, Faults> {
+        let folder = file.parent().unwrap_or(Path::new(".")).join(FOLDER);
+        load(&LoadOptions::new("agent", file).with_dir(folder))
+    }
+
+    /// The name under which this host is known.
+    #[must_use]
+    pub fn host_name(&self) -> String {
+        self.host.clone().unwrap_or_else(machine_name)
+    }
+
+    /// The Unix socket on which a running agent answers `status`.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.state_dir.join("agent.sock")
+    }
+}
+
+impl Settings for Config {
+    fn validate(&self, check: &mut Check) {
+        check.section("central", |check| self.central.validate(check));
+        for (setting, name) in [("environment", Some(&self.environment)), ("host", self.host.as_ref())] {
+            if let Some(Err(error)) = name.map(|name| check_name(name)) {
+                check.refuse(setting, error.to_string());
+            }
+        }
+        check.require(self.state_dir.is_absolute(), "state_dir", "must be an absolute path");
+        check.section("spool", |check| self.spool.validate(check));
+        check.section("flush", |check| self.flush.validate(check));
+        check.section("express", |check| self.express.validate(check));
+    }
+}
+
+/// The manual page of the configuration, in Markdown, made from its types.
+#[must_use]
+pub fn reference() -> String {
+    reference::markdown("agent.yaml", &schemars::schema_for!(Config).to_value())
+}
+
+/// The kernel's name for this machine, made fit for a service id.
+fn machine_name() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if check_name(&name).is_ok() { name } else { "unnamed-host".into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Config, Faults> {
+        let folder = tempfile::tempdir().expect("folder");
+        let file = folder.path().join("agent.yaml");
+        std::fs::write(&file, text).expect("written");
+        Config::load(&file)
+    }
+
+    #[test]
+    fn an_empty_file_is_the_default() {
+        assert_eq!(read("").expect("valid"), Config::default());
+    }
+
+    #[test]
+    fn a_wrong_setting_is_told_with_its_place_and_the_way_out() {
+        let faults = read("central:\n  address: central.example.com\nflush:\n  interval: 1ms\n")
+            .expect_err("wrong")
+            .to_string();
+        assert!(faults.contains("agent.yaml:2:"), "{faults}");
+        assert!(faults.contains("host:port"), "{faults}");
+        assert!(faults.contains("agent.yaml:4:"), "{faults}");
+        assert!(faults.contains("between 100ms and 10s"), "{faults}");
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_the_nearest_known_one() {
+        let faults = read("spool:\n  bytes_maximum: 1GiB\n").expect_err("unknown").to_string();
+        assert!(faults.contains("bytes_max"), "{faults}");
+    }
+
+    #[test]
+    fn files_of_the_folder_are_laid_over_the_main_one() {
+        let folder = tempfile::tempdir().expect("folder");
+        let file = folder.path().join("agent.yaml");
+        std::fs::create_dir(folder.path().join("agent.d")).expect("made");
+        std::fs::write(&file, "environment: prod\nspool:\n  age_max: 1h\n").expect("written");
+        std::fs::write(folder.path().join("agent.d/10.yaml"), "spool:\n  bytes_max: 2GiB\n")
+            .expect("written");
+        let config = Config::load(&file).expect("valid");
+        assert_eq!(config.environment, "prod");
+        assert_eq!(config.spool.bytes_max, ByteSize::mib(2048));
+        assert_eq!(config.spool.age_max.get().as_secs(), 3600);
+    }
+}

@@ -1,8 +1,16 @@
 //! Goldentime's host agent, in the order in which data flows through it: [`inputs`] read logs and
 //! metrics, [`aggregate`] folds them into one-second buckets, [`ship`] commits those to the spool
 //! together with the inputs' read positions and sends them to the central.
+//!
+//! The program around it: its [`config`], the sum of its parts' [`memory`] bounds, its
+//! [`state_dir`], and its commands [`run`], [`check`] and [`status`].
 
 pub mod aggregate;
+pub mod check;
 pub mod config;
 pub mod inputs;
+pub mod memory;
+pub mod run;
 pub mod ship;
+pub mod state_dir;
+pub mod status;

@@ -1,2 +1,141 @@
-//! Goldentime central.
-fn main() {}
+//! The agent's program: reads its arguments and configuration, and does one of its commands.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use goldentime_agent::config::{Config, DEFAULT_FILE};
+use goldentime_agent::status::client;
+use goldentime_agent::status::page::Page;
+use goldentime_agent::{memory, run};
+use goldentime_model::exit::ExitCode;
+use goldentime_runtime::logging;
+
+/// Worker threads: one for inputs' bookkeeping and flushes, one so that a slow disk delays no ping.
+const WORKERS: usize = 2;
+
+/// Stack of a thread; nothing here recurses deeply.
+const STACK_BYTES: usize = 1 << 20;
+
+/// Reads logs and host metrics, folds them into one-second sketches and ships them to a central.
+#[derive(Parser)]
+#[command(name = "goldentime-agent", version, about, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Reads and ships until it is told to stop (SIGTERM or Ctrl-C).
+    Run(ConfigArgument),
+    /// Says what `run` would read and ship, without reading on or shipping anything.
+    Check(ConfigArgument),
+    /// Asks the running agent how it is doing.
+    Status {
+        #[command(flatten)]
+        config: ConfigArgument,
+        /// Prints the whole report as JSON.
+        #[arg(long, conflicts_with = "metrics")]
+        json: bool,
+        /// Prints the agent's metrics about itself in Prometheus's text form.
+        #[arg(long)]
+        metrics: bool,
+    },
+    /// About the configuration.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Prints the manual page of `agent.yaml` in Markdown.
+    Reference,
+}
+
+#[derive(clap::Args)]
+struct ConfigArgument {
+    /// The configuration's file; `agent.d/` beside it is laid over it.
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE)]
+    config: PathBuf,
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Run(argument) => load(&argument).map_or_else(|code| code, run_agent),
+        Command::Check(argument) => load(&argument).map_or_else(|code| code, |config| check_config(&config)),
+        Command::Status { config, json, metrics } => {
+            load(&config).map_or_else(|code| code, |config| show_status(&config, json, metrics))
+        }
+        Command::Config { command: ConfigCommand::Reference } => {
+            print(&goldentime_agent::config::reference())
+        }
+    }
+}
+
+fn load(argument: &ConfigArgument) -> Result<Config, ExitCode> {
+    Config::load(&argument.config).map_err(|faults| {
+        eprintln!("{faults}");
+        ExitCode::Usage
+    })
+}
+
+fn run_agent(config: Config) -> ExitCode {
+    if let Err(error) = logging::start(&config.logging.level, config.logging.format.into()) {
+        eprintln!("logging.level: {error}");
+        return ExitCode::Usage;
+    }
+    if let Err(too_much) = memory::bounds(&config) {
+        eprintln!("{too_much}");
+        return ExitCode::Usage;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .thread_stack_size(STACK_BYTES)
+        .thread_name("agent")
+        .enable_all()
+        .build();
+    let ended = runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(run::run(config)));
+    ended.unwrap_or_else(|error| {
+        tracing::error!(error = AsRef::<dyn Error>::as_ref(&error), "the agent ends");
+        eprintln!("goldentime-agent: {error:#}");
+        ExitCode::Failed
+    })
+}
+
+fn show_status(config: &Config, json: bool, metrics: bool) -> ExitCode {
+    let socket = config.socket();
+    let text = if metrics {
+        client::metrics(&socket)
+    } else {
+        client::report(&socket).and_then(|report| {
+            if json {
+                serde_json::to_string_pretty(&report).map_err(client::AskError::Unreadable)
+            } else {
+                Ok(Page(&report).to_string())
+            }
+        })
+    };
+    match text {
+        Ok(text) => print(&text),
+        Err(error) => {
+            eprintln!("goldentime-agent: {:#}", anyhow::Error::from(error));
+            ExitCode::Failed
+        }
+    }
+}
+
+fn check_config(config: &Config) -> ExitCode {
+    goldentime_agent::check::check(config, &mut std::io::stdout().lock())
+}
+
+/// Prints to a reader that may hang up, such as `head`.
+fn print(text: &str) -> ExitCode {
+    use std::io::Write;
+    match writeln!(std::io::stdout().lock(), "{}", text.trim_end()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => ExitCode::Failed,
+        _ => ExitCode::Ok,
+    }
+}

@@ -81,8 +81,15 @@ impl Flusher {
     }
 
     /// Runs until the inputs have ended and the last flush is committed. An error is a spool that
-    /// cannot be used any more.
+    /// cannot be used any more. Either way nothing comes through the queues afterwards.
     pub async fn run(mut self) -> Result<(), SpoolError> {
+        let ended = self.serve().await;
+        self.context.live.finish();
+        self.context.logs.finish();
+        ended
+    }
+
+    async fn serve(&mut self) -> Result<(), SpoolError> {
         let aggregator = self.context.aggregator.clone();
         let inputs_ended = self.context.inputs_ended.clone();
         let tick_length = self.interval.watched_interval.get();
@@ -102,10 +109,7 @@ impl Flusher {
                 }
             }
         }
-        let flushed = self.last().await;
-        self.context.live.finish();
-        self.context.logs.finish();
-        flushed
+        self.last().await
     }
 
     async fn urgent(&mut self) -> Result<(), SpoolError> {

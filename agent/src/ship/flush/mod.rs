@@ -9,6 +9,9 @@ mod progress;
 mod records;
 mod state;
 
+/// Most memory taken beside what the shards declare for what is being flushed: records in the making.
+pub const MEMORY_BYTES_MAX: u64 = 8 << 20;
+
 pub use config::{Express, Interval};
 pub use flusher::{Flusher, FlusherContext};
 pub use records::Author;

@@ -14,6 +14,7 @@
 //! uplink what it must send again, [`upkeep`] removes what was acknowledged or is too old.
 
 mod commit;
+mod config;
 mod error;
 mod evict;
 mod fork;
@@ -32,8 +33,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use goldentime_model::UnixNanos;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 
+pub use config::Config;
 pub use error::SpoolError;
 pub use open::Opened;
 pub use read::{PartitionPending, StreamPending};
@@ -47,8 +51,12 @@ use streams::CurrentStreams;
 /// What a record costs beside its body: row, two index entries, page overhead.
 pub(super) const RECORD_OVERHEAD_BYTES: u64 = 96;
 
+/// Most memory taken: two page caches, statements, and the rows read ahead.
+pub const MEMORY_BYTES_MAX: u64 = 12 << 20;
+
 /// When committed data is safe.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Durability {
     /// Survives the agent's death. After a power loss the lines since the last fsync may be counted
     /// twice, and the agent says so.

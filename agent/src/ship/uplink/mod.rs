@@ -12,9 +12,16 @@ mod outstanding;
 mod session;
 mod state;
 
+#[cfg(test)]
+mod tests;
 mod thresholds;
+
+/// Most memory taken beside the queues: what QUIC holds until it is confirmed, and what is read back
+/// from the spool at a time.
+pub const MEMORY_BYTES_MAX: u64 = 12 << 20;
 
 pub use config::Config;
 pub use identity::{IdentityFailure, enrolled};
+pub(crate) use link::PARTITIONS;
 pub use link::{Link, LinkContext};
 pub use state::{LinkPhase, UplinkState, UplinkStatus};

@@ -1,0 +1,262 @@
+//! What must hold over cut links, restarts and clones.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use goldentime_model::config::Secret;
+use goldentime_model::units::HumanDuration;
+use goldentime_runtime::{Clock, Drained, SystemClock, TaskKind, Tasks};
+use goldentime_wire::proto;
+use goldentime_wire::proto::stream_header::Class;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::central::{Central, PARTITIONS, Seen};
+use crate::aggregate::{self, Aggregator};
+use crate::ship::flush::Author;
+use crate::ship::ledger::Ledger;
+use crate::ship::live::LiveQueue;
+use crate::ship::outgoing::{Outgoing, RecordKind};
+use crate::ship::spool::{self, Flush, NewRecord, Spool};
+use crate::ship::uplink::{Config, Link, LinkContext, UplinkState, enrolled};
+
+/// An agent without inputs: the test flushes.
+struct Agent {
+    spool: Spool,
+    live: LiveQueue,
+    logs: LiveQueue,
+    aggregator: Aggregator,
+    state: UplinkState,
+    offset_measured: CancellationToken,
+    tasks: Tasks,
+}
+
+impl Agent {
+    async fn start(central: &Central, folder: &Path) -> Self {
+        let config = Config {
+            address: central.address.to_string(),
+            join_token: Some(Secret::new(central.token.to_string())),
+            reconnect_interval_max: HumanDuration::from_millis(200),
+            ..Config::default()
+        };
+        let state = UplinkState::default();
+        let stop = CancellationToken::new();
+        let identity =
+            enrolled(&config, folder, "web-1", &state, &stop).await.expect("enrols").expect("not stopped");
+        let now = SystemClock.now();
+        let limits = spool::Config::default().limits();
+        let spool = Spool::open(folder, limits, Ledger::default(), now).await.expect("opens").spool;
+        let aggregator = Aggregator::new(aggregate::Config::default(), Arc::new(SystemClock));
+        let author = Author { agent: identity.agent.clone(), host: "web-1".into(), partitions: PARTITIONS };
+        let agent = Self {
+            spool: spool.clone(),
+            live: LiveQueue::default(),
+            logs: LiveQueue::default(),
+            aggregator: aggregator.clone(),
+            state: state.clone(),
+            offset_measured: CancellationToken::new(),
+            tasks: Tasks::new(),
+        };
+        let link = Link::new(LinkContext {
+            config,
+            identity,
+            environment: "prod".into(),
+            spool,
+            live: agent.live.clone(),
+            logs: agent.logs.clone(),
+            aggregator,
+            author: watch::channel(author).0,
+            offset_measured: agent.offset_measured.clone(),
+            report: Arc::new(proto::AgentReport::default),
+            clock: Arc::new(SystemClock),
+            state,
+        })
+        .expect("a usable identity");
+        agent.tasks.spawn(TaskKind::Station, "uplink", link.run());
+        agent
+    }
+
+    /// Flushes one record of each kind given, as the flusher does.
+    async fn flush(&self, kinds: &[RecordKind], body_bytes: usize) -> Vec<Outgoing> {
+        // A field that this version does not know, so that any number of bytes is a record.
+        let mut body = vec![0xfa, 0x07];
+        prost::encoding::encode_varint(body_bytes as u64, &mut body);
+        body.resize(body.len() + body_bytes, 0);
+        let record =
+            |kind: &RecordKind| NewRecord { kind: *kind, partition: 1, events: 1, body: body.clone().into() };
+        let records = kinds.iter().map(record).collect();
+        let flush = Flush { flushed_at: SystemClock.now(), records, positions: Vec::new() };
+        let committed = self.spool.commit(&flush).await.expect("commits");
+        let (logs, live): (Vec<_>, Vec<_>) =
+            committed.iter().cloned().partition(|record| record.kind == RecordKind::Logs);
+        self.live.push(live);
+        self.logs.push(logs);
+        committed
+    }
+
+    async fn stop(self) {
+        self.live.finish();
+        self.logs.finish();
+        assert_eq!(self.tasks.drain(Duration::from_secs(20)).await, Drained::Clean);
+    }
+}
+
+fn seen(record: &Outgoing) -> Seen {
+    (record.stream, record.partition, record.number)
+}
+
+fn received(central: &Central, records: &[Outgoing]) -> Vec<usize> {
+    let state = central.state();
+    records
+        .iter()
+        .map(|record| state.received.iter().filter(|(got, _)| *got == seen(record)).count())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_flushed_arrives_once_is_acknowledged_and_leaves_the_spool() {
+    let folder = tempfile::tempdir().expect("folder");
+    let central = Central::start(&folder.path().join("central"));
+    let agent = Agent::start(&central, &folder.path().join("agent")).await;
+    let mut sent = Vec::new();
+    for _ in 0..20 {
+        sent.extend(agent.flush(&[RecordKind::Deltas, RecordKind::Samples, RecordKind::Logs], 100).await);
+    }
+    central.until("all records", |state| state.received.len() >= 60).await;
+    assert_eq!(received(&central, &sent), [1; 60]);
+    let spool = agent.spool.clone();
+    agent.stop().await;
+    spool.upkeep(SystemClock.now()).await.expect("kept up");
+    assert_eq!(spool.usage().records, 0);
+    assert_eq!(central.state().goodbyes, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_cut_exactly_what_was_not_taken_is_sent_again() {
+    let folder = tempfile::tempdir().expect("folder");
+    let central = Central::start(&folder.path().join("central"));
+    let agent = Agent::start(&central, &folder.path().join("agent")).await;
+    let taken = agent.flush(&[RecordKind::Deltas; 5], 100).await;
+    central.until("the first five", |state| state.received.len() >= 5).await;
+
+    central.state().is_deaf = true;
+    let lost = agent.flush(&[RecordKind::Deltas; 5], 100).await;
+    central.cut();
+    central.state().is_deaf = false;
+    let while_away = agent.flush(&[RecordKind::Deltas; 5], 100).await;
+
+    let all: Vec<_> = [taken, lost, while_away].concat();
+    central
+        .until("all records", |state| all.iter().all(|one| state.received.iter().any(|r| r.0 == seen(one))))
+        .await;
+    assert_eq!(received(&central, &all), [1; 15]);
+    let numbers: Vec<_> = central.state().received.iter().map(|((_, _, number), _)| *number).collect();
+    assert_eq!(numbers, (1..=15).collect::<Vec<_>>());
+    agent.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_taken_but_never_acknowledged_are_not_sent_again() {
+    let folder = tempfile::tempdir().expect("folder");
+    let central = Central::start(&folder.path().join("central"));
+    let agent = Agent::start(&central, &folder.path().join("agent")).await;
+    central.state().is_mute = true;
+    let sent = agent.flush(&[RecordKind::Deltas; 8], 100).await;
+    central.until("eight records", |state| state.received.len() >= 8).await;
+    central.cut();
+    central.state().is_mute = false;
+    central.until("a second session", |state| state.hellos.len() >= 2).await;
+    let more = agent.flush(&[RecordKind::Deltas], 100).await;
+    central.until("a ninth", |state| state.received.len() >= 9).await;
+    assert_eq!(received(&central, &[sent, more].concat()), [1; 9]);
+    agent.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_outage_left_goes_as_backlog_while_live_records_have_new_streams() {
+    let folder = tempfile::tempdir().expect("folder");
+    let central = Central::start(&folder.path().join("central"));
+    let agent = Agent::start(&central, &folder.path().join("agent")).await;
+    central.until("a session", |state| state.hellos.len() == 1).await;
+    central.state().is_deaf = true;
+    let left = agent.flush(&[RecordKind::Deltas; 40], 20_000).await;
+    central.cut();
+    central.state().is_deaf = false;
+    central.until("a second hello", |state| state.hellos.len() >= 2).await;
+    let live = agent.flush(&[RecordKind::Deltas], 100).await;
+    assert_ne!(live[0].stream, left[0].stream);
+    central
+        .until("backlog and live", |state| {
+            left.iter().chain(&live).all(|one| state.received.iter().any(|r| r.0 == seen(one)))
+        })
+        .await;
+    let state = central.state();
+    for (record, class) in &state.received {
+        let is_live = record.0 == live[0].stream;
+        assert_eq!(*class, i32::from(if is_live { Class::Live } else { Class::Backlog }));
+    }
+    drop(state);
+    agent.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_earlier_run_left_is_sent_under_its_old_numbers() {
+    let folder = tempfile::tempdir().expect("folder");
+    let central = Central::start(&folder.path().join("central"));
+    let first = Agent::start(&central, &folder.path().join("agent")).await;
+    central.until("a session", |state| state.hellos.len() == 1).await;
+    central.state().is_deaf = true;
+    central.state().is_mute = true;
+    let left = first.flush(&[RecordKind::Deltas, RecordKind::Logs], 100).await;
+    first.stop().await;
+    central.state().is_deaf = false;
+    central.state().is_mute = false;
+
+    let second = Agent::start(&central, &folder.path().join("agent")).await;
+    central
+        .until("what was left", |state| {
+            left.iter().all(|one| state.received.iter().any(|r| r.0 == seen(one)))
+        })
+        .await;
+    let hello = central.state().hellos.last().cloned().expect("said");
+    let current: Vec<_> = hello.streams.iter().map(|stream| stream.current).collect();
+    assert_eq!(current, [true, true, true, false, false]);
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_whose_numbers_were_used_by_a_clone_opens_new_streams_and_loses_nothing() {
+    let folder = tempfile::tempdir().expect("folder");
+    let central = Central::start(&folder.path().join("central"));
+    let agent = Agent::start(&central, &folder.path().join("agent")).await;
+    central.until("a session", |state| state.hellos.len() == 1).await;
+    central.state().is_deaf = true;
+    let ours = agent.flush(&[RecordKind::Deltas; 3], 100).await;
+    central.state().pretend_applied = Some(50);
+    central.cut();
+    central.state().is_deaf = false;
+    central.until("a hello that is a fork", |state| state.hellos.len() >= 2).await;
+    central.state().pretend_applied = None;
+    central.until("our three records", |state| state.received.len() >= 3).await;
+    let state = central.state();
+    assert!(state.received.iter().all(|((stream, ..), _)| *stream != ours[0].stream));
+    let numbers: Vec<_> = state.received.iter().map(|((_, _, number), _)| *number).collect();
+    assert_eq!(numbers, [1, 2, 3]);
+    drop(state);
+    assert!(agent.state.get().forks >= 1);
+    agent.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_is_ten_minutes_off_is_corrected_after_the_first_ping() {
+    let folder = tempfile::tempdir().expect("folder");
+    let central = Central::start(&folder.path().join("central"));
+    let ten_minutes_ns = 600_000_000_000;
+    central.state().clock_offset_ns = ten_minutes_ns;
+    let agent = Agent::start(&central, &folder.path().join("agent")).await;
+    tokio::time::timeout(Duration::from_secs(10), agent.offset_measured.cancelled()).await.expect("measured");
+    let error_ns = (agent.aggregator.clock_offset() - ten_minutes_ns).abs();
+    assert!(error_ns < 100_000_000, "off by {error_ns} ns");
+    agent.stop().await;
+}

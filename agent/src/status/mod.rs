@@ -1,0 +1,9 @@
+//! What a running agent says of itself: a [`report`], served on a Unix [`socket`], fetched by a
+//! [`client`], and shown as a [`page`].
+
+pub mod client;
+pub mod page;
+pub mod report;
+pub mod socket;
+
+pub use report::{Report, Sources};

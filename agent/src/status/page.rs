@@ -1,0 +1,141 @@
+//! The report as a page of text.
+
+use std::fmt::{self, Display, Formatter};
+
+use goldentime_model::UnixNanos;
+
+use super::report::Report;
+use crate::ship::uplink::LinkPhase;
+
+/// Shows a report for people.
+pub struct Page<'a>(pub &'a Report);
+
+impl Display for Page<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let report = self.0;
+        writeln!(f, "goldentime-agent {} on {} (process {})", report.version, report.host, report.pid)?;
+        writeln!(f, "  {}, up {}", report.doing, seconds(report.now.since(report.started_at)))?;
+        writeln!(
+            f,
+            "  memory {} resident, {} at most by its bounds",
+            mib(report.resident_bytes),
+            mib(report.memory_bound_bytes)
+        )?;
+        self.uplink(f)?;
+        self.spool(f)?;
+        self.flush(f)?;
+        self.drops(f)
+    }
+}
+
+impl Page<'_> {
+    fn uplink(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let (report, uplink) = (self.0, &self.0.uplink);
+        let offset_ns = (uplink.clock_offset_ms.unwrap_or_default() * 1e6) as i64;
+        let ago = |at: UnixNanos| seconds(report.now.saturating_add(offset_ns).since(at));
+        writeln!(f, "\nuplink to {}", uplink.address)?;
+        let phase = match uplink.phase {
+            LinkPhase::Starting => "not tried yet".to_owned(),
+            LinkPhase::Enrolling => "asking for a certificate with the join token".to_owned(),
+            LinkPhase::Connecting => "not connected, trying".to_owned(),
+            LinkPhase::Left => "left".to_owned(),
+            LinkPhase::Connected => {
+                format!("connected for {}", uplink.connected_since.map(ago).unwrap_or_default())
+            }
+        };
+        writeln!(
+            f,
+            "  {phase}; session {}, agent {} in project {}",
+            uplink.sessions,
+            or_none(&report.agent),
+            or_none(&report.project)
+        )?;
+        if let Some(failure) = &uplink.last_failure {
+            writeln!(f, "  last failure: {failure}")?;
+        }
+        let acknowledged =
+            uplink.last_acknowledged_at.map_or_else(|| "never".into(), |at| format!("{} ago", ago(at)));
+        writeln!(
+            f,
+            "  sent {} records, {} acknowledged, the last {acknowledged}",
+            uplink.sent, uplink.acknowledged
+        )?;
+        match (uplink.clock_offset_ms, uplink.rtt_ms) {
+            (Some(offset), rtt) => writeln!(
+                f,
+                "  clock corrected by {offset:+.3} ms, round trip {:.3} ms",
+                rtt.unwrap_or_default()
+            ),
+            (None, _) => writeln!(f, "  clock not measured yet"),
+        }?;
+        if uplink.forks > 0 {
+            writeln!(f, "  {} times another agent used our streams: was this machine cloned?", uplink.forks)?;
+        }
+        Ok(())
+    }
+
+    fn spool(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let spool = &self.0.spool;
+        writeln!(f, "\nspool {}", spool.path.display())?;
+        writeln!(f, "  {} records wait, {} of {}", spool.records, mib(spool.bytes), mib(spool.bytes_max))?;
+        if let Some(aside) = &spool.moved_aside {
+            writeln!(f, "  a damaged spool was moved to {}; what it held is lost", aside.display())?;
+        }
+        if spool.after_unclean_boot {
+            writeln!(f, "  the machine went down: the last lines before that may be counted twice")?;
+        }
+        for stream in self.0.streams.iter().filter(|stream| stream.current || stream.bytes > 0) {
+            let next: Vec<_> =
+                stream.next.iter().map(|(partition, next)| format!("{partition}:{next}")).collect();
+            writeln!(
+                f,
+                "  stream {} {:<8} {:<8} {:>10}  next {}",
+                &stream.stream[..stream.stream.len().min(8)],
+                stream.kind,
+                if stream.current { "current" } else { "left" },
+                mib(stream.bytes),
+                if next.is_empty() { "-".to_owned() } else { next.join(" ") },
+            )?;
+        }
+        Ok(())
+    }
+
+    fn flush(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let flush = &self.0.flush;
+        writeln!(
+            f,
+            "\nflushes {} ({} by the express lane), {} events, the last commit took {:.2} ms",
+            flush.flushes, flush.express, flush.events, flush.last_commit_ms
+        )?;
+        if let Some(reason) = &flush.held_back {
+            writeln!(f, "  HELD BACK: {reason}")?;
+        }
+        Ok(())
+    }
+
+    fn drops(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.0.drops.is_empty() {
+            return writeln!(f, "\nnothing dropped");
+        }
+        writeln!(f, "\ndropped since the start")?;
+        self.0.drops.iter().try_for_each(|(reason, events)| writeln!(f, "  {events:>12}  {reason}"))
+    }
+}
+
+fn or_none(text: &str) -> &str {
+    if text.is_empty() { "(none yet)" } else { text }
+}
+
+fn seconds(nanos: i64) -> String {
+    let seconds = nanos.max(0) / 1_000_000_000;
+    match seconds {
+        0..60 => format!("{:.1} s", nanos.max(0) as f64 / 1e9),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
+fn mib(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}

@@ -1,0 +1,217 @@
+//! The report: everything that `status` shows, gathered from those who know it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use goldentime_model::UnixNanos;
+use goldentime_runtime::SharedClock;
+use serde::{Deserialize, Serialize};
+
+use crate::memory::Bound;
+use crate::ship::flush::{FlushState, FlushStatus};
+use crate::ship::ledger::Ledger;
+use crate::ship::spool::Spool;
+use crate::ship::uplink::{UplinkState, UplinkStatus};
+
+/// What an agent is doing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Version of the program.
+    pub version: String,
+    /// Process id.
+    pub pid: u32,
+    /// Name of the host.
+    pub host: String,
+    /// Id given at enrolment; empty before.
+    pub agent: String,
+    /// Project given by the join token; empty before.
+    pub project: String,
+    /// Environment of its services.
+    pub environment: String,
+    /// What it is doing, in words: reading, or what it waits for.
+    pub doing: String,
+    /// When it was started.
+    pub started_at: UnixNanos,
+    /// When this was written, by this machine's clock.
+    pub now: UnixNanos,
+    /// The uplink.
+    pub uplink: UplinkStatus,
+    /// The flusher.
+    pub flush: FlushStatus,
+    /// The spool.
+    pub spool: SpoolReport,
+    /// What waits, by stream.
+    pub streams: Vec<StreamReport>,
+    /// Events dropped since the start, by reason.
+    pub drops: BTreeMap<String, u64>,
+    /// Resident memory in bytes.
+    pub resident_bytes: u64,
+    /// Sum of the bounds that the components declared.
+    pub memory_bound_bytes: u64,
+}
+
+/// How full the spool is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpoolReport {
+    /// Its file.
+    pub path: PathBuf,
+    /// Bytes that wait.
+    pub bytes: u64,
+    /// Most bytes that may wait.
+    pub bytes_max: u64,
+    /// Records that wait.
+    pub records: u64,
+    /// After a power loss lines may have been counted twice.
+    pub after_unclean_boot: bool,
+    /// Where a damaged spool was moved to at the start.
+    pub moved_aside: Option<PathBuf>,
+}
+
+/// What waits of one stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamReport {
+    /// Id in hexadecimal.
+    pub stream: String,
+    /// Kind of its records.
+    pub kind: String,
+    /// New records are numbered in it.
+    pub current: bool,
+    /// Bytes that wait.
+    pub bytes: u64,
+    /// By partition, the next new number.
+    pub next: BTreeMap<u32, u64>,
+}
+
+/// What becomes known while the agent starts.
+#[derive(Clone, Debug, Default)]
+struct Progressing {
+    agent: String,
+    project: String,
+    doing: String,
+}
+
+/// Those who know what a report says. Cheap to clone.
+#[derive(Clone)]
+pub struct Sources(Arc<Inner>);
+
+struct Inner {
+    host: String,
+    environment: String,
+    clock: SharedClock,
+    started_at: UnixNanos,
+    spool: Spool,
+    spool_start: SpoolReport,
+    flush: FlushState,
+    uplink: UplinkState,
+    ledger: Ledger,
+    memory_bound_bytes: u64,
+    progressing: Mutex<Progressing>,
+}
+
+/// What [`Sources`] are made from.
+pub struct SourcesContext {
+    /// Name of the host.
+    pub host: String,
+    /// Environment of its services.
+    pub environment: String,
+    /// This machine's clock.
+    pub clock: SharedClock,
+    /// The spool.
+    pub spool: Spool,
+    /// What was found when the spool was opened.
+    pub spool_start: SpoolReport,
+    /// The flusher's state.
+    pub flush: FlushState,
+    /// The uplink's state.
+    pub uplink: UplinkState,
+    /// What was dropped.
+    pub ledger: Ledger,
+    /// The components' bounds.
+    pub bounds: Vec<Bound>,
+}
+
+impl Sources {
+    /// Sources of an agent that starts now.
+    #[must_use]
+    pub fn new(context: SourcesContext) -> Self {
+        Self(Arc::new(Inner {
+            host: context.host,
+            environment: context.environment,
+            started_at: context.clock.now(),
+            clock: context.clock,
+            spool: context.spool,
+            spool_start: context.spool_start,
+            flush: context.flush,
+            uplink: context.uplink,
+            ledger: context.ledger,
+            memory_bound_bytes: context.bounds.iter().map(|bound| bound.bytes).sum(),
+            progressing: Mutex::default(),
+        }))
+    }
+
+    /// The agent is enrolled.
+    pub fn set_identity(&self, agent: &str, project: &str) {
+        self.progressing(|progressing| {
+            agent.clone_into(&mut progressing.agent);
+            project.clone_into(&mut progressing.project);
+        });
+    }
+
+    /// What the agent is doing, in words.
+    pub fn set_doing(&self, doing: &str) {
+        self.progressing(|progressing| doing.clone_into(&mut progressing.doing));
+    }
+
+    /// How things stand.
+    pub async fn report(&self) -> Report {
+        let inner = &*self.0;
+        let usage = inner.spool.usage();
+        let progressing = self.progressing(|progressing| progressing.clone());
+        let flush = inner.flush.get();
+        Report {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            host: inner.host.clone(),
+            agent: progressing.agent,
+            project: progressing.project,
+            environment: inner.environment.clone(),
+            doing: flush.held_back.clone().unwrap_or(progressing.doing),
+            started_at: inner.started_at,
+            now: inner.clock.now(),
+            uplink: inner.uplink.get(),
+            flush,
+            spool: SpoolReport { bytes: usage.bytes, records: usage.records, ..inner.spool_start.clone() },
+            streams: self.streams().await,
+            drops: inner.ledger.by_reason().into_iter().map(|(reason, n)| (reason.to_owned(), n)).collect(),
+            resident_bytes: resident_bytes(),
+            memory_bound_bytes: inner.memory_bound_bytes,
+        }
+    }
+
+    /// Empty where the spool cannot be read: the report says why elsewhere.
+    async fn streams(&self) -> Vec<StreamReport> {
+        let streams = self.0.spool.streams().await.unwrap_or_default();
+        let report = streams.into_iter().map(|stream| StreamReport {
+            stream: stream.stream.to_string(),
+            kind: stream.kind.as_str().to_owned(),
+            current: stream.is_current,
+            bytes: stream.partitions.values().map(|pending| pending.bytes).sum(),
+            next: stream.partitions.iter().map(|(partition, pending)| (*partition, pending.next)).collect(),
+        });
+        report.collect()
+    }
+
+    /// Every change under the lock is complete before anything can panic.
+    fn progressing<T>(&self, with: impl FnOnce(&mut Progressing) -> T) -> T {
+        with(&mut self.0.progressing.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Resident memory of this process; 0 where the kernel does not say.
+pub(crate) fn resident_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib: u64 = line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default();
+    kib << 10
+}
