@@ -1,5 +1,5 @@
-//! Judging: what is asked ([`rule`]), where it stands ([`status`], shown through [`handle`]), what
-//! changed ([`transition`]).
+//! Judging: what is asked ([`rule`], read by [`openslo`]), where it stands ([`status`], shown through
+//! [`handle`]), what changed ([`transition`]).
 //!
 //! A touched second is projected onto what each rule counts ([`project`]), kept as running sums
 //! ([`ring`]), and judged together with what is expected but unseen ([`expectation`]) by a state
@@ -16,6 +16,7 @@ pub mod handle;
 pub mod incomplete;
 pub mod instance;
 pub mod judge;
+pub mod openslo;
 pub mod project;
 pub mod ring;
 pub mod rule;

@@ -9,7 +9,7 @@ use serde::de::{
 };
 use std::cell::RefCell;
 
-use super::fault::Fault;
+use super::fault::{Fault, nearest};
 use super::node::{Entry, Node, Scalar, Step, Value, path_text};
 use super::refused::{Refused, unknown};
 
@@ -19,7 +19,17 @@ pub(super) struct Notes<'a> {
     /// Values that an earlier reading refused.
     pub(super) left_out: Vec<&'a Node>,
     /// Keys that no struct has.
-    pub(super) unknown: RefCell<Vec<Fault>>,
+    pub(super) unknown: RefCell<Vec<UnknownKey>>,
+}
+
+/// A key that its struct does not have.
+#[derive(PartialEq)]
+pub(super) struct UnknownKey {
+    pub(super) fault: Fault,
+    /// The map that holds it.
+    pub(super) map: Vec<Step>,
+    /// The key that was surely meant.
+    pub(super) meant: Option<String>,
 }
 
 impl Notes<'_> {
@@ -79,11 +89,16 @@ impl<'a, 't> NodeReader<'a, 't> {
             let Some(fields) = fields else { return true };
             let known = fields.contains(&entry.key.as_str());
             if !known {
-                let mut path = self.trail.path();
+                let map = self.trail.path();
+                let mut path = map.clone();
                 path.push(Step::Key(entry.key.clone()));
-                let message = unknown("key", &entry.key, fields);
-                let (place, path) = (Some(entry.key_place.clone()), path_text(&path));
-                self.notes.unknown.borrow_mut().push(Fault { place, path, message });
+                let fault = Fault {
+                    place: Some(entry.key_place.clone()),
+                    path: path_text(&path),
+                    message: unknown("key", &entry.key, fields),
+                };
+                let meant = nearest(&entry.key, fields.iter().copied()).map(str::to_owned);
+                self.notes.unknown.borrow_mut().push(UnknownKey { fault, map, meant });
             }
             known
         };

@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
-use super::de::{NodeReader, Notes};
+use super::de::{NodeReader, Notes, UnknownKey};
 use super::fault::{Fault, Faults};
 use super::node::{Node, Step, path_text};
 use super::refused::Refused;
@@ -20,9 +20,10 @@ pub fn decode<T: DeserializeOwned>(node: &Node) -> Result<T, Faults> {
     loop {
         let notes = Notes { left_out: left_out.clone(), ..Notes::default() };
         let read = T::deserialize(NodeReader::new(node, &notes));
-        for fault in notes.unknown.into_inner() {
-            if !faults.contains(&fault) {
-                faults.push(fault);
+        let unknown = notes.unknown.into_inner();
+        for UnknownKey { fault, .. } in &unknown {
+            if !faults.contains(fault) {
+                faults.push(fault.clone());
             }
         }
         let refused = match read {
@@ -35,8 +36,12 @@ pub fn decode<T: DeserializeOwned>(node: &Node) -> Result<T, Faults> {
             faults.push(fault(node, &path, refused));
             break;
         };
-        // A missing field was left out by us if it is there.
-        if refused.missing.is_none_or(|field| culprit.get(field).is_none()) {
+        // A missing field was left out by us if it is there, and was told already if it is misspelt.
+        let told = refused.missing.is_some_and(|field| {
+            culprit.get(field).is_some()
+                || unknown.iter().any(|key| key.map == path && key.meant.as_deref() == Some(field))
+        });
+        if !told {
             faults.push(fault(node, &path, refused));
         }
         if faults.len() >= FAULTS_MAX || path.is_empty() {
@@ -127,12 +132,10 @@ mod tests {
         assert_eq!(
             faults,
             "t.yaml:1:1: nam: unknown key `nam`; did you mean `name`?\n\
-             t.yaml:1:1: `name` is missing\n\
              t.yaml:2:17: flush_interval: `30` has no unit; write for example `30s`\n\
              t.yaml:3:9: memory: `64M` has the unknown unit `M`; known are B, KiB, MiB, GiB, TiB, kB, MB, GB, TB\n\
              t.yaml:6:14: inputs[0].lines_max: expected u32, found `-5`\n\
              t.yaml:7:3: inputs[1].pth: unknown key `pth`; did you mean `path`?\n\
-             t.yaml:7:3: inputs[1]: `path` is missing\n\
              t.yaml:8:9: format: unknown value `xml`; known are json, nginx"
         );
     }

@@ -12,8 +12,8 @@ use super::overlay::overlay;
 use super::source::{Place, Source};
 use super::yaml;
 
-/// Files read from a folder such as `agent.d/`; more are refused.
-const FOLDER_FILES_MAX: usize = 1_000;
+/// Files read from a folder such as `agent.d/` or `slo/`; more are refused.
+const FOLDER_FILES_MAX: usize = 20_000;
 
 /// What to read.
 #[derive(Clone, Debug)]

@@ -184,14 +184,9 @@ impl Faults {
             ("selector.host", &selector.host),
         ];
         for (field, part) in parts {
-            let Some(part) = part.as_deref().filter(|part| *part != ANY) else { continue };
-            if let Err(error) = check_name(part) {
-                self.add(field, error.to_string());
-            } else if part.contains('*') && !(field == "selector.service" && part == ANY_HOST_SERVICE) {
-                self.add(
-                    field,
-                    format!("`{part}` is no exact name; patterns are `*` alone and `{ANY_HOST_SERVICE}`"),
-                );
+            let Some(part) = part.as_deref() else { continue };
+            if let Err(message) = check_part(part, field == "selector.service") {
+                self.add(field, message);
             }
         }
         let by_endpoint = selector.endpoint.is_some() || selector.method.is_some();
@@ -233,6 +228,22 @@ impl Faults {
             );
         }
     }
+}
+
+/// Checks a service as selectors name it: an exact name, `*` or `host:*`.
+pub fn check_service(name: &str) -> Result<(), String> {
+    check_part(name, true)
+}
+
+fn check_part(part: &str, is_service: bool) -> Result<(), String> {
+    if part == ANY || (is_service && part == ANY_HOST_SERVICE) {
+        return Ok(());
+    }
+    check_name(part).map_err(|error| error.to_string())?;
+    if part.contains('*') {
+        return Err(format!("`{part}` is no exact name; patterns are `*` alone and `{ANY_HOST_SERVICE}`"));
+    }
+    Ok(())
 }
 
 /// A reading of a gauge: a plain number, a share (`90%`), a size, a duration (in seconds) or a rate

@@ -9,7 +9,7 @@
 mod checked;
 mod spec;
 
-pub use checked::{FieldFault, Indicator, Measured, parse_reading};
+pub use checked::{FieldFault, Indicator, Measured, check_service, parse_reading};
 pub use spec::{By, Good, IndicatorSpec, Selector, Signal, Threshold};
 
 /// Value of `metricSource.type` that marks a source as ours.

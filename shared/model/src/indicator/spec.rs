@@ -63,7 +63,8 @@ pub struct Selector {
     /// Environment, as the agents' configuration gives it. Left out: all, staging included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
-    /// Service; `*` is every service that is no host, `host:*` every host, `host:<name>` one host.
+    /// Service; `*` is every service that is no host (for `saturation` hosts too), `host:*` every
+    /// host, `host:<name>` one host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
     /// Normalised route.
