@@ -23,5 +23,5 @@ pub mod rule;
 pub mod silence;
 pub mod status;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod transition;

@@ -4,7 +4,8 @@
 //! says which second it may still change, [`accumulate`] adds it to the open cells, [`progress`]
 //! notes how far its agent has come. [`partition`] is these together, a function of the log alone.
 //! [`shard`] is the task that drives one partition, [`upkeep`] what it does between records: writing
-//! cells, [`checkpoint`]s, rebuilding rules; [`fanout`] tells every shard which agents come and go.
+//! cells, [`checkpoint`]s, rebuilding rules; [`fanout`] tells every shard which agents come and go;
+//! [`start()`] starts them all.
 
 pub mod accumulate;
 pub mod checkpoint;
@@ -18,5 +19,10 @@ pub mod partition;
 pub mod progress;
 pub mod shard;
 #[cfg(test)]
+mod shard_tests;
+pub mod start;
+#[cfg(test)]
 pub(crate) mod testing;
 mod upkeep;
+
+pub use start::start;

@@ -161,14 +161,15 @@ impl Shard {
 
     /// Merges a batch in order, then judges what it touched, each service once.
     pub async fn take(&mut self, batch: &mut Vec<Logged>) {
+        let mut counts = Counts::default();
         for logged in batch.drain(..) {
             self.load_bases(&logged).await;
-            let applied = self.partition.apply(&logged, self.clock.now());
-            count(applied);
+            counts.take(self.partition.apply(&logged, self.clock.now()));
             if self.cadence.is_due(self.partition.log_time().now()) {
                 self.checkpoint().await;
             }
         }
+        counts.tell();
         self.written.has_dirty = true;
         if self.live {
             self.judge_touched().await;
@@ -267,13 +268,35 @@ fn interval(period: Duration) -> tokio::time::Interval {
     interval
 }
 
-fn count(applied: Applied) {
-    match applied {
-        Applied::Merged => metrics::counter!("goldentime_merge_records_total").increment(1),
-        Applied::Repeat => metrics::counter!("goldentime_merge_repeats_total", "by" => "number").increment(1),
-        Applied::Behind => metrics::counter!("goldentime_merge_repeats_total", "by" => "offset").increment(1),
-        Applied::NoRoom => {
-            metrics::counter!(DROPS_TOTAL, "component" => "merge", "reason" => "services_max").increment(1);
+/// What became of a batch, counted once a batch: a metric costs as much as a merge.
+#[derive(Default)]
+struct Counts {
+    merged: u64,
+    repeats: u64,
+    behind: u64,
+    no_room: u64,
+}
+
+impl Counts {
+    const fn take(&mut self, applied: Applied) {
+        match applied {
+            Applied::Merged => self.merged += 1,
+            Applied::Repeat => self.repeats += 1,
+            Applied::Behind => self.behind += 1,
+            Applied::NoRoom => self.no_room += 1,
+        }
+    }
+
+    fn tell(&self) {
+        metrics::counter!("goldentime_merge_records_total").increment(self.merged);
+        for (by, count) in [("number", self.repeats), ("offset", self.behind)] {
+            if count > 0 {
+                metrics::counter!("goldentime_merge_repeats_total", "by" => by).increment(count);
+            }
+        }
+        if self.no_room > 0 {
+            let labels = [("component", "merge"), ("reason", "services_max")];
+            metrics::counter!(DROPS_TOTAL, &labels).increment(self.no_room);
         }
     }
 }

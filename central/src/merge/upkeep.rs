@@ -8,6 +8,7 @@ use goldentime_model::metric_names::DROPS_TOTAL;
 use goldentime_model::{Second, ServiceId, UnixNanos};
 use goldentime_windows::{CellKey, SecondCell, StoreError, StoredCell, Tier};
 
+use super::accumulate::bucket_start;
 use super::lateness::FUTURE_S_MAX;
 use super::shard::Shard;
 use crate::evaluate::engine::Finding;
@@ -47,8 +48,11 @@ impl Shard {
     /// Opens the cells that a record adds to and that an earlier process may have written.
     pub(super) async fn load_bases(&mut self, logged: &Logged) {
         let Some(service) = &logged.service else { return };
-        let mut needed: Vec<(Tier, Second)> = Vec::new();
         let horizon = self.base_horizon;
+        if bucket_start(Tier::TenSeconds, self.partition.log_time().oldest_open()) > horizon {
+            return;
+        }
+        let mut needed: Vec<(Tier, Second)> = Vec::new();
         self.partition.cells_of(logged, |tier, start| {
             if start <= horizon && !needed.contains(&(tier, start)) {
                 needed.push((tier, start));

@@ -1,0 +1,152 @@
+//! A shard as a whole: records in, pages out, over restarts.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use goldentime_model::{Alert, Outcome, ServiceId, UnixNanos};
+use goldentime_runtime::ManualClock;
+use goldentime_windows::{MemoryWindows, WindowStore, WindowsConfig};
+use tokio::sync::mpsc;
+
+use super::shard::{Shard, ShardSettings};
+use super::testing::{TestAgent, TestLog};
+use crate::evaluate::handle::StatusBoard;
+use crate::evaluate::rule::{Measure, Rule};
+use crate::evaluate::status::RuleState;
+use crate::evaluate::testing::{rule, service};
+use crate::evaluate::transition::{Change, Transition};
+
+const START_MS: i64 = 1_700_000_000_000;
+
+/// A shard with everything around it.
+struct World {
+    shard: Shard,
+    clock: Arc<ManualClock>,
+    board: StatusBoard,
+    pages: mpsc::Receiver<Transition>,
+    log: TestLog,
+    service: ServiceId,
+    ms: i64,
+}
+
+fn errors() -> Rule {
+    rule("errors", Measure::Availability { bad: vec![Outcome::ServerError] })
+}
+
+async fn start(path: &Path, rules: &[Rule], log: TestLog, ms: i64, open_alerts: Vec<Alert>) -> World {
+    let store = MemoryWindows::open(path, &WindowsConfig::default()).await.expect("opens");
+    let settings = ShardSettings {
+        partition: 0,
+        partitions: 1,
+        generation: 1,
+        services_max: 100,
+        unknown_grace: Duration::from_secs(60),
+        checkpoint: store.load_checkpoint(0).await.expect("readable"),
+        replay_until: log.records.len() as u64,
+        open_alerts,
+    };
+    let (transitions, pages) = mpsc::channel(64);
+    let (clock, board) = (ManualClock::at(UnixNanos::from_millis(ms)), StatusBoard::default());
+    let rules: Vec<_> = rules.iter().cloned().map(Arc::new).collect();
+    let mut shard =
+        Shard::new(settings, &rules, Arc::new(store), Arc::clone(&clock) as _, board.clone(), transitions);
+    let mut replay: Vec<_> =
+        log.records.iter().filter(|logged| logged.offset > shard.partition().offset()).cloned().collect();
+    shard.take(&mut replay).await;
+    World { shard, clock, board, pages, log, service: service("shop"), ms }
+}
+
+impl World {
+    /// Every agent sends `ok` and `bad` requests, each second, for `seconds`.
+    async fn run(&mut self, agents: &mut [TestAgent], seconds: i64, traffic: impl Fn(usize) -> (u64, u64)) {
+        for _ in 0..seconds {
+            self.ms += 1000;
+            self.clock.set(UnixNanos::from_millis(self.ms));
+            let mut batch = Vec::new();
+            for (index, agent) in agents.iter_mut().enumerate() {
+                let seen = BTreeMap::from([(self.ms / 1000 - 1, traffic(index))]);
+                batch.push(self.log.append(agent.flush(&self.service, self.ms, &seen, 0.1), self.ms));
+            }
+            self.shard.take(&mut batch).await;
+            self.shard.write().await;
+            self.shard.tick().await;
+        }
+    }
+
+    fn paged(&mut self) -> Vec<Transition> {
+        std::iter::from_fn(|| self.pages.try_recv().ok()).collect()
+    }
+
+    fn state(&self) -> Option<RuleState> {
+        self.board.of(&self.service).first().map(|status| status.state)
+    }
+}
+
+#[tokio::test]
+async fn of_twenty_hosts_one_turns_bad_and_the_page_names_it() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut world =
+        start(&dir.path().join("windows.db"), &[errors()], TestLog::default(), START_MS, Vec::new()).await;
+    let mut twenty: Vec<_> = (0..20).map(TestAgent::new).collect();
+    world.run(&mut twenty, 12, |_| (50, 0)).await;
+    assert_eq!((world.paged(), world.state()), (vec![], Some(RuleState::Ok)));
+    world.run(&mut twenty, 12, |index| if index == 7 { (0, 100) } else { (50, 0) }).await;
+    let pages = world.paged();
+    let fired = &pages[0];
+    assert_eq!(fired.change, Change::Fired);
+    assert_eq!(fired.alert.annotations["host"], "web-07");
+    assert!(fired.alert.annotations["hosts"].starts_with("web-07: "), "{:?}", fired.alert.annotations);
+    assert!(
+        fired.alert.annotations["summary"].contains("host web-07 of 20"),
+        "{:?}",
+        fired.alert.annotations
+    );
+    let stages = fired.alert.stages;
+    assert!(stages.occurred <= stages.received && stages.received <= stages.merged);
+    assert!(stages.merged <= stages.evaluated);
+}
+
+#[tokio::test]
+async fn a_restart_replays_without_paging_and_goes_on_with_the_alert_that_was_firing() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("windows.db");
+    let mut agents = [TestAgent::new(1)];
+    let mut before = start(&path, &[errors()], TestLog::default(), START_MS, Vec::new()).await;
+    before.run(&mut agents, 12, |_| (90, 10)).await;
+    let pages = before.paged();
+    assert_eq!(pages.iter().map(|page| page.change).collect::<Vec<_>>(), [Change::Fired]);
+    before.shard.checkpoint().await;
+    before.run(&mut agents, 2, |_| (90, 10)).await;
+    let (log, ms) = (before.log.clone(), before.ms);
+    drop(before);
+
+    let mut after = start(&path, &[errors()], log, ms, vec![pages[0].alert.clone()]).await;
+    assert_eq!(after.shard.partition().offset(), 14);
+    after.run(&mut agents, 2, |_| (90, 10)).await;
+    assert_eq!((after.paged(), after.state()), (vec![], Some(RuleState::Firing)));
+    let sli = after.board.of(&after.service)[0].sli.expect("judged");
+    assert!((sli.high - 0.9).abs() < 0.01, "the sums were rebuilt over the restart: {sli:?}");
+    after.run(&mut agents, 14, |_| (100, 0)).await;
+    let ended = after.paged();
+    assert_eq!(ended.iter().map(|page| page.change).collect::<Vec<_>>(), [Change::Resolved]);
+    assert_eq!(ended[0].alert.episode, pages[0].alert.episode);
+}
+
+#[tokio::test]
+async fn an_alert_whose_rule_is_gone_after_a_restart_is_closed_with_the_reason() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("windows.db");
+    let mut agents = [TestAgent::new(1)];
+    let mut before = start(&path, &[errors()], TestLog::default(), START_MS, Vec::new()).await;
+    before.run(&mut agents, 12, |_| (90, 10)).await;
+    let fired = before.paged().remove(0);
+    before.shard.checkpoint().await;
+    let (log, ms) = (before.log.clone(), before.ms);
+    drop(before);
+    let mut after = start(&path, &[], log, ms, vec![fired.alert.clone()]).await;
+    let closed = after.paged().remove(0);
+    assert_eq!((closed.change, &closed.alert.episode), (Change::Resolved, &fired.alert.episode));
+    assert!(closed.alert.annotations.contains_key("resolved_because"));
+}

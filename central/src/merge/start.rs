@@ -1,0 +1,111 @@
+//! All shards of a central, started.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use goldentime_model::Alert;
+use goldentime_runtime::{SharedClock, TaskKind, Tasks};
+use goldentime_windows::{Checkpoint, WindowStore};
+use tokio::sync::{mpsc, watch};
+
+use super::fanout::{self, EVENTS_MAX};
+use super::shard::{Shard, ShardInputs, ShardSettings};
+use crate::evaluate::handle::StatusBoard;
+use crate::evaluate::rule::Rule;
+use crate::evaluate::silence::HostSilence;
+use crate::evaluate::transition::Transition;
+use crate::ingest::agents::AgentEvent;
+use crate::ingest::logged::Logged;
+
+/// Memory of one service's open cells, running sums and feeds that the budget reckons with. A service
+/// of twenty hosts and as many endpoints takes about this much.
+const SERVICE_BYTES: u64 = 32 << 10;
+
+/// Rules as the evaluators follow them.
+pub type Rules = watch::Receiver<Arc<[Arc<Rule>]>>;
+
+/// One partition's place in the log.
+pub struct Resume {
+    /// From where its merge goes on; `None` from the log's beginning.
+    pub checkpoint: Option<Checkpoint>,
+    /// Last offset in the log at the start.
+    pub replay_until: u64,
+    /// Its records from the checkpoint on.
+    pub records: mpsc::Receiver<Logged>,
+}
+
+/// What the shards are made with.
+pub struct Settings {
+    /// Topic generation.
+    pub generation: u32,
+    /// Most services that live windows are kept of, over all partitions.
+    pub services_max: usize,
+    /// Unknown for longer than this pages on its own.
+    pub unknown_grace: Duration,
+    /// Whether a host that falls silent pages.
+    pub host_silent: bool,
+}
+
+/// What the shards work with.
+pub struct Surroundings {
+    /// Live windows.
+    pub windows: Arc<dyn WindowStore>,
+    /// The present.
+    pub clock: SharedClock,
+    /// Where statuses are shown.
+    pub board: StatusBoard,
+    /// Rules in force.
+    pub rules: Rules,
+    /// To the notifier.
+    pub transitions: mpsc::Sender<Transition>,
+    /// Agents that come and go.
+    pub agents: mpsc::Receiver<AgentEvent>,
+    /// Alerts that were firing before the start.
+    pub open_alerts: Vec<Alert>,
+}
+
+/// Memory that the shards may take, in bytes.
+#[must_use]
+pub const fn memory_bound_bytes(services_max: u64) -> u64 {
+    services_max.saturating_mul(SERVICE_BYTES)
+}
+
+/// Starts one shard for each partition, and the task that tells them of agents.
+///
+/// They end when their records end, the fan-out when the uplink does. The notifier's channel closes
+/// when the last of them has ended.
+pub fn start(tasks: &Tasks, settings: &Settings, with: Surroundings, partitions: Vec<Resume>) {
+    let count = u32::try_from(partitions.len()).unwrap_or(u32::MAX);
+    // Hashing spreads services unevenly; each partition may have twice its share.
+    let services_max = settings.services_max.saturating_mul(2).div_ceil(partitions.len().max(1));
+    let mut event_senders = Vec::new();
+    for (number, resume) in (0..).zip(partitions) {
+        let (events, agents) = mpsc::channel(EVENTS_MAX);
+        event_senders.push(events);
+        let shard_settings = ShardSettings {
+            partition: number,
+            partitions: count,
+            generation: settings.generation,
+            services_max: services_max.min(settings.services_max),
+            unknown_grace: settings.unknown_grace,
+            checkpoint: resume.checkpoint,
+            replay_until: resume.replay_until,
+            open_alerts: with.open_alerts.clone(),
+        };
+        let mut rules = with.rules.clone();
+        let present = rules.borrow_and_update().clone();
+        let shard = Shard::new(
+            shard_settings,
+            &present,
+            Arc::clone(&with.windows),
+            Arc::clone(&with.clock),
+            with.board.clone(),
+            with.transitions.clone(),
+        );
+        let inputs = ShardInputs { records: resume.records, agents, rules };
+        tasks.spawn(TaskKind::Station, "merge", shard.run(inputs));
+    }
+    let silence = settings.host_silent.then(|| HostSilence::new(&with.open_alerts));
+    let fanout = fanout::run(with.agents, event_senders, silence, with.transitions, with.clock);
+    tasks.spawn(TaskKind::Station, "agent-events", fanout);
+}
