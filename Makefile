@@ -52,6 +52,11 @@ bench-%: ## Run one benchmark: sketch, alert, agent, central (RUNS=n shortens or
 	$(CARGO) build --release $(PROGRAMS) -p goldentime-perf --bins
 	@GOLDENTIME_BIN_DIR=$(CURDIR)/target/release target/release/bench-$*
 
+.PHONY: bench-sketch
+bench-sketch: ## The sketch beside DDSketch and HDR histogram
+	@scripts/setup bench
+	$(CARGO) bench -p goldentime-sketch --bench sketch
+
 .PHONY: dist
 dist: dashboard ## Release binaries of agent and central in target/dist
 	$(CARGO) build --release -p goldentime-agent -p goldentime-central --bins

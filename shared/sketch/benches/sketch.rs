@@ -20,7 +20,7 @@ use rand::{Rng, SeedableRng};
 use report::{Report, median};
 use sketches_ddsketch::{Config, DDSketch};
 
-/// Rounds in which each candidate has its turn.
+/// Rounds in which each candidate has its turn, unless `RUNS` says otherwise.
 const ROUNDS: u32 = 41;
 
 /// Values inserted in a turn.
@@ -37,16 +37,17 @@ const QUANTILES: [f64; 3] = [0.5, 0.95, 0.99];
 const SEED: u64 = 42;
 
 fn main() -> io::Result<()> {
+    let runs = std::env::var("RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(ROUNDS).max(1);
     let values = lognormal(VALUES);
     let mut rounds = Rounds::default();
     let peers = Peers::of(&values);
-    for _ in 0..ROUNDS {
+    for _ in 0..runs {
         rounds.insert(&values);
         rounds.merge(&values);
         rounds.quantiles(&peers);
         rounds.encodings(&values, &peers.sketch);
     }
-    let mut report = Report::new("sketch", ROUNDS);
+    let mut report = Report::new("sketch", runs);
     rounds.tell(&mut report);
     peers.tell(&values, &mut report);
     report.finish().map(drop)

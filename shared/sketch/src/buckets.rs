@@ -4,13 +4,33 @@ use std::slice;
 
 use crate::dense::Dense;
 use crate::slots::Slots;
-use crate::sparse::{Bucket, Full, Sparse, lowest_beside};
+use crate::sparse::{Bucket, Full, SPARSE_BUCKETS_MAX, Sparse, lowest_beside};
 
 /// The buckets in the form that suits their number. Which form it is cannot be seen from outside.
 #[derive(Clone, Debug)]
 pub(crate) enum Buckets {
     Sparse(Sparse),
     Dense(Dense),
+}
+
+/// What is known of buckets before they are added.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Outline {
+    /// How many there are.
+    pub(crate) number: usize,
+    /// Lowest and highest index.
+    pub(crate) ends: Option<(i32, i32)>,
+    /// Sum of their counts, saturating.
+    pub(crate) sum: u64,
+}
+
+impl Outline {
+    /// Notes a bucket, from the lowest up.
+    pub(crate) fn note(&mut self, index: i32, count: u64) {
+        self.number += 1;
+        self.ends = Some((self.ends.map_or(index, |ends| ends.0), index));
+        self.sum = self.sum.saturating_add(count);
+    }
 }
 
 impl Default for Buckets {
@@ -58,6 +78,25 @@ impl Buckets {
                 }
                 *self = Self::Dense(block);
             }
+        }
+    }
+
+    /// A block that is ready for these buckets, or `None` where a list may do for them.
+    pub(crate) fn prepare(&mut self, buckets: &Outline, sum: u64) -> Option<&mut Dense> {
+        let (lowest, highest) = buckets.ends?;
+        match self {
+            Self::Sparse(_) if buckets.number <= SPARSE_BUCKETS_MAX => return None,
+            Self::Sparse(_) => {
+                self.densify(lowest, highest, sum);
+            }
+            Self::Dense(_) => {}
+        }
+        match self {
+            Self::Dense(block) => {
+                block.prepare(lowest, highest, sum);
+                Some(block)
+            }
+            Self::Sparse(_) => None,
         }
     }
 

@@ -64,6 +64,22 @@ impl Dense {
         self.slots.add(at, count);
     }
 
+    /// Makes the block ready for [`Self::add_prepared`] of buckets from `lowest` to `highest`; `sum` is
+    /// that of all buckets afterwards.
+    pub(crate) fn prepare(&mut self, lowest: i32, highest: i32, sum: u64) {
+        self.slots.widen_for(sum);
+        if self.slot_of(lowest).is_none() || self.slot_of(highest).is_none() {
+            self.make_room(lowest, highest, sum);
+        }
+    }
+
+    /// Adds to one bucket of those that were prepared for. What lies below the block collapses: then
+    /// its first bucket is the lowest that may stand beside the highest.
+    #[inline]
+    pub(crate) fn add_prepared(&mut self, index: i32, count: u64) {
+        self.slots.add((index - self.first).max(0) as usize, count);
+    }
+
     /// Adds another block; `sum` is that of all buckets afterwards, `None` if it does not fit 64 bits.
     pub(crate) fn merge(&mut self, other: &Self, sum: Option<u64>) {
         let (saturates, sum) = (sum.is_none(), sum.unwrap_or(u64::MAX));

@@ -1,6 +1,7 @@
 //! The sketch: what it counts, and how sketches are added and taken away.
 
-use crate::buckets::{BucketIter, Buckets};
+use crate::buckets::{BucketIter, Buckets, Outline};
+use crate::dense::Dense;
 use crate::index::{Place, bucket_of, place_of};
 
 /// How many durations lay in which bucket.
@@ -53,6 +54,15 @@ impl Sketch {
             self.positive = self.positive.saturating_add(n);
             self.buckets.add(index, n, self.positive);
         }
+    }
+
+    /// Makes ready for buckets that are about to be added, and counts them in. Gives the block to add
+    /// them to, or `None`, and then nothing was done: they are to be inserted one by one.
+    pub(crate) fn prepare(&mut self, outline: &Outline) -> Option<&mut Dense> {
+        let sum = self.positive.saturating_add(outline.sum);
+        let block = self.buckets.prepare(outline, sum)?;
+        self.positive = sum;
+        Some(block)
     }
 
     /// Adds all that `other` counted: the result is that of inserting both's durations into one

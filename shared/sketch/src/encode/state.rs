@@ -22,6 +22,7 @@
 use super::varint::{self, unzigzag, zigzag};
 use super::{DecodeError, Order, VERSION};
 use crate::Sketch;
+use crate::buckets::Outline;
 
 const GROUP: i32 = 16;
 
@@ -58,8 +59,12 @@ impl Sketch {
     /// Adds what [`Self::encode_state`] wrote at the beginning of `bytes` without building a sketch in
     /// between; gives how many bytes it took. After an error the sketch is as it was.
     pub fn merge_state(&mut self, bytes: &[u8]) -> Result<usize, DecodeError> {
-        read(bytes, |_, _| {})?;
-        let (zeros, taken) = read(bytes, |index, count| self.insert_bucket(index, count))?;
+        let mut outline = Outline::default();
+        read(bytes, |index, count| outline.note(index, count))?;
+        let (zeros, taken) = match self.prepare(&outline) {
+            Some(block) => read(bytes, |index, count| block.add_prepared(index, count))?,
+            None => read(bytes, |index, count| self.insert_bucket(index, count))?,
+        };
         self.insert_n(0.0, zeros);
         Ok(taken)
     }

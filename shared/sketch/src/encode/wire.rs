@@ -18,6 +18,7 @@
 use super::nibble::{NibbleReader, NibbleWriter};
 use super::varint::{unzigzag, zigzag};
 use super::{DecodeError, Order, VERSION};
+use crate::buckets::Outline;
 use crate::{BUCKETS_MAX, Sketch};
 
 impl Sketch {
@@ -48,8 +49,12 @@ impl Sketch {
     /// Adds what [`Self::encode_wire`] wrote without building a sketch in between. After an error the
     /// sketch is as it was.
     pub fn merge_wire(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
-        read(bytes, |_, _| {})?;
-        let zeros = read(bytes, |index, count| self.insert_bucket(index, count))?;
+        let mut outline = Outline::default();
+        read(bytes, |index, count| outline.note(index, count))?;
+        let zeros = match self.prepare(&outline) {
+            Some(block) => read(bytes, |index, count| block.add_prepared(index, count))?,
+            None => read(bytes, |index, count| self.insert_bucket(index, count))?,
+        };
         self.insert_n(0.0, zeros);
         Ok(())
     }
