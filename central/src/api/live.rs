@@ -22,12 +22,12 @@ pub(super) async fn live(
 ) -> Response {
     if is_foreign(&headers) {
         let detail = "a page of another origin may not watch; open the dashboard itself";
-        return Refusal::new(ProblemCode::Forbidden, detail).into_response();
+        return Refusal::new(ProblemCode::OriginNotAllowed, detail).into_response();
     }
     let frames = state.push.frames.clone();
     let Some(place) = frames.enter() else {
         let detail = "as many clients as allowed watch already; close one and try again";
-        return Refusal::new(ProblemCode::TooMany, detail).into_response();
+        return Refusal::new(ProblemCode::TooManyClients, detail).into_response();
     };
     let tasks = state.tasks.clone();
     upgrade

@@ -1,7 +1,7 @@
 //! The routes.
 
 use axum::Router;
-use axum::http::Uri;
+use axum::extract::OriginalUri;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -34,7 +34,7 @@ pub(super) fn router(state: ApiState) -> Router {
         .with_state(state)
 }
 
-async fn unknown(uri: Uri) -> Response {
+async fn unknown(OriginalUri(uri): OriginalUri) -> Response {
     let detail = format!("there is no {}; docs/websocket.md lists what there is", uri.path());
     Refusal::new(ProblemCode::NotFound, detail).into_response()
 }

@@ -34,8 +34,8 @@ pub struct Problem {
 pub enum ProblemCode {
     /// A parameter, header or body is not as documented.
     InvalidRequest,
-    /// Who asks may not.
-    Forbidden,
+    /// A browser's page of another origin asks.
+    OriginNotAllowed,
     /// Nothing of that name.
     NotFound,
     /// The path exists, but not with this method.
@@ -46,6 +46,8 @@ pub enum ProblemCode {
     TooMany,
     /// It contradicts what is there.
     Conflict,
+    /// As many clients as allowed watch already.
+    TooManyClients,
     /// The central is starting, stopping, or lacks something that it needs.
     Unavailable,
     /// A fault of ours; the log of the central has the cause.
@@ -58,14 +60,14 @@ impl ProblemCode {
     pub const fn status(self) -> u16 {
         match self {
             Self::InvalidRequest => 400,
-            Self::Forbidden => 403,
+            Self::OriginNotAllowed => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::Conflict => 409,
             Self::TooLarge => 413,
             Self::TooMany => 429,
             Self::Internal => 500,
-            Self::Unavailable => 503,
+            Self::TooManyClients | Self::Unavailable => 503,
         }
     }
 
@@ -74,13 +76,14 @@ impl ProblemCode {
     pub const fn title(self) -> &'static str {
         match self {
             Self::InvalidRequest => "Invalid request",
-            Self::Forbidden => "Forbidden",
+            Self::OriginNotAllowed => "Origin not allowed",
             Self::NotFound => "Not found",
             Self::MethodNotAllowed => "Method not allowed",
             Self::Conflict => "Conflict",
             Self::TooLarge => "Too large",
             Self::TooMany => "Too many requests",
             Self::Internal => "Internal error",
+            Self::TooManyClients => "Too many clients",
             Self::Unavailable => "Not available",
         }
     }

@@ -1,0 +1,303 @@
+//! The live WebSocket and the HTTP API, over a real listener and real stores.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use goldentime_catalog::{Catalogue, SqliteCatalogue};
+use goldentime_central::api::{self, ApiState};
+use goldentime_central::evaluate::handle::StatusBoard;
+use goldentime_central::push::{self, Sources, sources::SelfReport};
+use goldentime_model::{
+    Alert, AlertStatus, Fingerprint, Labels, Outcome, Second, ServiceId, Severity, StageTimes, UnixNanos,
+};
+use goldentime_runtime::self_metrics::SelfMetrics;
+use goldentime_runtime::{Clock, SharedClock, SystemClock, Tasks};
+use goldentime_windows::{
+    Aggregate, CellKey, EndpointKey, MemoryWindows, SecondCell, StoredCell, Tier, WindowStore, WindowsConfig,
+};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+const WAIT: Duration = Duration::from_secs(5);
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// The push station and the API over empty stores.
+struct Stage {
+    address: SocketAddr,
+    windows: Arc<dyn WindowStore>,
+    alerts: mpsc::Sender<Alert>,
+    tasks: Tasks,
+    _folder: tempfile::TempDir,
+}
+
+impl Stage {
+    async fn start(clients_max: usize) -> Self {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let windows = MemoryWindows::open(&folder.path().join("windows.db"), &WindowsConfig::default()).await;
+        let windows: Arc<dyn WindowStore> = Arc::new(windows.expect("window store"));
+        let catalogue = SqliteCatalogue::open(&folder.path().join("catalogue.db")).await;
+        let catalogue: Arc<dyn Catalogue> = Arc::new(catalogue.expect("catalogue"));
+        let clock: SharedClock = Arc::new(SystemClock);
+        let (alerts, incoming) = mpsc::channel(16);
+        let (tasks, statuses) = (Tasks::new(), StatusBoard::default());
+        let report_self: push::sources::ReportSelf = Arc::new(SelfReport::default);
+        let sources = Sources {
+            windows: Arc::clone(&windows),
+            statuses: statuses.clone(),
+            alerts: incoming,
+            recent_alerts: Vec::new(),
+            report_self: Arc::clone(&report_self),
+            clock: Arc::clone(&clock),
+            started: clock.now(),
+        };
+        let push = push::start(&tasks, sources, clients_max);
+        let state = ApiState {
+            windows: Arc::clone(&windows),
+            statuses,
+            catalogue,
+            agents: Arc::new(Vec::new),
+            report_self,
+            push,
+            metrics: metrics(),
+            clock,
+            tasks: tasks.clone(),
+        };
+        let listener = api::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        api::serve(&tasks, listener, state);
+        Self { address, windows, alerts, tasks, _folder: folder }
+    }
+
+    /// Ten requests of one host in one second, one of them bad.
+    async fn requests(&self, service: &ServiceId, second: Second, offset: u64) {
+        let mut delta = Aggregate::default();
+        delta.counts.add_outcome(Outcome::Ok, 9);
+        delta.counts.add_outcome(Outcome::ServerError, 1);
+        delta.latency.insert_n(0.02, 10);
+        let mut cell = SecondCell::default();
+        let key = EndpointKey { endpoint: "/orders/{id}".into(), method: "GET".into() };
+        let _ = cell.add(&"web-1".into(), &key, &delta);
+        let key = CellKey { service: service.clone(), tier: Tier::OneSecond, start: second };
+        let cell = StoredCell { key, partition: 0, offset, blob: cell.encode() };
+        self.windows.put(vec![cell]).await.expect("put");
+    }
+
+    async fn connect(&self) -> Socket {
+        let (socket, _) =
+            connect_async(format!("ws://{}/api/v1/live", self.address)).await.expect("connects");
+        socket
+    }
+
+    async fn get(&self, path: &str) -> (u16, Value) {
+        let client = goldentime_testkit::http_client();
+        let answer = client.get(format!("http://{}{path}", self.address)).send().await.expect("answers");
+        (answer.status().as_u16(), answer.json().await.unwrap_or(Value::Null))
+    }
+}
+
+/// The process has one recorder, whichever test comes first.
+fn metrics() -> SelfMetrics {
+    static METRICS: std::sync::OnceLock<SelfMetrics> = std::sync::OnceLock::new();
+    METRICS.get_or_init(|| SelfMetrics::install().expect("one recorder")).clone()
+}
+
+async fn subscribe(socket: &mut Socket, resume: Option<Value>) {
+    let mut message = json!({ "type": "subscribe", "view": "home" });
+    if let Some(resume) = resume {
+        message["resume"] = resume;
+    }
+    socket.send(Message::text(message.to_string())).await.expect("sends");
+}
+
+async fn frame(socket: &mut Socket) -> Value {
+    loop {
+        let message = timeout(WAIT, socket.next()).await.expect("a frame in time");
+        if let Message::Text(text) = message.expect("open").expect("no error") {
+            return serde_json::from_str(&text).expect("JSON");
+        }
+    }
+}
+
+/// The first frame that `is` what is waited for; fails after thirty others.
+async fn frame_that(socket: &mut Socket, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+    for _ in 0..30 {
+        let frame = frame(socket).await;
+        if is(&frame) {
+            return frame;
+        }
+    }
+    panic!("no frame that is {what}");
+}
+
+fn alert(episode: &str) -> Alert {
+    let labels = Labels::from([("alertname".into(), "errors".into())]);
+    Alert {
+        fingerprint: Fingerprint::of(&labels),
+        episode: episode.into(),
+        status: AlertStatus::Firing,
+        severity: Severity::Critical,
+        labels,
+        annotations: Labels::new(),
+        first_breach: Second(1),
+        starts_at: UnixNanos::from_millis(1000),
+        ends_at: None,
+        stages: StageTimes { occurred: Some(UnixNanos(1_000_000_500_000)), ..StageTimes::default() },
+    }
+}
+
+fn service() -> ServiceId {
+    ServiceId::new("default", "prod", "order-api").expect("valid")
+}
+
+#[tokio::test]
+async fn a_client_gets_a_snapshot_and_then_numbered_deltas_with_new_seconds() {
+    let stage = Stage::start(4).await;
+    let mut socket = stage.connect().await;
+    subscribe(&mut socket, None).await;
+    let snapshot = frame(&mut socket).await;
+    assert_eq!(snapshot["type"], "snapshot");
+    let mut seq = snapshot["seq"].as_u64().expect("numbered");
+
+    let now = SystemClock.now().second();
+    stage.requests(&service(), now.offset(-1), 1).await;
+    let mut point = Value::Null;
+    for _ in 0..5 {
+        let delta = frame(&mut socket).await;
+        assert_eq!((delta["type"].as_str(), delta["seq"].as_u64()), (Some("delta"), Some(seq + 1)));
+        seq += 1;
+        if let Some(whole) = delta["services"].as_array().expect("a list").first() {
+            assert_eq!(whole["id"], "default/prod/order-api");
+            point = whole["now"].clone();
+            assert_eq!(whole["hosts"][0]["host"], "web-1");
+            assert_eq!(whole["history"]["traffic"].as_array().map(Vec::len), Some(300));
+            break;
+        }
+    }
+    assert_eq!((point["traffic"].as_f64(), point["errors"].as_f64()), (Some(10.0), Some(0.1)));
+    let p95 = point["p95_ms"].as_f64().expect("timed");
+    assert!((p95 - 20.0).abs() < 20.0 * 0.0055, "{p95}");
+    stage.tasks.stop();
+}
+
+#[tokio::test]
+async fn an_alert_arrives_at_once_and_stands_in_the_next_snapshot() {
+    let stage = Stage::start(4).await;
+    let mut socket = stage.connect().await;
+    subscribe(&mut socket, None).await;
+    frame(&mut socket).await;
+    let sent = tokio::time::Instant::now();
+    stage.alerts.send(alert("one")).await.expect("taken");
+    let message = frame_that(&mut socket, "an alert", |frame| frame["type"] == "alert").await;
+    assert!(sent.elapsed() < Duration::from_millis(900), "an alert does not wait for the next second");
+    assert_eq!(message["alert"]["episode"], "one");
+    assert_eq!(message["alert"]["stages"]["occurred_ms"], 1_000_000.5);
+
+    let mut second = stage.connect().await;
+    subscribe(&mut second, None).await;
+    assert_eq!(frame(&mut second).await["alerts"][0]["episode"], "one");
+    stage.tasks.stop();
+}
+
+#[tokio::test]
+async fn a_client_that_comes_back_gets_just_the_frames_that_it_missed() {
+    let stage = Stage::start(4).await;
+    let mut socket = stage.connect().await;
+    subscribe(&mut socket, None).await;
+    let snapshot = frame(&mut socket).await;
+    let (boot, seq) = (snapshot["boot"].clone(), snapshot["seq"].as_u64().expect("numbered"));
+    drop(socket);
+    for episode in ["one", "two", "three"] {
+        stage.alerts.send(alert(episode)).await.expect("taken");
+    }
+    let mut socket = stage.connect().await;
+    subscribe(&mut socket, Some(json!({ "boot": boot, "seq": seq }))).await;
+    for missed in seq + 1..=seq + 3 {
+        let frame = frame(&mut socket).await;
+        assert_eq!(frame["seq"].as_u64(), Some(missed), "{frame}");
+        assert_ne!(frame["type"], "snapshot");
+    }
+    let mut stranger = stage.connect().await;
+    subscribe(&mut stranger, Some(json!({ "boot": "another", "seq": seq }))).await;
+    assert_eq!(frame(&mut stranger).await["type"], "snapshot", "numbers of another boot do not compare");
+    stage.tasks.stop();
+}
+
+#[tokio::test]
+async fn a_client_that_talks_nonsense_is_closed_with_the_reason() {
+    let stage = Stage::start(4).await;
+    let mut socket = stage.connect().await;
+    socket.send(Message::text("hello")).await.expect("sends");
+    let closed = timeout(WAIT, socket.next()).await.expect("in time").expect("a frame").expect("no error");
+    let Message::Close(Some(frame)) = closed else { panic!("not closed: {closed:?}") };
+    assert_eq!(u16::from(frame.code), 1008);
+    assert!(frame.reason.contains("not a subscribe message"), "{}", frame.reason);
+    stage.tasks.stop();
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_and_too_many_clients_are_refused_by_name() {
+    let stage = Stage::start(1).await;
+    let refusal = async |origin: Option<&'static str>| {
+        let mut request = format!("ws://{}/api/v1/live", stage.address).into_client_request().expect("valid");
+        if let Some(origin) = origin {
+            request.headers_mut().insert("origin", origin.parse().expect("valid"));
+        }
+        match connect_async(request).await {
+            Err(Error::Http(answer)) => {
+                let body = answer.body().clone().unwrap_or_default();
+                let problem: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+                (answer.status().as_u16(), problem["code"].as_str().unwrap_or_default().to_owned())
+            }
+            other => panic!("not refused: {other:?}"),
+        }
+    };
+    assert_eq!(refusal(Some("http://evil.example")).await, (403, "origin_not_allowed".to_owned()));
+    let _first = stage.connect().await;
+    assert_eq!(refusal(None).await, (503, "too_many_clients".to_owned()));
+    stage.tasks.stop();
+}
+
+#[tokio::test]
+async fn a_window_is_answered_with_counts_by_endpoint_and_host() {
+    let stage = Stage::start(1).await;
+    let now = SystemClock.now().second();
+    for back in 1..=3 {
+        stage.requests(&service(), now.offset(-back), 1).await;
+    }
+    let (status, window) = stage.get("/api/v1/windows?service=default/prod/order-api&seconds=60").await;
+    assert_eq!(status, 200);
+    assert_eq!((window["total"]["requests"].as_u64(), window["total"]["bad"].as_u64()), (Some(30), Some(3)));
+    assert_eq!(window["endpoints"][0]["endpoint"], "/orders/{id}");
+    assert_eq!(window["hosts"][0]["requests"], 30);
+    stage.tasks.stop();
+}
+
+#[tokio::test]
+async fn bad_requests_get_problems_that_name_what_is_wrong() {
+    let stage = Stage::start(1).await;
+    for (path, status, words) in [
+        ("/api/v1/windows?service=order-api", 400, "project/environment/service"),
+        ("/api/v1/windows?service=a/b/c&seconds=9999", 400, "1200"),
+        ("/api/v1/windows?service=a/b/c&secnods=1", 400, "secnods"),
+        ("/api/v1/alerts/history?limit=0", 400, "limit"),
+        ("/api/v1/nothing", 404, "/api/v1/nothing"),
+    ] {
+        let (answered, problem) = stage.get(path).await;
+        assert_eq!(answered, status, "{path}: {problem}");
+        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(words)), "{path}: {problem}");
+    }
+    let client = goldentime_testkit::http_client();
+    let url = format!("http://{}/readyz", stage.address);
+    let rebound = client.get(url).header("host", "evil.example").send().await.expect("answers");
+    assert_eq!(rebound.status().as_u16(), 400);
+    assert!(rebound.headers().contains_key("content-security-policy"));
+    stage.tasks.stop();
+}
