@@ -1,7 +1,7 @@
 //! The routes.
 
 use axum::Router;
-use axum::extract::OriginalUri;
+use axum::http::Uri;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -34,8 +34,8 @@ pub(super) fn router(state: ApiState) -> Router {
         .with_state(state)
 }
 
-async fn unknown(OriginalUri(uri): OriginalUri) -> Response {
-    let detail = format!("there is no {}; docs/websocket.md lists what there is", uri.path());
+async fn unknown(uri: Uri) -> Response {
+    let detail = format!("there is no /api/v1{}; docs/websocket.md lists what there is", uri.path());
     Refusal::new(ProblemCode::NotFound, detail).into_response()
 }
 
