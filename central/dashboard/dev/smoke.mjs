@@ -118,6 +118,20 @@ if (services > 0) {
     await page.waitForSelector('[data-testid=verdict]');
   });
 }
+await step('nothing sticks out at any width from 320 to 2000 px', async () => {
+  for (let width = 320; width <= 2000; width += 40) {
+    await page.setViewportSize({ width, height: 800 });
+    const out = await page.evaluate(() => {
+      const sideways = document.documentElement.scrollWidth > window.innerWidth;
+      const rows = [...document.querySelectorAll('.wall-row')].filter(
+        (row) => row.scrollWidth > row.clientWidth,
+      );
+      return sideways || rows.length > 0;
+    });
+    demand(!out, `something sticks out at ${width} px`);
+  }
+  await page.setViewportSize({ width: 1280, height: 800 });
+});
 if (fake !== null) {
   await step('a cut connection is shown and heals by itself', async () => {
     fake.cut();

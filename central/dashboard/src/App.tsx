@@ -1,6 +1,6 @@
 /** The frame around every page: bar, notices, the page that the URL names, help. */
 
-import { lazy, Suspense, useEffect, useRef, useState } from 'react';
+import { lazy, Suspense, useEffect, useMemo, useRef, useState } from 'react';
 import { HomePage } from './home/HomePage';
 import { useTexts } from './i18n/language';
 import { useFeed, useLink, type Feed } from './live/feed';
@@ -24,7 +24,9 @@ export function App({ feed }: { feed: Feed }) {
   const [helpOpen, setHelpOpen] = useState(false);
   const filterField = useRef<HTMLInputElement>(null);
   const nowMs = useNow(wall === null ? 1000 : 500);
-  const fresh = freshness(wall, receivedMs, nowMs, link);
+  const { ageMs, stale, reason } = freshness(wall, receivedMs, nowMs, link);
+  // The same object while nothing of it changes, so that the clock alone never redraws a page.
+  const fresh = useMemo(() => ({ ageMs, stale, reason }), [ageMs, stale, reason]);
 
   useKeys({
     filter: () => filterField.current?.focus(),

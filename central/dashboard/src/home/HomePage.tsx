@@ -2,7 +2,7 @@
 
 import '../styles/wall.css';
 import '../styles/alerts.css';
-import { useMemo } from 'react';
+import { memo, useMemo } from 'react';
 import { matches, parseFilter } from '../filter';
 import type { Freshness } from '../live/freshness';
 import type { Service } from '../live/protocol';
@@ -16,7 +16,7 @@ import { subjectOf } from './subject';
 import { Verdict } from './Verdict';
 
 /** See the module. */
-export function HomePage({ wall, fresh }: { wall: Wall; fresh: Freshness }) {
+export const HomePage = memo(function HomePage({ wall, fresh }: { wall: Wall; fresh: Freshness }) {
   const filter = useParameter('q') ?? '';
   const tokens = useMemo(() => parseFilter(filter), [filter]);
   const all = wall.order
@@ -38,4 +38,4 @@ export function HomePage({ wall, fresh }: { wall: Wall; fresh: Freshness }) {
       <AlertPanel alerts={wall.alerts} atMs={wall.atMs} />
     </div>
   );
-}
+});

@@ -1,7 +1,7 @@
 /** One service: the four signals over the last five minutes, its rules, its hosts. */
 
 import '../styles/service.css';
-import { useMemo, useState } from 'react';
+import { memo, useMemo, useState } from 'react';
 import { AlertPanel } from '../home/AlertPanel';
 import '../styles/alerts.css';
 import { besideService, moment, span, timeOfDay } from '../format';
@@ -19,7 +19,7 @@ import { RuleTable } from './RuleTable';
 import { SignalChart } from './SignalChart';
 
 /** See the module. */
-export default function ServicePage({ id, wall }: { id: string; wall: Wall }) {
+export default memo(function ServicePage({ id, wall }: { id: string; wall: Wall }) {
   const texts = useTexts();
   const theme = useTheme().effective;
   const [cursor, setCursor] = useState<number | null>(null);
@@ -104,4 +104,4 @@ export default function ServicePage({ id, wall }: { id: string; wall: Wall }) {
       </div>
     </div>
   );
-}
+});
