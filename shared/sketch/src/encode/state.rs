@@ -128,10 +128,7 @@ fn read(bytes: &[u8], mut bucket: impl FnMut(i32, u64)) -> Result<(u64, usize), 
         let width = usize::from(width);
         while mask != 0 {
             let index = order.check(first.saturating_add(i64::from(mask.trailing_zeros())), group_at)?;
-            let counted = bytes.get(at..at + width).ok_or(DecodeError::Truncated(end))?;
-            let mut count = [0; 8];
-            count[..width].copy_from_slice(counted);
-            match u64::from_le_bytes(count) {
+            match count_at(bytes.get(at..at + width).ok_or(DecodeError::Truncated(end))?) {
                 0 => return Err(DecodeError::Corrupt { at, what: "a bucket is empty" }),
                 count => bucket(index, count),
             }
@@ -141,4 +138,16 @@ fn read(bytes: &[u8], mut bucket: impl FnMut(i32, u64)) -> Result<(u64, usize), 
         next = Some(number.saturating_add(1));
     }
     Ok((zeros, end))
+}
+
+/// A little-endian count of 1, 2, 4 or 8 bytes.
+#[inline]
+fn count_at(bytes: &[u8]) -> u64 {
+    match *bytes {
+        [a] => a.into(),
+        [a, b] => u16::from_le_bytes([a, b]).into(),
+        [a, b, c, d] => u32::from_le_bytes([a, b, c, d]).into(),
+        [a, b, c, d, e, f, g, h] => u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+        _ => 0,
+    }
 }
