@@ -134,7 +134,8 @@ impl Shard {
             self.refused_durations += u64::from(!taken);
             is_urgent |= duration_s > slow_s;
             let heap_bytes = sketch.heap_bytes();
-            self.sketch_bytes += heap_bytes - open.heap_bytes;
+            // A sketch that turns dense may take less than before.
+            self.sketch_bytes = self.sketch_bytes + heap_bytes - open.heap_bytes;
             open.heap_bytes = heap_bytes;
         }
         open.occurred.keep(Occurred { at, is_coarse: observation.at_is_coarse, is_urgent });

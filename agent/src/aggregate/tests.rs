@@ -45,6 +45,21 @@ fn what_is_observed_is_drained_once_with_its_position() {
 }
 
 #[test]
+fn many_different_durations_are_all_counted() {
+    let aggregator = aggregator(Config::default());
+    let shard = aggregator.open_shard("nginx");
+    let mut guard = shard.lock();
+    let series = guard.intern(&service("shop"), "/cart", "GET");
+    for n in 1..=2000 {
+        guard
+            .observe(series, &Observation { duration_s: Some(f64::from(n) * 0.0007), ..ok(NOW) })
+            .expect("room");
+    }
+    drop(guard);
+    assert_eq!(shard.drain().services[0].series[0].buckets[0].sketch.count(), 2000);
+}
+
+#[test]
 fn a_series_stays_valid_over_a_drain() {
     let aggregator = aggregator(Config::default());
     let shard = aggregator.open_shard("nginx");

@@ -1,0 +1,257 @@
+//! Files that come, go, change their names and are truncated.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::config::StartAt;
+use super::file::{State, TailedFile};
+use super::identity::{FileId, HEAD_BYTES, MARK_BYTES, Print, find_by_id, find_copy};
+use super::position::Position;
+use super::reader::Reader;
+
+/// Positions that the spool kept from the run before, by identity.
+#[derive(Debug, Default)]
+pub(super) struct Saved(HashMap<FileId, Position>);
+
+impl Saved {
+    /// From the spool's bytes; what cannot be read is left out and said.
+    pub(super) fn decode(bytes: &HashMap<Arc<str>, Vec<u8>>) -> Self {
+        let decoded = bytes.iter().filter_map(|(source, bytes)| {
+            let position = Position::decode(bytes);
+            if position.is_none() {
+                tracing::warn!(%source, "a read position cannot be read; the file counts as new");
+            }
+            position.map(|p| (FileId { device: p.device, inode: p.inode }, p))
+        });
+        Self(decoded.collect())
+    }
+}
+
+impl Reader {
+    /// Looks which files there are. With `saved` for the first time.
+    pub(super) fn scan(&mut self, saved: Option<Saved>) {
+        let found = self.discovery.scan();
+        self.watcher.set(&found.folders);
+        let is_first = saved.is_some();
+        let mut saved = saved.unwrap_or_default().0;
+        // An input that was read before starts at the end of nothing: what is new came meanwhile.
+        let starts_at_end = is_first && saved.is_empty() && self.start_at == StartAt::End;
+        let present: HashSet<FileId> = found.files.iter().map(|(id, ..)| *id).collect();
+        let leaving = self.files.iter().filter(|file| file.state == State::Following);
+        let leaving: Vec<FileId> = leaving.map(|file| file.id).filter(|id| !present.contains(id)).collect();
+        for id in leaving {
+            self.drain(id);
+        }
+        let gone = self.files.iter().filter(|file| file.state == State::Copy && !present.contains(&file.id));
+        for id in gone.map(|file| file.id).collect::<Vec<_>>() {
+            self.files.remove(id);
+        }
+        let mut over_limit = 0;
+        // What was read before comes first: new files may be copies of it.
+        let (known, new): (Vec<_>, Vec<_>) = found
+            .files
+            .into_iter()
+            .partition(|(id, ..)| saved.contains_key(id) || self.files.path(*id).is_some());
+        for (id, path, size) in known.into_iter().chain(new) {
+            if let Some(file) = self.files.get(id) {
+                if matches!(file.state, State::Draining { .. }) {
+                    file.state = State::Following;
+                }
+                self.files.rename(id, &path);
+            } else if let Some(position) = saved.remove(&id) {
+                self.resume(&path, id, position);
+            } else if self.files.len() >= self.config.files_max.max(1) {
+                over_limit += 1;
+            } else {
+                self.arrive(&path, id, starts_at_end.then_some(size));
+            }
+        }
+        self.sink.status.files_over_limit = over_limit;
+        for (id, position) in saved {
+            self.resume_moved(id, position);
+        }
+    }
+
+    /// A file that was never seen. `start` is where to begin if not at the beginning.
+    fn arrive(&mut self, path: &Path, id: FileId, start: Option<u64>) {
+        let mut file = self.fresh(path, id);
+        if let Some(start) = start
+            && let Err(error) = file.skip_to(start)
+        {
+            tracing::warn!(path = %path.display(), %error, "cannot be read; trying again");
+        }
+        if start.is_some() {
+            self.shard.lock().set_position(&file.key, &file.position.encode());
+        }
+        self.files.insert(file);
+    }
+
+    /// Whether to read a file of which nothing was read yet: not while it is a copy, whole or in the
+    /// making, of one that is followed. Asked again whenever it grows, since files that begin alike
+    /// part sooner or later.
+    pub(super) fn may_read(&mut self, id: FileId) -> std::io::Result<bool> {
+        let Some(file) = self.files.get(id) else { return Ok(false) };
+        let candidate = file.open()?.try_clone()?;
+        let size = candidate.metadata()?.len();
+        if size == 0 {
+            return Ok(false);
+        }
+        let state = if self.is_copy(id, &candidate, size) { State::Copy } else { State::Following };
+        let Some(file) = self.files.get(id) else { return Ok(false) };
+        if file.state == State::Copy || state == State::Copy {
+            file.state = state;
+        }
+        Ok(state == State::Following)
+    }
+
+    fn is_copy(&self, id: FileId, candidate: &File, size: u64) -> bool {
+        let Some(path) = self.files.path(id).filter(|_| size >= COPY_BYTES_MIN) else { return false };
+        let mut head = [0; HEAD_BYTES];
+        let Ok(head_len) = candidate.read_at(&mut head, 0) else { return false };
+        self.files.iter().any(|file| {
+            let position = &file.position;
+            let is_other =
+                file.id != id && file.state == State::Following && position.offset >= COPY_BYTES_MIN;
+            if !is_other || position.path.parent() != path.parent() {
+                return false;
+            }
+            let known = usize::from(position.head.len);
+            if known <= head_len && Print::of(&head[..known]) != position.head {
+                return false;
+            }
+            if size >= position.offset {
+                position.mark.stands_before(candidate, position.offset)
+            } else {
+                have_same_bytes(&position.path, candidate, size)
+            }
+        })
+    }
+
+    /// A file that was read in the run before.
+    fn resume(&mut self, path: &Path, id: FileId, position: Position) {
+        let file =
+            TailedFile::new(&self.input, Position { path: path.to_owned(), ..position }, State::Following);
+        let offset = file.position.offset;
+        let has_same = offset == 0 || File::open(path).is_ok_and(|opened| file.position.is_of(&opened));
+        self.files.insert(file);
+        if !has_same {
+            self.truncated(id);
+        }
+    }
+
+    /// A file that was read in the run before and is not where it was.
+    fn resume_moved(&mut self, id: FileId, position: Position) {
+        let folder = position.path.parent().unwrap_or(Path::new("/")).to_owned();
+        let state = State::Draining { since: Instant::now() };
+        let by_id = find_by_id(&folder, id).filter(|(_, file)| position.is_of(file));
+        let mut old = TailedFile::new(&self.input, position, state);
+        if let Some((path, file)) = by_id {
+            old.position.path = path;
+            old.set_file(file);
+            self.files.insert(old);
+            return;
+        }
+        let has_copy = self.read_copy(id, &folder, &old.position);
+        if !has_copy {
+            self.sink.status.lost_files += 1;
+            self.shard.lock().count_drop("file_gone", 1);
+            tracing::warn!(path = %old.position.path.display(), "gone since the last run; its end may be lost");
+        }
+        self.shard.lock().forget_position(&old.key);
+    }
+
+    /// A followed file is no longer where it was: it is read to its end, by whatever name.
+    fn drain(&mut self, id: FileId) {
+        let Some(file) = self.files.get(id) else { return };
+        if file.open().is_err() {
+            self.lost(id);
+            return;
+        }
+        file.state = State::Draining { since: Instant::now() };
+        self.sink.status.rotated += 1;
+        self.files.keep_active(id);
+    }
+
+    /// A renamed or deleted file was read to its end.
+    pub(super) fn leave(&mut self, id: FileId) {
+        if let Some(file) = self.files.get(id) {
+            self.shard.lock().forget_position(&file.key);
+        }
+        self.files.remove(id);
+    }
+
+    /// A file cannot be opened by any name any more.
+    pub(super) fn lost(&mut self, id: FileId) {
+        let Some(file) = self.files.get(id) else { return };
+        let is_read = file.size <= file.position.offset;
+        if !is_read {
+            self.sink.status.lost_files += 1;
+            tracing::warn!(path = %file.position.path.display(), "deleted before it was read to its end");
+            let key = file.key.clone();
+            self.shard.lock().count_drop("file_gone", 1);
+            self.shard.lock().forget_position(&key);
+        }
+        self.leave(id);
+    }
+
+    /// A file no longer holds what was read: what was written before the cut is looked for in a copy,
+    /// and the file is read from its beginning.
+    pub(super) fn truncated(&mut self, id: FileId) {
+        let Some(file) = self.files.get(id) else { return };
+        let (folder, position) = (file.folder().to_owned(), file.position.clone());
+        file.restart();
+        let (key, fresh) = (file.key.clone(), file.position.encode());
+        self.sink.status.truncated += 1;
+        let has_copy = self.read_copy(id, &folder, &position);
+        if !has_copy {
+            self.sink.status.truncated_without_copy += 1;
+            self.shard.lock().count_drop("truncated_without_copy", 1);
+            tracing::warn!(
+                path = %position.path.display(), offset = position.offset,
+                "truncated and no copy found; lines written just before may be lost (prefer rotation by rename)"
+            );
+        }
+        self.shard.lock().set_position(&key, &fresh);
+        self.files.keep_active(id);
+    }
+
+    /// Reads what a copy holds beyond what was read of its original. Whether there is a copy.
+    fn read_copy(&mut self, original: FileId, folder: &Path, position: &Position) -> bool {
+        let Some((path, copy)) = find_copy(folder, original, position) else { return false };
+        let Ok(id) = FileId::of(&copy) else { return false };
+        if self.files.get(id).is_some_and(|known| known.position.offset > 0) {
+            // It is followed by itself: a hard link, or a copy that was taken for a file of its own.
+            return true;
+        }
+        let state = if self.discovery.wants(&path) {
+            State::Following
+        } else {
+            State::Draining { since: Instant::now() }
+        };
+        let position = Position { device: id.device, inode: id.inode, path, ..position.clone() };
+        let mut file = TailedFile::new(&self.input, position, state);
+        file.set_file(copy);
+        self.shard.lock().set_position(&file.key, &file.position.encode());
+        self.files.remove(id);
+        self.files.insert(file);
+        true
+    }
+}
+
+/// Less than this is no proof that one file is a copy of another.
+const COPY_BYTES_MIN: u64 = 32;
+
+/// Whether the first `size` bytes of both are alike, as far as their beginning and end show.
+fn have_same_bytes(original: &Path, candidate: &File, size: u64) -> bool {
+    let Ok(original) = File::open(original) else { return false };
+    let head_end = size.min(HEAD_BYTES as u64);
+    let same = |end: u64, len: usize| {
+        let (one, other) = (Print::before(&original, end, len), Print::before(candidate, end, len));
+        matches!((one, other), (Ok(one), Ok(other)) if one == other)
+    };
+    same(head_end, HEAD_BYTES) && same(size, MARK_BYTES)
+}
