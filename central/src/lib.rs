@@ -22,3 +22,4 @@ pub mod merge;
 pub mod notify;
 pub mod persist;
 pub mod push;
+pub mod serve;

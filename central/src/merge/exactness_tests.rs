@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 
 use super::lateness::{LogTime, Place};
 use super::shard::{Shard, ShardSettings};
+use super::start::CaughtUp;
 use super::testing::{TestAgent, TestLog};
 use crate::evaluate::handle::StatusBoard;
 use crate::ingest::logged::Logged;
@@ -128,6 +129,7 @@ async fn start(path: &Path, log: &[Logged], at: UnixNanos) -> (Shard, Arc<Memory
         checkpoint,
         replay_until: log.len() as u64,
         open_alerts: Vec::new(),
+        caught_up: CaughtUp::default(),
     };
     let (transitions, _) = mpsc::channel(16);
     let windows: Arc<dyn WindowStore> = Arc::clone(&store) as Arc<dyn WindowStore>;

@@ -16,6 +16,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::checkpoint::Cadence;
 use super::partition::{Applied, Partition};
+use super::start::CaughtUp;
 use crate::evaluate::engine::{Engine, EngineSettings, Finding};
 use crate::evaluate::handle::StatusBoard;
 use crate::evaluate::judge::Tempo;
@@ -55,6 +56,8 @@ pub struct ShardSettings {
     pub replay_until: u64,
     /// Alerts that were firing before the start.
     pub open_alerts: Vec<Alert>,
+    /// Told when the replay is done.
+    pub caught_up: CaughtUp,
 }
 
 /// What a shard reads.

@@ -11,6 +11,7 @@ use goldentime_windows::{MemoryWindows, WindowStore, WindowsConfig};
 use tokio::sync::mpsc;
 
 use super::shard::{Shard, ShardSettings};
+use super::start::CaughtUp;
 use super::testing::{TestAgent, TestLog};
 use crate::evaluate::handle::StatusBoard;
 use crate::evaluate::rule::{Measure, Rule};
@@ -46,6 +47,7 @@ async fn start(path: &Path, rules: &[Rule], log: TestLog, ms: i64, open_alerts: 
         checkpoint: store.load_checkpoint(0).await.expect("readable"),
         replay_until: log.records.len() as u64,
         open_alerts,
+        caught_up: CaughtUp::default(),
     };
     let (transitions, pages) = mpsc::channel(64);
     let (clock, board) = (ManualClock::at(UnixNanos::from_millis(ms)), StatusBoard::default());

@@ -1,6 +1,7 @@
 //! All shards of a central, started.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use goldentime_model::Alert;
@@ -24,6 +25,22 @@ const SERVICE_BYTES: u64 = 32 << 10;
 /// Rules as the evaluators follow them.
 pub type Rules = watch::Receiver<Arc<[Arc<Rule>]>>;
 
+/// How many partitions have caught up with the log and judge. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct CaughtUp(Arc<AtomicU32>);
+
+impl CaughtUp {
+    /// Partitions that have caught up.
+    #[must_use]
+    pub fn partitions(&self) -> u32 {
+        self.0.load(Ordering::Acquire)
+    }
+
+    pub(super) fn one_more(&self) {
+        self.0.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
 /// One partition's place in the log.
 pub struct Resume {
     /// From where its merge goes on; `None` from the log's beginning.
@@ -44,6 +61,8 @@ pub struct Settings {
     pub unknown_grace: Duration,
     /// Whether a host that falls silent pages.
     pub host_silent: bool,
+    /// Told of each partition that has caught up.
+    pub caught_up: CaughtUp,
 }
 
 /// What the shards work with.
@@ -91,6 +110,7 @@ pub fn start(tasks: &Tasks, settings: &Settings, with: Surroundings, partitions:
             checkpoint: resume.checkpoint,
             replay_until: resume.replay_until,
             open_alerts: with.open_alerts.clone(),
+            caught_up: settings.caught_up.clone(),
         };
         let mut rules = with.rules.clone();
         let present = rules.borrow_and_update().clone();

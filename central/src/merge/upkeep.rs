@@ -199,6 +199,7 @@ impl Shard {
         self.warm_up_all().await;
         self.engine.close_orphans(now, &mut self.findings);
         self.tell().await;
+        self.settings.caught_up.one_more();
         tracing::info!(
             partition = self.settings.partition,
             offset = self.partition.offset(),

@@ -1,0 +1,224 @@
+//! The central as a whole: its stations put together, in the order in which data flows through them.
+//!
+//! The order of the start: configuration and budget, rules, stores, checkpoints, replay, and only
+//! then listening. The order of the stop: sources end, every queue drains, the last checkpoint is
+//! written, the stores close.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use goldentime_catalog::{Catalogue, HistoryQuery, SqliteCatalogue};
+use goldentime_model::{Alert, UnixNanos};
+use goldentime_runtime::self_metrics::SelfMetrics;
+use goldentime_runtime::{Drained, SharedClock, TaskKind, Tasks};
+use goldentime_windows::{Checkpoint, MemoryWindows, WindowStore};
+use tokio::sync::mpsc;
+
+use crate::api::state::ListAgents;
+use crate::api::{self, ApiState};
+use crate::budget::Budget;
+use crate::config::Config;
+use crate::evaluate::handle::StatusBoard;
+use crate::evaluate::transition::Transition;
+use crate::ingest::agents::AgentEvent;
+use crate::merge;
+use crate::merge::start::{CaughtUp, Resume, Rules};
+use crate::push::sources::ReportSelf;
+use crate::push::{self, Sources};
+
+/// Everything that was taken in must be written within this time after the signal to stop.
+const DRAIN_WITHIN: Duration = Duration::from_secs(30);
+
+/// Transitions that may wait for the notifier. It only has to note them, so a full queue means that
+/// its store hangs; then evaluation waits rather than lose a page.
+pub const TRANSITIONS_MAX: usize = 4096;
+
+/// Alerts of earlier runs that the live page begins with.
+const RECENT_ALERTS: u32 = 10;
+
+/// Live connections to the dashboard.
+const CLIENTS_MAX: usize = 500;
+
+/// Histograms about ourselves are folded this often even if nobody scrapes.
+const METRICS_EVERY: Duration = Duration::from_secs(5);
+
+/// The embedded stores of a central.
+pub struct Stores {
+    /// Live windows and checkpoints.
+    pub windows: Arc<MemoryWindows>,
+    /// Alerts, pages, history.
+    pub catalogue: Arc<SqliteCatalogue>,
+    /// Alerts that were firing when the central last ran.
+    pub open_alerts: Vec<Alert>,
+}
+
+/// What intake gives to the stations behind it.
+pub struct Intake {
+    /// For each partition its records from the checkpoint on, and up to where they are a replay.
+    pub partitions: Vec<Resume>,
+    /// Agents that come and go.
+    pub agents: mpsc::Receiver<AgentEvent>,
+    /// Topic generation, written into checkpoints.
+    pub generation: u32,
+    /// Lists agents for the API.
+    pub list_agents: ListAgents,
+}
+
+/// What the notifier gives to those who show alerts.
+pub struct Notified {
+    /// Transitions go in here; the notifier ends when every copy is gone.
+    pub transitions: mpsc::Sender<Transition>,
+    /// Alerts come out as they begin, change and end.
+    pub alerts: mpsc::Receiver<Alert>,
+}
+
+/// What every station shares.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// The program's tasks.
+    pub tasks: Tasks,
+    /// The present.
+    pub clock: SharedClock,
+    /// Metrics about ourselves.
+    pub metrics: SelfMetrics,
+    /// When the central started.
+    pub started: UnixNanos,
+    /// What the central says of itself. Not ready while [`CaughtUp`] has not reached every partition.
+    pub report_self: ReportSelf,
+    /// Partitions that have caught up with the log.
+    pub caught_up: CaughtUp,
+}
+
+impl Stores {
+    /// Makes the state folder, for its owner only, and opens the stores in it.
+    pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        make_private_dir(&config.state_dir)?;
+        let windows = MemoryWindows::open(&config.state_dir.join("windows.db"), &config.windows).await?;
+        let catalogue = SqliteCatalogue::open(&config.state_dir.join("catalogue.db")).await?;
+        let open_alerts = catalogue.active_alerts().await?;
+        Ok(Self { windows: Arc::new(windows), catalogue: Arc::new(catalogue), open_alerts })
+    }
+
+    /// From where each partition's merge goes on.
+    pub async fn checkpoints(&self, partitions: u32) -> anyhow::Result<Vec<Option<Checkpoint>>> {
+        let mut checkpoints = Vec::new();
+        for partition in 0..partitions {
+            checkpoints.push(self.windows.load_checkpoint(partition).await?);
+        }
+        Ok(checkpoints)
+    }
+}
+
+/// Declares the bounds of merge and windows. Intake and notifier add their own before the budget is
+/// checked.
+pub fn declare_memory(config: &Config, budget: &mut Budget) {
+    budget.declare("windows", config.windows.memory_bound_bytes());
+    budget.declare("merge", merge::start::memory_bound_bytes(u64::from(config.windows.services_max)));
+}
+
+/// Starts everything behind intake: merge with evaluation, push, HTTP. Listens once this returns;
+/// `/readyz` answers so when the replay is done.
+pub async fn start(
+    config: &Config,
+    with: &Surroundings,
+    stores: &Stores,
+    rules: Rules,
+    intake: Intake,
+    notified: Notified,
+) -> anyhow::Result<()> {
+    let listener = api::bind(config.http.listen).await?;
+    let board = StatusBoard::default();
+    let windows: Arc<dyn WindowStore> = Arc::clone(&stores.windows) as _;
+    let catalogue: Arc<dyn Catalogue> = Arc::clone(&stores.catalogue) as _;
+    let settings = merge::start::Settings {
+        generation: intake.generation,
+        services_max: usize::try_from(config.windows.services_max).unwrap_or(usize::MAX),
+        unknown_grace: config.evaluate.unknown_grace.get(),
+        host_silent: config.evaluate.host_silent,
+        caught_up: with.caught_up.clone(),
+    };
+    let surroundings = merge::start::Surroundings {
+        windows: Arc::clone(&windows),
+        clock: Arc::clone(&with.clock),
+        board: board.clone(),
+        rules,
+        transitions: notified.transitions,
+        agents: intake.agents,
+        open_alerts: stores.open_alerts.clone(),
+    };
+    merge::start(&with.tasks, &settings, surroundings, intake.partitions);
+    let recent = HistoryQuery { before: None, limit: RECENT_ALERTS };
+    let sources = Sources {
+        windows: Arc::clone(&windows),
+        statuses: board.clone(),
+        alerts: notified.alerts,
+        recent_alerts: catalogue.history(recent).await?,
+        report_self: Arc::clone(&with.report_self),
+        clock: Arc::clone(&with.clock),
+        started: with.started,
+    };
+    let push = push::start(&with.tasks, sources, CLIENTS_MAX);
+    let state = ApiState {
+        windows,
+        statuses: board,
+        catalogue,
+        agents: intake.list_agents,
+        report_self: Arc::clone(&with.report_self),
+        push,
+        metrics: with.metrics.clone(),
+        clock: Arc::clone(&with.clock),
+        tasks: with.tasks.clone(),
+    };
+    api::serve(&with.tasks, listener, state);
+    let metrics = with.metrics.clone();
+    with.tasks.spawn(TaskKind::Upkeep, "metrics", async move {
+        loop {
+            tokio::time::sleep(METRICS_EVERY).await;
+            metrics.upkeep();
+        }
+    });
+    Ok(())
+}
+
+/// Waits for SIGTERM, SIGINT or the end of a task that the central cannot do without; then drains
+/// everything and closes the stores.
+pub async fn run_until_stopped(tasks: &Tasks, stores: Stores) -> anyhow::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+        .context("cannot listen for SIGTERM")?;
+    let stopping = tasks.stopping();
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
+        interrupted = tokio::signal::ctrl_c() => {
+            interrupted.context("cannot listen for SIGINT")?;
+            tracing::info!("SIGINT: stopping");
+        }
+        () = stopping.cancelled() => {}
+    }
+    let drained = tasks.drain(DRAIN_WITHIN).await;
+    stores.windows.close().await;
+    if let Some(task) = tasks.failed_task() {
+        anyhow::bail!("task `{task}` ended; see the log above");
+    }
+    match drained {
+        Drained::Clean => Ok(()),
+        Drained::TimedOut(left) => {
+            anyhow::bail!(
+                "{} did not end within {} s and were cut off",
+                left.join(", "),
+                DRAIN_WITHIN.as_secs()
+            )
+        }
+    }
+}
+
+/// Makes a folder that only its owner may read: it holds keys.
+fn make_private_dir(dir: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .with_context(|| format!("state_dir: cannot make {}", dir.display()))
+}
