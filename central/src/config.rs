@@ -154,3 +154,39 @@ impl LoggingConfig {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use goldentime_model::config::{LoadOptions, load};
+
+    use super::*;
+
+    fn read(yaml: &str) -> Result<Config, String> {
+        let dir = tempfile::tempdir().expect("a folder");
+        let file = dir.path().join("central.yaml");
+        std::fs::write(&file, yaml).expect("written");
+        let mut options = LoadOptions::new("central", file);
+        options.variables.clear();
+        load(&options).map_err(|faults| faults.to_string())
+    }
+
+    #[test]
+    fn the_packaged_file_says_what_the_defaults_are() {
+        let packaged = include_str!("../../packaging/config/central.yaml");
+        let config = read(packaged).expect("valid");
+        let as_json = |config: &Config| serde_json::to_value(config).expect("plain data");
+        assert_eq!(as_json(&config), as_json(&Config::default()));
+    }
+
+    #[test]
+    fn an_address_beyond_loopback_is_refused_with_its_place() {
+        let refused = read("http:\n  listen: 0.0.0.0:7700\n").expect_err("refused");
+        assert!(refused.contains("loopback") && refused.contains(":2:"), "{refused}");
+    }
+
+    #[test]
+    fn an_unknown_setting_is_refused_with_the_nearest_known_one() {
+        let refused = read("partition: 4\n").expect_err("refused");
+        assert!(refused.contains("partitions"), "{refused}");
+    }
+}

@@ -7,16 +7,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use goldentime_model::Alert;
 use goldentime_model::metric_names::DROPS_TOTAL;
+use goldentime_model::{Alert, StageTimes};
 use goldentime_runtime::SharedClock;
 use goldentime_windows::{Checkpoint, WindowStore};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use super::checkpoint::Cadence;
 use super::partition::{Applied, Partition};
-use super::start::CaughtUp;
+use super::start::{CaughtUp, Rules};
 use crate::evaluate::engine::{Engine, EngineSettings, Finding};
 use crate::evaluate::handle::StatusBoard;
 use crate::evaluate::judge::Tempo;
@@ -67,7 +67,7 @@ pub struct ShardInputs {
     /// Agents that come and go.
     pub agents: mpsc::Receiver<AgentEvent>,
     /// The rules, whenever they change.
-    pub rules: watch::Receiver<Arc<[Arc<Rule>]>>,
+    pub rules: Rules,
 }
 
 /// Merge and evaluation of one partition.
@@ -153,7 +153,7 @@ impl Shard {
                 },
                 Ok(()) = inputs.rules.changed() => {
                     let rules = inputs.rules.borrow_and_update().clone();
-                    self.reload(&rules).await;
+                    self.reload(&rules.rules).await;
                 }
                 _ = tick.tick() => self.tick().await,
                 _ = write.tick() => self.write().await,
@@ -205,9 +205,10 @@ impl Shard {
                 if self.engine.watches(&service.id) {
                     service.watermark_ms = service.watermark_ms.max(idle_ms);
                     let tempo = Tempo { watermark_ms: service.watermark_ms, now, boundary: true };
-                    let stages = std::mem::take(&mut service.stages);
+                    // What a tick finds was tipped by time and not by a request.
+                    service.stages = StageTimes::default();
                     let expected = service.expected(agents);
-                    self.engine.judge(&service.id, tempo, &expected, stages, &mut self.findings);
+                    self.engine.judge(&service.id, tempo, &expected, service.stages, &mut self.findings);
                 }
             }
             self.engine.judge_incomplete(now, &mut self.findings);

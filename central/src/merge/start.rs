@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use super::fanout::{self, EVENTS_MAX};
 use super::shard::{Shard, ShardInputs, ShardSettings};
 use crate::evaluate::handle::StatusBoard;
-use crate::evaluate::rule::Rule;
+use crate::evaluate::openslo::RuleSet;
 use crate::evaluate::silence::HostSilence;
 use crate::evaluate::transition::Transition;
 use crate::ingest::agents::AgentEvent;
@@ -23,7 +23,7 @@ use crate::ingest::logged::Logged;
 const SERVICE_BYTES: u64 = 32 << 10;
 
 /// Rules as the evaluators follow them.
-pub type Rules = watch::Receiver<Arc<[Arc<Rule>]>>;
+pub type Rules = watch::Receiver<Arc<RuleSet>>;
 
 /// How many partitions have caught up with the log and judge. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -116,7 +116,7 @@ pub fn start(tasks: &Tasks, settings: &Settings, with: Surroundings, partitions:
         let present = rules.borrow_and_update().clone();
         let shard = Shard::new(
             shard_settings,
-            &present,
+            &present.rules,
             Arc::clone(&with.windows),
             Arc::clone(&with.clock),
             with.board.clone(),
