@@ -40,6 +40,11 @@ pub fn bounds(config: &Config) -> Result<Vec<Bound>, TooMuch> {
         bound("flush", flush::MEMORY_BYTES_MAX),
         bound("uplink", uplink::MEMORY_BYTES_MAX + 2 * live::LIVE_BYTES_MAX as u64),
     ];
+    let shard_bytes = config.limits.memory_bytes_max() as u64;
+    for tail in &config.inputs.tail {
+        let component = format!("inputs.tail `{}`", tail.name());
+        bounds.push(Bound { component, bytes: tail.memory_bytes_max() as u64 + shard_bytes });
+    }
     bounds.sort_by_key(|bound| std::cmp::Reverse(bound.bytes));
     let allowed = config.memory_bytes_max.get();
     if bounds.iter().map(|bound| bound.bytes).sum::<u64>() > allowed {

@@ -16,6 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::aggregate::{Aggregator, Positions};
 use crate::config::Config;
+use crate::inputs::route::Source;
+use crate::inputs::tail::Tail;
 use crate::memory::{self, Bound};
 use crate::ship::flush::{Author, FlushState, Flusher, FlusherContext};
 use crate::ship::ledger::Ledger;
@@ -189,11 +191,12 @@ impl Agent {
     ) -> anyhow::Result<Link> {
         let (flush, spool, ledger) = (self.flush.clone(), self.spool.clone(), self.ledger.clone());
         let (clock, aggregator) = (Arc::clone(&self.clock), self.aggregator.clone());
+        let sources = self.sources.clone();
         let report = move || {
             let now = clock.now().saturating_add(aggregator.clock_offset());
             let status = flush.get();
             proto::AgentReport {
-                lines_read: status.events,
+                lines_read: sources.lines_read(),
                 spool_bytes: spool.usage().bytes,
                 lag_ms: status.progress.map_or(0, |progress| now.since(progress).max(0) / 1_000_000),
                 drops: ledger.by_reason().into_iter().map(|(reason, n)| (reason.to_owned(), n)).collect(),
@@ -275,8 +278,18 @@ impl Agent {
         });
     }
 
-    fn spawn_inputs(&self, _inputs: &Tasks, _identity: &Identity) -> anyhow::Result<()> {
-        let _ = &self.positions;
+    fn spawn_inputs(&self, inputs: &Tasks, identity: &Identity) -> anyhow::Result<()> {
+        for config in &self.config.inputs.tail {
+            let source = Source {
+                project: identity.project.clone(),
+                environment: self.config.environment.clone(),
+                service: config.service.clone(),
+            };
+            let tail = Tail::new(config.clone(), &self.config.routes, source)?;
+            let shard = self.aggregator.open_shard(&config.name());
+            let handle = tail.start(inputs, Arc::clone(&self.clock), shard, &self.positions);
+            self.sources.add_tail(handle);
+        }
         Ok(())
     }
 }

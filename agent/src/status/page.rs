@@ -21,6 +21,7 @@ impl Display for Page<'_> {
             mib(report.resident_bytes),
             mib(report.memory_bound_bytes)
         )?;
+        self.inputs(f)?;
         self.uplink(f)?;
         self.spool(f)?;
         self.flush(f)?;
@@ -29,6 +30,39 @@ impl Display for Page<'_> {
 }
 
 impl Page<'_> {
+    fn inputs(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for input in &self.0.inputs {
+            let count =
+                |name: &str| input.status.get(name).and_then(serde_json::Value::as_u64).unwrap_or_default();
+            writeln!(f, "\ninput {}", input.name)?;
+            writeln!(
+                f,
+                "  {} files, {} lines ({:.0} a second), {} behind",
+                count("files"),
+                count("lines"),
+                input.lines_per_second,
+                mib(count("bytes_behind"))
+            )?;
+            let notes = [
+                ("ignored", "ignored by a rule"),
+                ("not_requests", "that speak of no request"),
+                ("cut", "cut at the longest length"),
+                ("truncated_without_copy", "truncations whose copy was not found"),
+                ("lost_files", "files lost before their end"),
+                ("files_over_limit", "files over the limit"),
+            ];
+            for (name, words) in notes.into_iter().filter(|(name, _)| count(name) > 0) {
+                writeln!(f, "  {:>12}  {words}", count(name))?;
+            }
+            let unparsed = input.status.get("unparsed").and_then(serde_json::Value::as_object);
+            for (reason, unread) in unparsed.into_iter().flatten() {
+                let text = |name: &str| unread.get(name).map(ToString::to_string).unwrap_or_default();
+                writeln!(f, "  {:>12}  {reason}, the first: {}", text("lines"), text("sample"))?;
+            }
+        }
+        Ok(())
+    }
+
     fn uplink(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let (report, uplink) = (self.0, &self.0.uplink);
         let offset_ns = (uplink.clock_offset_ms.unwrap_or_default() * 1e6) as i64;

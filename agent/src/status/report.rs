@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use goldentime_model::UnixNanos;
 use goldentime_runtime::SharedClock;
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
+use crate::inputs::tail::TailHandle;
 use crate::memory::Bound;
 use crate::ship::flush::{FlushState, FlushStatus};
 use crate::ship::ledger::Ledger;
@@ -35,6 +37,8 @@ pub struct Report {
     pub started_at: UnixNanos,
     /// When this was written, by this machine's clock.
     pub now: UnixNanos,
+    /// What is read.
+    pub inputs: Vec<InputReport>,
     /// The uplink.
     pub uplink: UplinkStatus,
     /// The flusher.
@@ -49,6 +53,17 @@ pub struct Report {
     pub resident_bytes: u64,
     /// Sum of the bounds that the components declared.
     pub memory_bound_bytes: u64,
+}
+
+/// How one tailed input stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InputReport {
+    /// Its name.
+    pub name: String,
+    /// Lines a second, since the report before or since the start.
+    pub lines_per_second: f64,
+    /// Everything else, in the input's own words.
+    pub status: serde_json::Value,
 }
 
 /// How full the spool is.
@@ -107,6 +122,14 @@ struct Inner {
     ledger: Ledger,
     memory_bound_bytes: u64,
     progressing: Mutex<Progressing>,
+    tails: Mutex<Vec<RatedTail>>,
+}
+
+/// An input, and what it had read at the report before.
+struct RatedTail {
+    handle: TailHandle,
+    lines: u64,
+    at: Instant,
 }
 
 /// What [`Sources`] are made from.
@@ -147,6 +170,7 @@ impl Sources {
             ledger: context.ledger,
             memory_bound_bytes: context.bounds.iter().map(|bound| bound.bytes).sum(),
             progressing: Mutex::default(),
+            tails: Mutex::default(),
         }))
     }
 
@@ -161,6 +185,36 @@ impl Sources {
     /// What the agent is doing, in words.
     pub fn set_doing(&self, doing: &str) {
         self.progressing(|progressing| doing.clone_into(&mut progressing.doing));
+    }
+
+    /// Lines taken by all inputs since the start.
+    #[must_use]
+    pub fn lines_read(&self) -> u64 {
+        let tails = self.0.tails.lock().unwrap_or_else(PoisonError::into_inner);
+        tails.iter().map(|tail| tail.handle.status().lines).sum()
+    }
+
+    /// An input has begun.
+    pub fn add_tail(&self, handle: TailHandle) {
+        let tail = RatedTail { handle, lines: 0, at: Instant::now() };
+        self.0.tails.lock().unwrap_or_else(PoisonError::into_inner).push(tail);
+    }
+
+    fn inputs(&self) -> Vec<InputReport> {
+        let mut tails = self.0.tails.lock().unwrap_or_else(PoisonError::into_inner);
+        let report = tails.iter_mut().map(|tail| {
+            let status = tail.handle.status();
+            let seconds = tail.at.elapsed().as_secs_f64().max(0.001);
+            let lines_per_second = status.lines.saturating_sub(tail.lines) as f64 / seconds;
+            (tail.lines, tail.at) = (status.lines, Instant::now());
+            InputReport {
+                name: tail.handle.name().to_owned(),
+                lines_per_second,
+                // Counts and strings: nothing that JSON could not hold.
+                status: serde_json::to_value(status).unwrap_or_default(),
+            }
+        });
+        report.collect()
     }
 
     /// How things stand.
@@ -179,6 +233,7 @@ impl Sources {
             doing: flush.held_back.clone().unwrap_or(progressing.doing),
             started_at: inner.started_at,
             now: inner.clock.now(),
+            inputs: self.inputs(),
             uplink: inner.uplink.get(),
             flush,
             spool: SpoolReport { bytes: usage.bytes, records: usage.records, ..inner.spool_start.clone() },

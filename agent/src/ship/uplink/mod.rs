@@ -12,8 +12,6 @@ mod outstanding;
 mod session;
 mod state;
 
-#[cfg(test)]
-mod tests;
 mod thresholds;
 
 /// Most memory taken beside the queues: what QUIC holds until it is confirmed, and what is read back

@@ -1,4 +1,7 @@
-//! A central of one agent: keeps what it is sent, and does what a test wants of it.
+//! A central of one agent: enrolment, QUIC and frames are those of the programs, the log behind them
+//! is a list in memory. Keeps what it is sent, and does what a test wants of it.
+
+#![allow(dead_code, missing_docs, unreachable_pub, reason = "each test file uses a part of it")]
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,17 +15,17 @@ use goldentime_transport::token::JoinToken;
 use goldentime_wire::frame::{self, FrameReader};
 use goldentime_wire::proto::{self, control::Frame};
 
-use crate::ship::outgoing::StreamId;
+use goldentime_agent::ship::outgoing::StreamId;
 
 /// What is known of a record: its identity and its service.
-pub(super) type Seen = (StreamId, u32, u64);
+pub type Seen = (StreamId, u32, u64);
 
-pub(super) const PARTITIONS: u32 = 4;
+pub const PARTITIONS: u32 = 4;
 
 /// A central that runs until dropped.
-pub(super) struct Central {
-    pub(super) address: SocketAddr,
-    pub(super) token: JoinToken,
+pub struct Central {
+    pub address: SocketAddr,
+    pub token: JoinToken,
     endpoint: quinn::Endpoint,
     shared: Arc<Shared>,
     tasks: Tasks,
@@ -34,26 +37,28 @@ struct Shared {
 }
 
 #[derive(Default)]
-pub(super) struct State {
+pub struct State {
     /// Every record as it came, repeats included, with the class of its QUIC stream.
-    pub(super) received: Vec<(Seen, i32)>,
+    pub received: Vec<(Seen, i32)>,
     /// Last number by (stream, partition).
-    pub(super) applied: BTreeMap<(StreamId, u32), u64>,
-    pub(super) hellos: Vec<proto::Hello>,
-    pub(super) goodbyes: usize,
+    pub applied: BTreeMap<(StreamId, u32), u64>,
+    pub hellos: Vec<proto::Hello>,
+    pub goodbyes: usize,
+    /// Requests in the deltas that were no repeats.
+    pub requests: u64,
     /// Withholds acknowledgements.
-    pub(super) is_mute: bool,
+    pub is_mute: bool,
     /// Drops what comes, as a central does that is killed before its log has it.
-    pub(super) is_deaf: bool,
+    pub is_deaf: bool,
     /// Answers hellos as though these numbers had been used.
-    pub(super) pretend_applied: Option<u64>,
+    pub pretend_applied: Option<u64>,
     /// Added to the clock in pongs.
-    pub(super) clock_offset_ns: i64,
+    pub clock_offset_ns: i64,
     connections: Vec<quinn::Connection>,
 }
 
 impl Central {
-    pub(super) fn start(folder: &std::path::Path) -> Self {
+    pub fn start(folder: &std::path::Path) -> Self {
         let now = SystemClock.now();
         let authority = Arc::new(Authority::open(folder, now).expect("authority"));
         let certificate =
@@ -82,27 +87,33 @@ impl Central {
         central
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub fn state(&self) -> MutexGuard<'_, State> {
         self.shared.state.lock().expect("no test panics while it holds this")
     }
 
     /// Cuts every connection, as a central does that is killed.
-    pub(super) fn cut(&self) {
+    pub fn cut(&self) {
         for connection in self.state().connections.drain(..) {
             connection.close(0_u32.into(), b"cut");
         }
     }
 
     /// Waits until the state is as wanted.
-    pub(super) async fn until(&self, what: &str, wanted: impl Fn(&State) -> bool) {
+    pub async fn until(&self, what: &str, wanted: impl Fn(&State) -> bool) {
+        self.until_or(what, wanted, String::new).await;
+    }
+
+    /// Waits until the state is as wanted, and explains by `why` if that never comes.
+    pub async fn until_or(&self, what: &str, wanted: impl Fn(&State) -> bool, why: impl FnOnce() -> String) {
         let seen = async {
             while !wanted(&self.state()) {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), seen)
-            .await
-            .unwrap_or_else(|_| panic!("never came: {what}"));
+        if tokio::time::timeout(Duration::from_secs(20), seen).await.is_err() {
+            let requests = self.state().requests;
+            panic!("never came: {what} ({requests} requests)\n{}", why());
+        }
     }
 }
 
@@ -219,7 +230,11 @@ async fn records(
         }
         state.received.push(((stream, record.partition, record.number), header.class));
         let last = state.applied.entry((stream, record.partition)).or_default();
-        *last = record.number.max(*last);
+        if record.number > *last {
+            assert_eq!(record.number, *last + 1, "a number is missing");
+            *last = record.number;
+            state.requests += requests(&record);
+        }
         if !state.is_mute {
             let ack =
                 proto::Ack { stream: record.stream, partition: record.partition, number: record.number };
@@ -227,4 +242,10 @@ async fn records(
             let _ = acks.send(ack);
         }
     }
+}
+
+fn requests(record: &proto::Record) -> u64 {
+    let Some(proto::record::Body::Deltas(deltas)) = &record.body else { return 0 };
+    let buckets = deltas.series.iter().flat_map(|series| &series.buckets);
+    buckets.map(|bucket| bucket.counts().total()).sum()
 }

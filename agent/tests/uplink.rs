@@ -1,4 +1,6 @@
-//! What must hold over cut links, restarts and clones.
+//! The uplink over cut links, restarts and clones.
+
+mod common;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,14 +14,14 @@ use goldentime_wire::proto::stream_header::Class;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::central::{Central, PARTITIONS, Seen};
-use crate::aggregate::{self, Aggregator};
-use crate::ship::flush::Author;
-use crate::ship::ledger::Ledger;
-use crate::ship::live::LiveQueue;
-use crate::ship::outgoing::{Outgoing, RecordKind};
-use crate::ship::spool::{self, Flush, NewRecord, Spool};
-use crate::ship::uplink::{Config, Link, LinkContext, UplinkState, enrolled};
+use common::{Central, PARTITIONS, Seen};
+use goldentime_agent::aggregate::{self, Aggregator};
+use goldentime_agent::ship::flush::Author;
+use goldentime_agent::ship::ledger::Ledger;
+use goldentime_agent::ship::live::LiveQueue;
+use goldentime_agent::ship::outgoing::{Outgoing, RecordKind};
+use goldentime_agent::ship::spool::{self, Flush, NewRecord, Spool};
+use goldentime_agent::ship::uplink::{Config, Link, LinkContext, UplinkState, enrolled};
 
 /// An agent without inputs: the test flushes.
 struct Agent {
