@@ -1,9 +1,16 @@
 //! Sources of observations, samples and log records.
 //!
 //! A line comes from a file ([`tail`]), is read ([`parse`]), finds its series ([`route`]) and, where
-//! it is shipped as a log record, is [`redact`]ed.
+//! it is shipped as a log record, is [`redact`]ed. The [`host`] itself is read every second. A
+//! [`set`] of inputs is what the program starts.
 
+pub mod config;
+pub mod host;
 pub mod parse;
 pub mod redact;
 pub mod route;
+pub mod set;
 pub mod tail;
+
+pub use config::Config;
+pub use set::{Inputs, InputsError, Owner};

@@ -1,0 +1,49 @@
+//! What is read of the host.
+
+use std::path::PathBuf;
+
+use goldentime_model::units::HumanDuration;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Saturation of the host (`inputs.host` in `agent.yaml`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Whether the host is read at all. Default true.
+    pub enabled: bool,
+    /// How often. Default 1s, at least 100ms.
+    pub interval: HumanDuration,
+    /// Where the kernel's process file system is mounted; elsewhere in a container. Default `/proc`.
+    pub proc_root: PathBuf,
+    /// Prefix of the mount points, where the host's root is mounted elsewhere. Default `/`.
+    pub root: PathBuf,
+    /// Devices, interfaces and mount points that are read at most, each. What is beyond is counted.
+    /// Default 64.
+    pub devices_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            interval: HumanDuration::from_secs(1),
+            proc_root: "/proc".into(),
+            root: "/".into(),
+            devices_max: 64,
+        }
+    }
+}
+
+/// What one collector keeps of one device: its name and its last counters.
+const DEVICE_BYTES: usize = 512;
+/// What a file of `/proc` takes while it is read.
+const FILE_BYTES: usize = 256 << 10;
+
+impl Config {
+    /// The most memory that the input takes, in bytes, besides its shard.
+    #[must_use]
+    pub fn memory_bytes_max(&self) -> usize {
+        FILE_BYTES + 3 * self.devices_max * DEVICE_BYTES
+    }
+}

@@ -1,0 +1,46 @@
+//! File systems on local disks (`/proc/self/mounts`, statvfs(3)).
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use super::proc::Proc;
+use super::reading::Reading;
+
+/// Kinds that hold files on a disk of this host. Network file systems are left out: asking one whose
+/// server is away would hang.
+const KINDS: [&str; 9] = ["ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "overlay", "vfat"];
+
+/// For each device, at its first mount point: `system.filesystem.utilization{mountpoint}` as `df`
+/// computes it (used of what users may use) and `system.filesystem.inodes.utilization`. Returns how
+/// many mount points were over the limit.
+pub(super) fn read(proc: &mut Proc, root: &Path, reading: &mut Reading, devices_max: usize) -> u64 {
+    let Some(text) = proc.read("self/mounts") else { return 0 };
+    let mut devices = HashSet::new();
+    let mut over_limit = 0;
+    for line in text.lines() {
+        let mut fields = line.split(' ');
+        let (Some(device), Some(point), Some(kind)) = (fields.next(), fields.next(), fields.next()) else {
+            continue;
+        };
+        if !KINDS.contains(&kind) || !devices.insert(device) {
+            continue;
+        }
+        if devices.len() > devices_max {
+            over_limit += 1;
+            continue;
+        }
+        let point = point.replace("\\040", " ");
+        let Ok(space) = rustix::fs::statvfs(root.join(point.trim_start_matches('/'))) else { continue };
+        let used = space.f_blocks.saturating_sub(space.f_bfree) as f64;
+        let usable = used + space.f_bavail as f64;
+        let label = [("mountpoint", point.as_str())];
+        if usable > 0.0 {
+            reading.gauge("system.filesystem.utilization", "1", &label, used / usable);
+        }
+        if space.f_files > 0 {
+            let used = space.f_files.saturating_sub(space.f_ffree) as f64;
+            reading.gauge("system.filesystem.inodes.utilization", "1", &label, used / space.f_files as f64);
+        }
+    }
+    over_limit
+}

@@ -1,0 +1,96 @@
+//! The host as the agent reads it.
+
+use std::time::Duration;
+
+use goldentime_model::{Sample, ServiceId, UnixNanos};
+use goldentime_runtime::{SharedClock, TaskKind, Tasks};
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::config::Config;
+use super::cpu::Cpu;
+use super::disk::Disk;
+use super::network::Network;
+use super::pressure::Pressure;
+use super::proc::Proc;
+use super::reading::Reading;
+use super::{descriptors, filesystem, memory};
+use crate::aggregate::ShardHandle;
+
+/// Shortest interval.
+const INTERVAL_MIN: Duration = Duration::from_millis(100);
+/// File systems fill slowly, and asking them costs the most: they are asked every so many readings.
+const FILESYSTEM_EVERY: u64 = 5;
+
+/// All collectors.
+#[derive(Debug)]
+pub struct Host {
+    config: Config,
+    proc: Proc,
+    cpu: Cpu,
+    pressure: Pressure,
+    disk: Disk,
+    network: Network,
+    before: Option<Instant>,
+    readings: u64,
+    over_limit: u64,
+}
+
+impl Host {
+    /// Nothing read yet.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self {
+            proc: Proc::new(&config.proc_root),
+            config,
+            cpu: Cpu::default(),
+            pressure: Pressure::default(),
+            disk: Disk::default(),
+            network: Network::default(),
+            before: None,
+            readings: 0,
+            over_limit: 0,
+        }
+    }
+
+    /// One reading. What is a rate or a share of time is missing from the first.
+    pub fn read(&mut self, at: UnixNanos) -> Vec<Sample> {
+        let now = Instant::now();
+        let elapsed = self.before.replace(now).map(|before| now.duration_since(before).as_secs_f64());
+        let mut reading = Reading::new(at, elapsed.filter(|elapsed| *elapsed > 0.0));
+        let max = self.config.devices_max;
+        self.cpu.read(&mut self.proc, &mut reading);
+        memory::read(&mut self.proc, &mut reading);
+        self.pressure.read(&mut self.proc, &mut reading);
+        self.over_limit += self.disk.read(&mut self.proc, &mut reading, max);
+        self.over_limit += self.network.read(&mut self.proc, &mut reading, max);
+        descriptors::read(&mut self.proc, &mut reading);
+        if self.readings.is_multiple_of(FILESYSTEM_EVERY) {
+            self.over_limit += filesystem::read(&mut self.proc, &self.config.root, &mut reading, max);
+        }
+        self.readings += 1;
+        reading.samples
+    }
+
+    /// Reads every interval into `shard`, under the host's own service, until told to stop.
+    pub fn start(mut self, tasks: &Tasks, clock: SharedClock, shard: ShardHandle, service: ServiceId) {
+        let stopping = tasks.stopping();
+        tasks.spawn(TaskKind::Source, "host", async move {
+            let mut tick = tokio::time::interval(self.config.interval.get().max(INTERVAL_MIN));
+            tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+            loop {
+                tokio::select! {
+                    () = stopping.cancelled() => return,
+                    _ = tick.tick() => {}
+                }
+                let at = clock.now();
+                let samples = self.read(at);
+                let mut shard = shard.lock();
+                for sample in samples {
+                    shard.sample(&service, sample);
+                }
+                shard.count_drop("host_devices_over_limit", std::mem::take(&mut self.over_limit));
+                shard.progress(at);
+            }
+        });
+    }
+}

@@ -1,0 +1,36 @@
+//! Pressure stall information (the kernel's Documentation/accounting/psi.rst): the share of time in
+//! which work waited for CPU, memory or I/O.
+
+use super::proc::{Proc, increase};
+use super::reading::Reading;
+
+const RESOURCES: [(&str, &str); 3] =
+    [("cpu", "pressure/cpu"), ("memory", "pressure/memory"), ("io", "pressure/io")];
+const KINDS: [&str; 2] = ["some", "full"];
+
+/// Reads stall times.
+#[derive(Debug, Default)]
+pub(super) struct Pressure {
+    /// Microseconds stalled, by resource and kind.
+    before: [[Option<u64>; KINDS.len()]; RESOURCES.len()],
+}
+
+impl Pressure {
+    /// `system.pressure{resource,kind}`: share of the time since the last reading, exact where the
+    /// kernel's own averages lag by ten seconds.
+    pub(super) fn read(&mut self, proc: &mut Proc, reading: &mut Reading) {
+        for (&(resource, file), before) in RESOURCES.iter().zip(&mut self.before) {
+            let Some(text) = proc.read(file) else { continue };
+            for (kind, before) in KINDS.iter().zip(before) {
+                let line = text.lines().find_map(|line| line.strip_prefix(kind));
+                let total = line.and_then(|line| line.rsplit("total=").next()?.trim().parse::<u64>().ok());
+                let Some(total) = total else { continue };
+                if let (Some(before), Some(elapsed_s)) = (before.replace(total), reading.elapsed_s) {
+                    let share = (increase(total, before) as f64 / 1e6 / elapsed_s).min(1.0);
+                    let labels = [("resource", resource), ("kind", kind)];
+                    reading.gauge("system.pressure", "1", &labels, share);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! What the collectors say of one second.
+
+use goldentime_model::{Sample, SampleKind, UnixNanos};
+
+/// Collects the samples of one reading.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) at: UnixNanos,
+    /// Since the reading before; `None` for the first, which has no rates.
+    pub(super) elapsed_s: Option<f64>,
+    pub(super) samples: Vec<Sample>,
+}
+
+impl Reading {
+    pub(super) const fn new(at: UnixNanos, elapsed_s: Option<f64>) -> Self {
+        Self { at, elapsed_s, samples: Vec::new() }
+    }
+
+    /// A value at this instant. `unit` as in UCUM.
+    pub(super) fn gauge(&mut self, name: &str, unit: &str, labels: &[(&str, &str)], value: f64) {
+        self.push(name, unit, labels, SampleKind::Gauge, value);
+    }
+
+    /// An increase since the reading before.
+    pub(super) fn counter(&mut self, name: &str, unit: &str, labels: &[(&str, &str)], value: f64) {
+        self.push(name, unit, labels, SampleKind::Counter, value);
+    }
+
+    fn push(&mut self, name: &str, unit: &str, labels: &[(&str, &str)], kind: SampleKind, value: f64) {
+        if value.is_finite() {
+            let labels = labels.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+            let (name, unit, at) = (name.to_owned(), unit.to_owned(), self.at);
+            self.samples.push(Sample { name, labels, kind, value, unit, at });
+        }
+    }
+}

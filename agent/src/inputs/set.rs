@@ -1,0 +1,104 @@
+//! All inputs of an agent.
+
+use std::collections::HashSet;
+
+use goldentime_model::ServiceId;
+use goldentime_model::identity::{NameError, UNKNOWN_SERVICE};
+use goldentime_runtime::{SharedClock, Tasks};
+
+use super::config::Config;
+use super::host::Host;
+use super::route::{Config as RouteConfig, Source};
+use super::tail::{self, Tail, TailHandle};
+use crate::aggregate::{Aggregator, Positions};
+
+/// Name of the host's shard; no tailed input is called so, since theirs are paths or given.
+const HOST_INPUT: &str = "host";
+
+/// Whose data the inputs read.
+#[derive(Clone, Debug)]
+pub struct Owner {
+    /// Project, given by the join token.
+    pub project: String,
+    /// Environment, given by the configuration.
+    pub environment: String,
+    /// Name of this host.
+    pub host: String,
+}
+
+/// All inputs, checked and ready to start.
+pub struct Inputs {
+    tails: Vec<(String, Tail)>,
+    host: Option<(Host, ServiceId)>,
+}
+
+/// Why the inputs cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum InputsError {
+    /// One of them cannot.
+    #[error(transparent)]
+    Tail(#[from] tail::Error),
+    /// Read positions are kept by name.
+    #[error("two inputs are called `{0}`; give one of them another `name`")]
+    SameName(String),
+    /// A name cannot stand in a service's id.
+    #[error("`{name}`: {source}")]
+    Name {
+        /// The name.
+        name: String,
+        /// What is wrong.
+        source: NameError,
+    },
+}
+
+impl Inputs {
+    /// Checks and compiles the configuration.
+    pub fn new(config: &Config, routes: &RouteConfig, owner: &Owner) -> Result<Self, InputsError> {
+        let mut names = HashSet::from([HOST_INPUT.to_owned()]);
+        let mut tails = Vec::new();
+        for tail in &config.tail {
+            let name = tail.name();
+            if !names.insert(name.clone()) {
+                return Err(InputsError::SameName(name));
+            }
+            let service = tail.service.as_deref().unwrap_or(UNKNOWN_SERVICE);
+            ServiceId::new(&owner.project, &owner.environment, service)
+                .map_err(|source| InputsError::Name { name: service.to_owned(), source })?;
+            let source = Source {
+                project: owner.project.clone(),
+                environment: owner.environment.clone(),
+                service: None,
+            };
+            tails.push((name, Tail::new(tail.clone(), routes, source)?));
+        }
+        let host = config.host.enabled.then(|| {
+            let id = ServiceId::of_host(&owner.project, &owner.environment, &owner.host)
+                .map_err(|source| InputsError::Name { name: owner.host.clone(), source })?;
+            Ok::<_, InputsError>((Host::new(config.host.clone()), id))
+        });
+        Ok(Self { tails, host: host.transpose()? })
+    }
+
+    /// The tailed inputs by name, for `check`.
+    pub fn tails(&self) -> impl Iterator<Item = (&str, &Tail)> {
+        self.tails.iter().map(|(name, tail)| (&**name, tail))
+    }
+
+    /// Starts them all, each with a shard of its own, from where `positions` say. They end with
+    /// [`Tasks::stopping`].
+    pub fn start(
+        self,
+        tasks: &Tasks,
+        clock: &SharedClock,
+        aggregator: &Aggregator,
+        positions: &Positions,
+    ) -> Vec<TailHandle> {
+        if let Some((host, service)) = self.host {
+            host.start(tasks, clock.clone(), aggregator.open_shard(HOST_INPUT), service);
+        }
+        let tails = self.tails.into_iter();
+        tails
+            .map(|(name, tail)| tail.start(tasks, clock.clone(), aggregator.open_shard(&name), positions))
+            .collect()
+    }
+}
