@@ -225,6 +225,20 @@ fn a_traffic_floor_is_judged_on_complete_seconds_once_a_whole_window_was_watched
 }
 
 #[test]
+fn a_new_host_is_not_below_its_floor_before_it_was_seen_for_a_whole_window() {
+    let mut floor = rule("quiet", Measure::Traffic);
+    floor.condition = Condition::RateBelow(50.0);
+    floor.group_by = GroupBy::Host;
+    let mut bench = Bench::new(&[floor]);
+    let mut two = agents(2);
+    bench.run(&mut two[..1], 30, 10, 0);
+    bench.run(&mut two, 9, 10, 0);
+    assert_eq!(bench.changes(), []);
+    bench.run(&mut two, 20, 10, 0);
+    assert_eq!(bench.changes(), []);
+}
+
+#[test]
 fn silence_pages_where_the_rule_asks_for_it_and_only_when_nothing_is_expected() {
     let mut wanted = errors(0.05, 10);
     wanted.alert_on_no_data = true;

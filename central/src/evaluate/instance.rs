@@ -113,6 +113,9 @@ pub struct Instance {
     pub ring: Ring,
     /// The sums hold what was there before the instance was: until then it is not judged.
     pub warm: bool,
+    /// First second of which its part was seen: a floor is judged a whole window later. The earliest
+    /// of all where the part was named beforehand.
+    pub born: Second,
     state: RuleState,
     since: UnixNanos,
     value: Option<Interval>,
@@ -138,6 +141,7 @@ impl Instance {
             fingerprint,
             ring,
             warm,
+            born: Second(i64::MIN),
             state: RuleState::NoData,
             since: now,
             value: None,

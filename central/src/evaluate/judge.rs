@@ -51,6 +51,8 @@ struct RuleInstances {
     parts: HashMap<Part, Instance>,
     /// All events of the service over the same window: what agents' rates are a rate of.
     whole: Ring,
+    /// Its sums hold what was there before the rule was: parts that appear are judged at once.
+    warm: bool,
 }
 
 impl ServiceJudge {
@@ -105,16 +107,14 @@ impl ServiceJudge {
             for (second, cell) in cells {
                 room -= rule.touch(&self.service, *second, cell, now, room, true);
             }
+            rule.warm = true;
             rule.parts.values_mut().for_each(|instance| instance.warm = true);
         }
         before - room
     }
 
     pub(super) fn longest_cold_window_s(&self) -> Option<u32> {
-        let is_cold = |rule: &&RuleInstances| {
-            rule.parts.is_empty() || rule.parts.values().any(|instance| !instance.warm)
-        };
-        self.rules.iter().filter(is_cold).map(|rule| rule.whole.window_s()).max()
+        self.rules.iter().filter(|rule| !rule.warm).map(|rule| rule.whole.window_s()).max()
     }
 
     pub(super) fn oldest_unknown(&self) -> Option<UnixNanos> {
@@ -239,7 +239,7 @@ impl RuleInstances {
             let labels = labels_of(service, &projection, &Part::Service);
             parts.insert(Part::Service, Instance::new(labels, ring, now, warm));
         }
-        Self { projection, parts, whole }
+        Self { projection, parts, whole, warm }
     }
 
     fn inherit(&mut self, service: &ServiceId, former: &mut Self, now: UnixNanos) {
@@ -268,7 +268,7 @@ impl RuleInstances {
         rebuilding: bool,
     ) -> usize {
         self.whole.set(second, Tally { seen: events(cell), bad_low: 0, bad_high: 0 });
-        let Self { projection, parts, whole } = self;
+        let Self { projection, parts, whole, warm } = self;
         let mut grown = 0;
         projection.tallies(cell, |part, tally| {
             if let Some(instance) = parts.get_mut(&part) {
@@ -283,7 +283,8 @@ impl RuleInstances {
                 }
                 let labels = labels_of(service, projection, &part);
                 let ring = Ring::new(whole.window_s(), second);
-                let mut instance = Instance::new(labels, ring, now, !rebuilding);
+                let mut instance = Instance::new(labels, ring, now, *warm);
+                instance.born = second;
                 instance.ring.set(second, tally);
                 parts.insert(part, instance);
                 grown += 1;
@@ -301,7 +302,7 @@ impl RuleInstances {
         stages: StageTimes,
         out: &mut Vec<Finding>,
     ) -> bool {
-        let Self { projection, parts, whole } = self;
+        let Self { projection, parts, whole, .. } = self;
         let rule = projection.rule();
         whole.advance(head);
         let at_head = Span::ending(head, whole.window_s(), moment.watermark_ms);
@@ -325,6 +326,8 @@ impl RuleInstances {
                 at_head: unseen.at_head * share(instance.ring.window(head).seen, seen.at_head),
                 settled: unseen.settled * share(instance.ring.window(moment.settled).seen, seen.settled),
             });
+            let covered_from = moment.covered_from.max(instance.born);
+            let moment = &Moment { covered_from, ..*moment };
             let Some(judgement) = judge(rule, &instance.ring, moment, own) else { continue };
             let before = instance.state();
             let step = instance.step(rule, &judgement, moment, stages);
