@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate;
-use crate::inputs::{route, tail};
+use crate::inputs::{self, route, tail};
 use crate::ship::{flush, spool, uplink};
 
 /// Where the configuration is read from by default.
@@ -39,7 +39,7 @@ pub struct Config {
     /// `/var/lib/goldentime-agent`.
     pub state_dir: PathBuf,
     /// What is read.
-    pub inputs: InputsConfig,
+    pub inputs: inputs::Config,
     /// How raw paths become endpoints, and what counts as what.
     pub routes: route::Config,
     /// Bounds of what one input may hold between two flushes.
@@ -56,14 +56,6 @@ pub struct Config {
     pub memory_bytes_max: ByteSize,
     /// What the agent says of itself on standard error.
     pub logging: LoggingConfig,
-}
-
-/// What is read.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct InputsConfig {
-    /// Log files. Default: none.
-    pub tail: Vec<tail::Config>,
 }
 
 /// What the agent says of itself.
@@ -110,7 +102,7 @@ impl Default for Config {
             environment: DEFAULT_PART.into(),
             host: None,
             state_dir: "/var/lib/goldentime-agent".into(),
-            inputs: InputsConfig::default(),
+            inputs: inputs::Config::default(),
             routes: route::Config::default(),
             limits: aggregate::Config::default(),
             spool: spool::Config::default(),
@@ -151,40 +143,34 @@ impl Settings for Config {
             }
         }
         check.require(self.state_dir.is_absolute(), "state_dir", "must be an absolute path");
-        check.section("inputs", |check| self.inputs.validate(&self.routes, check));
+        check.section("inputs", |check| validate_inputs(&self.inputs, &self.routes, check));
         check.section("spool", |check| self.spool.validate(check));
         check.section("flush", |check| self.flush.validate(check));
         check.section("express", |check| self.express.validate(check));
     }
 }
 
-impl InputsConfig {
-    /// Refuses inputs that could not be started, and names that two inputs share: read positions are
-    /// kept under them.
-    fn validate(&self, routes: &route::Config, check: &mut Check) {
-        let mut names = BTreeSet::new();
-        for (at, input) in self.tail.iter().enumerate() {
-            check.section(&format!("tail[{at}]"), |check| {
-                let name = input.name();
-                check.require(
-                    !names.contains(&name),
-                    "name",
-                    format!("two inputs are named `{name}`; give each a `name` of its own"),
-                );
-                names.insert(name);
-                if let Some(Err(error)) = input.service.as_deref().map(check_name) {
-                    check.refuse("service", error.to_string());
-                }
-                let source = route::Source {
-                    project: DEFAULT_PART.into(),
-                    environment: DEFAULT_PART.into(),
-                    service: None,
-                };
-                if let Err(error) = tail::Tail::new(input.clone(), routes, source) {
-                    check.refuse("", error.to_string());
-                }
-            });
-        }
+/// Refuses inputs that could not be started, each at its place, and names that two inputs share: read
+/// positions are kept under them.
+fn validate_inputs(inputs: &inputs::Config, routes: &route::Config, check: &mut Check) {
+    let mut names = BTreeSet::new();
+    for (at, input) in inputs.tail.iter().enumerate() {
+        check.section(&format!("tail[{at}]"), |check| {
+            let name = input.name();
+            let message = format!("two inputs are named `{name}`; give each a `name` of its own");
+            check.require(names.insert(name), "name", message);
+            if let Some(Err(error)) = input.service.as_deref().map(check_name) {
+                check.refuse("service", error.to_string());
+            }
+            let source = route::Source {
+                project: DEFAULT_PART.into(),
+                environment: DEFAULT_PART.into(),
+                service: None,
+            };
+            if let Err(error) = tail::Tail::new(input.clone(), routes, source) {
+                check.refuse("", error.to_string());
+            }
+        });
     }
 }
 

@@ -45,6 +45,10 @@ pub fn bounds(config: &Config) -> Result<Vec<Bound>, TooMuch> {
         let component = format!("inputs.tail `{}`", tail.name());
         bounds.push(Bound { component, bytes: tail.memory_bytes_max() as u64 + shard_bytes });
     }
+    if config.inputs.host.enabled {
+        let bytes = config.inputs.host.memory_bytes_max() as u64 + shard_bytes;
+        bounds.push(bound("inputs.host", bytes));
+    }
     bounds.sort_by_key(|bound| std::cmp::Reverse(bound.bytes));
     let allowed = config.memory_bytes_max.get();
     if bounds.iter().map(|bound| bound.bytes).sum::<u64>() > allowed {

@@ -16,8 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::aggregate::{Aggregator, Positions};
 use crate::config::Config;
-use crate::inputs::route::Source;
-use crate::inputs::tail::Tail;
+use crate::inputs::{Inputs, Owner};
 use crate::memory::{self, Bound};
 use crate::ship::flush::{Author, FlushState, Flusher, FlusherContext};
 use crate::ship::ledger::Ledger;
@@ -278,18 +277,15 @@ impl Agent {
         });
     }
 
-    fn spawn_inputs(&self, inputs: &Tasks, identity: &Identity) -> anyhow::Result<()> {
-        for config in &self.config.inputs.tail {
-            let source = Source {
-                project: identity.project.clone(),
-                environment: self.config.environment.clone(),
-                service: config.service.clone(),
-            };
-            let tail = Tail::new(config.clone(), &self.config.routes, source)?;
-            let shard = self.aggregator.open_shard(&config.name());
-            let handle = tail.start(inputs, Arc::clone(&self.clock), shard, &self.positions);
-            self.sources.add_tail(handle);
-        }
+    fn spawn_inputs(&self, tasks: &Tasks, identity: &Identity) -> anyhow::Result<()> {
+        let owner = Owner {
+            project: identity.project.clone(),
+            environment: self.config.environment.clone(),
+            host: self.host.clone(),
+        };
+        let inputs = Inputs::new(&self.config.inputs, &self.config.routes, &owner)?;
+        let tails = inputs.start(tasks, &self.clock, &self.aggregator, &self.positions);
+        tails.into_iter().for_each(|tail| self.sources.add_tail(tail));
         Ok(())
     }
 }

@@ -51,7 +51,10 @@ impl<'a, W: Write> Checker<'a, W> {
             };
             self.problems += tail::check(self.config, input, source, &nginx, self.out)?;
         }
-        if self.config.inputs.tail.is_empty() {
+        if self.config.inputs.host.enabled {
+            let (name, interval) = (self.config.host_name(), self.config.inputs.host.interval);
+            writeln!(self.out, "\nhost: saturation every {interval}, as the service `host:{name}`")?;
+        } else if self.config.inputs.tail.is_empty() {
             self.problem("nothing would be read: name log files under `inputs.tail`")?;
         }
         match self.problems {
