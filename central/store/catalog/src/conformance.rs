@@ -9,7 +9,7 @@ use std::sync::Arc;
 use goldentime_model::{Alert, AlertStatus, Fingerprint, Labels, Second, Severity, StageTimes, UnixNanos};
 
 use crate::store::BoxFuture;
-use crate::{Catalogue, Claim, HistoryQuery, Notification, Outcome, PageKey, PageKind};
+use crate::{AlertRecord, Catalogue, Claim, HistoryQuery, Notification, Outcome, PageKey, PageKind};
 
 type Shared = Arc<dyn Catalogue>;
 type Case = fn(Shared) -> BoxFuture<'static, ()>;
@@ -57,6 +57,10 @@ fn alert(n: i64, status: AlertStatus) -> Alert {
     }
 }
 
+fn record(n: i64, status: AlertStatus) -> AlertRecord {
+    AlertRecord { alert: alert(n, status), targets: vec!["ops".into()], tell_resolve: true, told: false }
+}
+
 fn notification(n: i64) -> Notification {
     let alert = alert(n, AlertStatus::Firing);
     Notification {
@@ -79,15 +83,15 @@ fn claim(owner: &str, now_s: i64) -> Claim {
 }
 
 async fn alert_round_trip(c: Shared) {
-    let written = alert(1, AlertStatus::Firing);
+    let written = record(1, AlertStatus::Firing);
     assert!(c.record_alert(written.clone()).await.expect("records"));
     assert_eq!(c.active_alerts().await.expect("reads"), [written]);
 }
 
 async fn resolved_stays(c: Shared) {
-    c.record_alert(alert(1, AlertStatus::Firing)).await.expect("records");
-    assert!(c.record_alert(alert(1, AlertStatus::Resolved)).await.expect("records"));
-    assert!(!c.record_alert(alert(1, AlertStatus::Firing)).await.expect("answers"));
+    c.record_alert(record(1, AlertStatus::Firing)).await.expect("records");
+    assert!(c.record_alert(record(1, AlertStatus::Resolved)).await.expect("records"));
+    assert!(!c.record_alert(record(1, AlertStatus::Firing)).await.expect("answers"));
     assert_eq!(c.active_alerts().await.expect("reads"), []);
     let history = c.history(HistoryQuery { before: None, limit: 10 }).await.expect("reads");
     assert_eq!(history, [alert(1, AlertStatus::Resolved)]);
@@ -95,7 +99,7 @@ async fn resolved_stays(c: Shared) {
 
 async fn history_pages(c: Shared) {
     for n in [2, 1, 3] {
-        c.record_alert(alert(n, AlertStatus::Resolved)).await.expect("records");
+        c.record_alert(record(n, AlertStatus::Resolved)).await.expect("records");
     }
     let page = |before| c.history(HistoryQuery { before, limit: 2 });
     let starts = |alerts: Vec<Alert>| alerts.iter().map(|a| a.first_breach.0).collect::<Vec<_>>();
@@ -156,8 +160,8 @@ async fn dead_letters(c: Shared) {
 }
 
 async fn pruning(c: Shared) {
-    c.record_alert(alert(1, AlertStatus::Firing)).await.expect("records");
-    c.record_alert(alert(2, AlertStatus::Resolved)).await.expect("records");
+    c.record_alert(record(1, AlertStatus::Firing)).await.expect("records");
+    c.record_alert(record(2, AlertStatus::Resolved)).await.expect("records");
     c.enqueue(vec![notification(1), notification(2)]).await.expect("queues");
     c.finish(notification(2), 1, Outcome::Delivered, Second(9).start()).await.expect("notes");
     assert_eq!(c.prune(UnixNanos(0)).await.expect("prunes"), 0);

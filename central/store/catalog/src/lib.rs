@@ -9,6 +9,6 @@ pub mod record;
 pub mod sqlite;
 pub mod store;
 
-pub use record::{Claim, DeadLetter, HistoryQuery, Notification, Outcome, PageKey, PageKind};
+pub use record::{AlertRecord, Claim, DeadLetter, HistoryQuery, Notification, Outcome, PageKey, PageKind};
 pub use sqlite::SqliteCatalogue;
 pub use store::{BoxFuture, Catalogue, CatalogueError};

@@ -33,6 +33,19 @@ pub struct PageKey {
     pub kind: PageKind,
 }
 
+/// An alert with what the notifier must know of it after a restart.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AlertRecord {
+    /// The alert as it stands.
+    pub alert: Alert,
+    /// Names of the notification targets that its rule asks for; empty: all.
+    pub targets: Vec<String>,
+    /// Its rule wants its resolve to be told.
+    pub tell_resolve: bool,
+    /// Its page was dispatched (it stands in the delivery queue or was delivered).
+    pub told: bool,
+}
+
 /// One message to one channel: the news of some episodes, with their whole group as it stood.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Notification {

@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use goldentime_model::{Alert, UnixNanos};
 
-use crate::{Claim, DeadLetter, HistoryQuery, Notification, Outcome, PageKey};
+use crate::{AlertRecord, Claim, DeadLetter, HistoryQuery, Notification, Outcome, PageKey};
 
 /// A future that a trait object returns.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -71,10 +71,10 @@ pub trait Catalogue: Send + Sync + 'static {
 
     /// Writes an alert's state under its episode. An episode that is resolved stays so: a later
     /// write that has it firing (a replay of the log makes such) changes nothing and gives `false`.
-    fn record_alert(&self, alert: Alert) -> BoxFuture<'_, Result<bool, CatalogueError>>;
+    fn record_alert(&self, record: AlertRecord) -> BoxFuture<'_, Result<bool, CatalogueError>>;
 
     /// Alerts that are firing, oldest first, at most [`ROWS_MAX`].
-    fn active_alerts(&self) -> BoxFuture<'_, Result<Vec<Alert>, CatalogueError>>;
+    fn active_alerts(&self) -> BoxFuture<'_, Result<Vec<AlertRecord>, CatalogueError>>;
 
     /// Alerts in any state, newest start first.
     fn history(&self, query: HistoryQuery) -> BoxFuture<'_, Result<Vec<Alert>, CatalogueError>>;

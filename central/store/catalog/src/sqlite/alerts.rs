@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
 
 use super::{decode, encode, failed};
-use crate::HistoryQuery;
+use crate::{AlertRecord, HistoryQuery};
 use crate::store::{CatalogueError, ROWS_MAX};
 
 const fn status(alert: &Alert) -> &'static str {
@@ -15,7 +15,8 @@ const fn status(alert: &Alert) -> &'static str {
     }
 }
 
-pub(super) async fn record(pool: &SqlitePool, alert: &Alert) -> Result<bool, CatalogueError> {
+pub(super) async fn record(pool: &SqlitePool, record: &AlertRecord) -> Result<bool, CatalogueError> {
+    let alert = &record.alert;
     let written = sqlx::query(
         "INSERT INTO alerts (episode, fingerprint, status, starts_at, ends_at, body) \
          VALUES (?, ?, ?, ?, ?, ?) \
@@ -28,14 +29,14 @@ pub(super) async fn record(pool: &SqlitePool, alert: &Alert) -> Result<bool, Cat
     .bind(status(alert))
     .bind(alert.starts_at.0)
     .bind(alert.ends_at.map(|at| at.0))
-    .bind(encode("an alert", alert)?)
+    .bind(encode("an alert", record)?)
     .execute(pool)
     .await
     .map_err(|e| failed("record an alert", e))?;
     Ok(written.rows_affected() > 0)
 }
 
-pub(super) async fn active(pool: &SqlitePool) -> Result<Vec<Alert>, CatalogueError> {
+pub(super) async fn active(pool: &SqlitePool) -> Result<Vec<AlertRecord>, CatalogueError> {
     let rows = sqlx::query(
         "SELECT episode, body FROM alerts WHERE status = 'firing' ORDER BY starts_at, episode LIMIT ?",
     )
@@ -55,7 +56,7 @@ pub(super) async fn history(pool: &SqlitePool, query: HistoryQuery) -> Result<Ve
     .fetch_all(pool)
     .await
     .map_err(|e| failed("read the alert history", e))?;
-    rows.iter().map(read).collect()
+    rows.iter().map(|row| read(row).map(|record| record.alert)).collect()
 }
 
 pub(super) async fn prune(pool: &SqlitePool, before: UnixNanos) -> Result<u64, CatalogueError> {
@@ -67,7 +68,7 @@ pub(super) async fn prune(pool: &SqlitePool, before: UnixNanos) -> Result<u64, C
         .map_err(|e| failed("forget old alerts", e))
 }
 
-fn read(row: &SqliteRow) -> Result<Alert, CatalogueError> {
+fn read(row: &SqliteRow) -> Result<AlertRecord, CatalogueError> {
     let field = |name| row.try_get::<String, _>(name).map_err(|e| failed("read an alert", e));
     decode(&format!("alert {}", field("episode")?), &field("body")?)
 }

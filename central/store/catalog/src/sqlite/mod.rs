@@ -16,7 +16,7 @@ use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::store::{BoxFuture, Catalogue, CatalogueError};
-use crate::{Claim, DeadLetter, HistoryQuery, Notification, Outcome, PageKey};
+use crate::{AlertRecord, Claim, DeadLetter, HistoryQuery, Notification, Outcome, PageKey};
 
 const BACKEND: &str = "sqlite";
 
@@ -105,11 +105,11 @@ impl Catalogue for SqliteCatalogue {
         BACKEND
     }
 
-    fn record_alert(&self, alert: Alert) -> BoxFuture<'_, Result<bool, CatalogueError>> {
-        Box::pin(async move { alerts::record(&self.writer, &alert).await })
+    fn record_alert(&self, record: AlertRecord) -> BoxFuture<'_, Result<bool, CatalogueError>> {
+        Box::pin(async move { alerts::record(&self.writer, &record).await })
     }
 
-    fn active_alerts(&self) -> BoxFuture<'_, Result<Vec<Alert>, CatalogueError>> {
+    fn active_alerts(&self) -> BoxFuture<'_, Result<Vec<AlertRecord>, CatalogueError>> {
         Box::pin(alerts::active(&self.readers))
     }
 
