@@ -32,7 +32,7 @@ const fn default_limit() -> u32 {
 pub(super) async fn active(State(state): State<ApiState>) -> Result<Json<Vec<AlertView>>, Refusal> {
     let alerts = state.catalogue.active_alerts().await;
     let alerts = alerts.map_err(|error| Refusal::internal("read the active alerts", &error))?;
-    Ok(Json(alerts.iter().map(AlertView::from).collect()))
+    Ok(Json(alerts.iter().map(|record| AlertView::from(&record.alert)).collect()))
 }
 
 /// `GET /api/v1/alerts/history`: in any state, newest start first.

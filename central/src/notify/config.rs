@@ -296,8 +296,10 @@ mod tests {
     use super::*;
 
     fn faults(yaml: &str) -> String {
-        let source =
-            std::sync::Arc::new(goldentime_model::config::Source { name: "t.yaml".into(), text: yaml.into() });
+        let source = std::sync::Arc::new(goldentime_model::config::Source {
+            name: "t.yaml".into(),
+            text: yaml.into(),
+        });
         let node = goldentime_model::config::yaml::parse(&source).expect("YAML");
         let config: NotifyConfig = goldentime_model::config::decode(&node).expect("typed");
         let mut check = Check::new();

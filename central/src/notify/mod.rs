@@ -1,1 +1,36 @@
-//! notify
+//! From transitions of rules to pages, as small stages after Alertmanager's design.
+//!
+//! In the order in which an alert passes them: what fires and what was told of it ([`book`]), holding
+//! back what just ended ([`debounce`]), what is told together ([`group`]), who is told ([`route`]),
+//! the task that runs these ([`dispatch`]); then per channel who may send ([`claim`]), sending with
+//! retries ([`deliver`], [`retry`]) and how the channel does ([`health`]). [`message`] writes the
+//! texts, [`channels`] are the ways to people. [`record`] writes the history beside all that, and
+//! [`restore`] reads it back at the start.
+//!
+//! **Latency is the product.** Nothing between a transition and its first send waits for the disk,
+//! except the claim, for at most 100 ms.
+
+mod book;
+pub mod channels;
+mod claim;
+pub mod config;
+mod debounce;
+mod deliver;
+mod dispatch;
+mod group;
+mod handle;
+mod health;
+pub mod message;
+mod record;
+mod restore;
+mod retry;
+mod route;
+mod start;
+
+#[cfg(test)]
+mod tests;
+
+pub use config::NotifyConfig;
+pub use handle::Handle;
+pub use health::{ChannelHealth, ChannelState};
+pub use start::{Deps, NotifyError, start};

@@ -1,6 +1,6 @@
 //! What tests, benchmarks and the demo stand on: real programs started in temporary folders on free
 //! ports ([`process`], [`nginx`], [`programs`], [`peers`]), links that can be made to hurt
-//! ([`proxy`]), traffic ([`load`]), and exact answers to compare with ([`oracle`]).
+//! ([`proxy`]), those who get pages ([`receivers`]), traffic ([`load`]), and exact answers to compare with ([`oracle`]).
 
 pub mod load;
 pub mod nginx;
@@ -10,6 +10,7 @@ pub mod ports;
 pub mod process;
 pub mod programs;
 pub mod proxy;
+pub mod receivers;
 pub mod wait;
 
 /// An HTTP client for loopback: no proxy, five seconds at most.

@@ -78,7 +78,7 @@ pub struct Claim {
     pub pages: Vec<PageKey>,
     /// Name of the channel.
     pub channel: String,
-    /// Who asks; random for each start of a central.
+    /// Who asks. Centrals that share a catalogue need different names.
     pub owner: String,
     /// The present instant by the asker's clock.
     pub now: UnixNanos,

@@ -5,8 +5,8 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
 
 use super::{decode, encode, failed};
-use crate::{AlertRecord, HistoryQuery};
 use crate::store::{CatalogueError, ROWS_MAX};
+use crate::{AlertRecord, HistoryQuery};
 
 const fn status(alert: &Alert) -> &'static str {
     match alert.status {

@@ -1,0 +1,308 @@
+//! The task that takes transitions and hands notifications to the channels.
+//!
+//! It never waits: not for the disk, not for a channel. What it knows is written beside, by
+//! [`super::record`], after the notifications are on their way.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use goldentime_catalog::{AlertRecord, Notification, PageKey, PageKind};
+use goldentime_model::metric_names::DROPS_TOTAL;
+use goldentime_model::{Alert, AlertStatus, UnixNanos};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::book::Book;
+use super::config::{ChannelConfig, NotifyConfig};
+use super::debounce::Debounce;
+use super::deliver::Report;
+use super::group::{ALERTS_PER_MESSAGE_MAX, Batch, Groups};
+use super::health::Health;
+use super::record::{Recorder, Write};
+use super::restore::Left;
+use super::route;
+use super::start::Deps;
+use crate::evaluate::transition::{Change, Transition};
+
+/// A channel as the dispatcher sees it.
+pub(super) struct Outlet {
+    pub(super) name: String,
+    pub(super) health: Health,
+    send_resolved: bool,
+    queue: mpsc::Sender<Notification>,
+    overflowed: Arc<AtomicBool>,
+}
+
+impl Outlet {
+    pub(super) fn new(config: &ChannelConfig, queue: mpsc::Sender<Notification>, health: Health) -> Self {
+        let (name, send_resolved) = (config.name.clone(), config.send_resolved);
+        Self { name, health, send_resolved, queue, overflowed: Arc::default() }
+    }
+
+    /// Set when notifications wait in the catalogue because the queue was full.
+    pub(super) fn overflow_flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.overflowed)
+    }
+
+    fn hand_over(&self, notification: Notification) {
+        self.health.queued();
+        if self.queue.try_send(notification).is_err() {
+            self.health.taken();
+            self.overflowed.store(true, Ordering::Release);
+            metrics::counter!("goldentime_notifications_deferred_total", "channel" => self.name.clone())
+                .increment(1);
+        }
+    }
+}
+
+/// The id of the news of these pages over a channel: the same after a restart.
+pub(super) fn notification_id(channel: &str, pages: &[PageKey]) -> String {
+    let mut parts: Vec<String> =
+        pages.iter().map(|page| format!("{}/{}", page.episode, page.kind.as_str())).collect();
+    parts.sort();
+    match parts.as_slice() {
+        [one] => format!("{channel}/{one}").replace('/', "."),
+        _ => format!("{channel}.{:016x}", xxhash_rust::xxh64::xxh64(parts.join("\n").as_bytes(), 0)),
+    }
+}
+
+/// The stages before the channels.
+pub(super) struct Dispatcher {
+    deps: Deps,
+    book: Book,
+    debounce: Debounce,
+    groups: Groups,
+    outlets: Vec<Outlet>,
+    names: route::Names,
+    recorder: Recorder,
+}
+
+impl Dispatcher {
+    pub(super) fn new(
+        config: &NotifyConfig,
+        deps: Deps,
+        book: Book,
+        outlets: Vec<Outlet>,
+        names: route::Names,
+        recorder: Recorder,
+    ) -> Self {
+        let (debounce, groups) =
+            (Debounce::new(config.debounce.get()), Groups::new(config.group_interval.get()));
+        Self { deps, book, debounce, groups, outlets, names, recorder }
+    }
+
+    /// Goes on where an earlier run ended: what was queued is sent, what was held is told.
+    pub(super) fn resume(&mut self, left: Left) {
+        let now = Instant::now();
+        for (fingerprint, ago) in left.resolved {
+            self.debounce.resolved(fingerprint, now.checked_sub(ago).unwrap_or(now));
+        }
+        for notification in left.pending {
+            match self.outlets.iter().find(|outlet| outlet.name == notification.channel) {
+                Some(outlet) => outlet.hand_over(notification),
+                None => {
+                    tracing::warn!(channel = notification.channel, "a queued page's channel is gone");
+                    let at = self.deps.clock.now();
+                    let outcome = goldentime_catalog::Outcome::Dead {
+                        reason: "the channel is not in the configuration any more".into(),
+                    };
+                    let (attempts, notification) = (notification.attempts, Box::new(notification));
+                    self.recorder.write(Write::Finish { notification, attempts, outcome, at });
+                }
+            }
+        }
+        for record in left.active {
+            let (told, fingerprint) = (record.told, record.alert.fingerprint);
+            if self.book.enter(record.clone()) && !told {
+                self.tell(&record, PageKind::Fired, now);
+            }
+            tracing::debug!(%fingerprint, told, "an alert of the earlier run is still active");
+        }
+    }
+
+    /// Runs until the transitions end, then until the channels have told of their last delivery.
+    pub(super) async fn run(
+        mut self,
+        mut transitions: mpsc::Receiver<Transition>,
+        mut reports: mpsc::Receiver<Report>,
+    ) {
+        let mut reporting = !self.outlets.is_empty();
+        loop {
+            let due = [self.groups.next_due(), self.debounce.next_due()].into_iter().flatten().min();
+            tokio::select! {
+                biased;
+                transition = transitions.recv() => match transition {
+                    Some(transition) => self.transition(transition),
+                    None => break,
+                },
+                report = reports.recv(), if reporting => match report {
+                    Some(report) => self.delivered(&report),
+                    None => reporting = false,
+                },
+                () = until(due) => self.due(),
+            }
+        }
+        while let Some(batch) = self.groups.rest(Instant::now()) {
+            self.send(batch);
+        }
+        self.outlets.clear();
+        while let Some(report) = reports.recv().await {
+            self.delivered(&report);
+        }
+    }
+
+    fn transition(&mut self, transition: Transition) {
+        match transition.change {
+            Change::Fired | Change::Updated => self.fired(transition),
+            Change::Resolved => self.resolved(transition),
+        }
+    }
+
+    /// A rule that is told true again, such as after a restart, is news only in its facts.
+    fn fired(&mut self, transition: Transition) {
+        if let Some(record) = self.book.update(&transition.alert) {
+            self.publish(record);
+            return;
+        }
+        let fingerprint = transition.alert.fingerprint;
+        let record = AlertRecord {
+            alert: transition.alert,
+            targets: transition.targets.iter().map(ToString::to_string).collect(),
+            tell_resolve: transition.tell_resolve,
+            told: false,
+        };
+        let now = Instant::now();
+        if !self.book.enter(record.clone()) {
+            metrics::counter!(DROPS_TOTAL, "component" => "notify", "reason" => "too_many_active")
+                .increment(1);
+            tracing::error!(%fingerprint, "too many alerts fire at once; this one is not told");
+            self.publish(record);
+        } else if self.debounce.holds(fingerprint, now) {
+            metrics::counter!("goldentime_pages_debounced_total").increment(1);
+            self.publish(record);
+        } else {
+            self.tell(&record, PageKind::Fired, now);
+            if let Some(record) = self.book.get(fingerprint) {
+                self.publish(record);
+            }
+        }
+    }
+
+    fn resolved(&mut self, transition: Transition) {
+        let now = Instant::now();
+        let fingerprint = transition.alert.fingerprint;
+        let held = self.debounce.resolved(fingerprint, now);
+        // One that this run never saw fire may have been told by an earlier one.
+        let mut record = self.book.leave(fingerprint).unwrap_or_else(|| AlertRecord {
+            alert: transition.alert.clone(),
+            targets: transition.targets.iter().map(ToString::to_string).collect(),
+            tell_resolve: transition.tell_resolve,
+            told: true,
+        });
+        record.alert.status = AlertStatus::Resolved;
+        record.alert.ends_at = transition.alert.ends_at.or_else(|| Some(self.deps.clock.now()));
+        record.alert.annotations.clone_from(&transition.alert.annotations);
+        if held || !record.tell_resolve {
+            self.groups.forget(&record.alert);
+        } else {
+            self.tell(&record, PageKind::Resolved, now);
+        }
+        self.publish(record);
+    }
+
+    fn due(&mut self) {
+        let now = Instant::now();
+        while let Some(fingerprint) = self.debounce.due(now) {
+            if let Some(record) = self.book.get(fingerprint).filter(|record| !record.told) {
+                self.tell(&record, PageKind::Fired, now);
+            }
+        }
+        while let Some(batch) = self.groups.due(now) {
+            self.send(batch);
+        }
+    }
+
+    fn tell(&mut self, record: &AlertRecord, kind: PageKind, now: Instant) {
+        if let Some(batch) = self.groups.add(record.alert.clone(), kind, record.targets.clone(), now) {
+            self.send(batch);
+        }
+    }
+
+    /// Hands the batch to every channel that gets a page of it, then notes that it was told.
+    fn send(&mut self, mut batch: Batch) {
+        let at = self.deps.clock.now();
+        let mut told = Vec::new();
+        for alert in &mut batch.alerts {
+            if batch.pages.iter().any(|page| page.fingerprint == alert.fingerprint) {
+                alert.stages.dispatched.get_or_insert(at);
+            }
+        }
+        let mut notifications = Vec::new();
+        for outlet in &self.outlets {
+            let pages: Vec<PageKey> = batch
+                .pages
+                .iter()
+                .filter(|page| outlet.send_resolved || page.key.kind == PageKind::Fired)
+                .filter(|page| route::gets(&outlet.name, &page.targets, &self.names))
+                .map(|page| page.key.clone())
+                .collect();
+            if !pages.is_empty() {
+                let notification = notification(&outlet.name, &batch, pages, at);
+                outlet.hand_over(notification.clone());
+                notifications.push(notification);
+            }
+        }
+        if !notifications.is_empty() {
+            self.recorder.write(Write::Enqueue(notifications));
+        }
+        for page in batch.pages.iter().filter(|page| page.key.kind == PageKind::Fired) {
+            told.extend(self.book.told(page.fingerprint, at));
+        }
+        for record in told {
+            self.publish(record);
+        }
+    }
+
+    fn delivered(&mut self, report: &Report) {
+        for alert in &report.alerts {
+            if let Some(record) = self.book.delivered(alert.fingerprint, &alert.episode, report.at) {
+                if let Some(ms) = record.alert.stages.golden_time_ms() {
+                    metrics::histogram!("goldentime_golden_time_seconds").record(ms / 1000.0);
+                }
+                self.publish(record);
+            }
+        }
+    }
+
+    /// Into the history and to the live page.
+    fn publish(&self, record: AlertRecord) {
+        if self.deps.alerts.try_send(record.alert.clone()).is_err() {
+            metrics::counter!(DROPS_TOTAL, "component" => "notify_live", "reason" => "queue_full")
+                .increment(1);
+        }
+        self.recorder.write(Write::Alert(Box::new(record)));
+    }
+}
+
+fn notification(channel: &str, batch: &Batch, pages: Vec<PageKey>, at: UnixNanos) -> Notification {
+    let alerts: Vec<Alert> = batch.alerts.iter().take(ALERTS_PER_MESSAGE_MAX).cloned().collect();
+    Notification {
+        id: notification_id(channel, &pages),
+        channel: channel.to_owned(),
+        group_key: batch.key.clone(),
+        group_labels: batch.labels.clone(),
+        pages,
+        alerts,
+        created_at: at,
+        attempts: 0,
+        recovered: false,
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => tokio::time::sleep(Duration::from_secs(3600)).await,
+    }
+}

@@ -1,0 +1,127 @@
+//! Putting the notifier together.
+
+use std::sync::Arc;
+
+use goldentime_catalog::Catalogue;
+use goldentime_model::Alert;
+use goldentime_runtime::{SharedClock, TaskKind, Tasks};
+use tokio::sync::mpsc;
+
+use super::book::Book;
+use super::claim::Claims;
+use super::config::NotifyConfig;
+use super::deliver::{QUEUE_MAX, Report, Worker};
+use super::dispatch::{Dispatcher, Outlet};
+use super::handle::Handle;
+use super::health::Health;
+use super::message::Texts;
+use super::record::{self, Recorder, WRITES_MAX};
+use super::restore;
+use super::retry::RetryPolicy;
+use super::{channels, route};
+use crate::evaluate::transition::Transition;
+
+/// Deliveries that wait to be noted; a channel waits for room.
+const REPORTS_MAX: usize = 1024;
+
+/// Owner of all claims. An embedded central is alone on its catalogue, so every start has the same
+/// name and takes over at once what the last one had claimed and not finished.
+const OWNER: &str = "embedded";
+
+/// What the notifier works with.
+#[derive(Clone)]
+pub struct Deps {
+    /// History, queue and claims.
+    pub catalogue: Arc<dyn Catalogue>,
+    /// The present.
+    pub clock: SharedClock,
+    /// Where its tasks run.
+    pub tasks: Tasks,
+    /// Every state that an alert takes, for the live page. What does not fit is counted, not waited for.
+    pub alerts: mpsc::Sender<Alert>,
+}
+
+/// Why the notifier cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum NotifyError {
+    /// A channel cannot be made.
+    #[error("notify channel `{name}`: {reason}")]
+    Channel {
+        /// Its name.
+        name: String,
+        /// Why, and the way out.
+        reason: String,
+    },
+    /// A template of ours does not parse.
+    #[error("template `{name}`: {reason}")]
+    Template {
+        /// Its name.
+        name: &'static str,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Starts the notifier. It reads back what an earlier run left, then tells every transition; it ends
+/// when `transitions` closes and all that can be sent is sent.
+pub async fn start(
+    config: &NotifyConfig,
+    deps: Deps,
+    transitions: mpsc::Receiver<Transition>,
+) -> Result<Handle, NotifyError> {
+    // Clients over TLS want a provider; `main` has installed the same one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let claims = Claims {
+        catalogue: Arc::clone(&deps.catalogue),
+        clock: Arc::clone(&deps.clock),
+        owner: OWNER.into(),
+    };
+    let (writes, writes_rx) = mpsc::channel(WRITES_MAX);
+    let recorder = Recorder(writes);
+    let (reports, reports_rx) = mpsc::channel::<Report>(REPORTS_MAX);
+    let mut outlets = Vec::with_capacity(config.channels.len());
+    let mut workers = Vec::with_capacity(config.channels.len());
+    for channel_config in &config.channels {
+        let texts = Texts::new(channel_config.language, config.external_url.as_deref())?;
+        let channel = channels::build(channel_config, texts, Arc::clone(&deps.clock))?;
+        let health = Health::new(&channel_config.name, channel.kind());
+        let (queue, jobs) = mpsc::channel(QUEUE_MAX);
+        outlets.push(Outlet::new(channel_config, queue, health.clone()));
+        workers.push((
+            Worker {
+                name: channel_config.name.clone(),
+                overflowed: outlets.last().map(Outlet::overflow_flag).unwrap_or_default(),
+                channel,
+                timeout: channel_config.timeout.get(),
+                policy: RetryPolicy::new(config),
+                claims: claims.clone(),
+                recorder: recorder.clone(),
+                reports: reports.clone(),
+                health,
+                stopping: deps.tasks.stopping(),
+                told: Default::default(),
+            },
+            jobs,
+        ));
+    }
+    drop(reports);
+    let book = Book::default();
+    let handle =
+        Handle { book: book.clone(), channels: outlets.iter().map(|outlet| outlet.health.clone()).collect() };
+    let names: route::Names = outlets.iter().map(|outlet| outlet.name.clone()).collect();
+    let left = restore::read(&*deps.catalogue, deps.clock.now(), config.debounce.get()).await;
+    let mut dispatcher = Dispatcher::new(config, deps.clone(), book, outlets, names, recorder);
+    dispatcher.resume(left);
+    for (worker, jobs) in workers {
+        deps.tasks.spawn(TaskKind::Station, "notify_channel", worker.run(jobs));
+    }
+    let (stopping, catalogue) = (deps.tasks.stopping(), Arc::clone(&deps.catalogue));
+    deps.tasks.spawn(TaskKind::Station, "notify_record", record::run(catalogue, writes_rx, stopping));
+    deps.tasks.spawn(TaskKind::Station, "notify_dispatch", dispatcher.run(transitions, reports_rx));
+    deps.tasks.spawn(
+        TaskKind::Upkeep,
+        "notify_prune",
+        restore::prune(deps.catalogue, deps.clock, config.history_keep.get()),
+    );
+    Ok(handle)
+}
