@@ -97,7 +97,7 @@ impl Stores {
         make_private_dir(&config.state_dir)?;
         let windows = MemoryWindows::open(&config.state_dir.join("windows.db"), &config.windows).await?;
         let catalogue = SqliteCatalogue::open(&config.state_dir.join("catalogue.db")).await?;
-        let open_alerts = catalogue.active_alerts().await?;
+        let open_alerts = catalogue.active_alerts().await?.into_iter().map(|record| record.alert).collect();
         Ok(Self { windows: Arc::new(windows), catalogue: Arc::new(catalogue), open_alerts })
     }
 
