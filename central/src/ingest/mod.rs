@@ -1,6 +1,23 @@
 //! Intake: from the uplink into the log, each record once and in order.
 //!
-//! [`agents`] is who sends, [`logged`] what the merge gets.
+//! In the order in which a record meets them: [`quic`] lets agents in that the [`registry`] knows and
+//! checks what they send ([`deadletter`] keeps what is not valid), [`sequencer`] gives each record its
+//! place, hands it to the merge as [`logged`] and to the [`writer`], which commits it to the [`log`]
+//! and only then has it acknowledged ([`ack`]). [`agents`] and [`board`] are who sends, [`config`]
+//! what can be set, [`start`] puts it together.
 
+pub mod ack;
 pub mod agents;
+pub mod board;
+pub mod config;
+pub mod deadletter;
+pub mod log;
 pub mod logged;
+pub mod quic;
+pub mod registry;
+pub mod sequencer;
+pub mod start;
+pub mod writer;
+
+pub use config::{AgentsConfig, LogConfig};
+pub use start::{Ingest, IngestError, open};

@@ -1,0 +1,209 @@
+//! Every agent as it was last heard: connections, leases, and what it says of itself.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use goldentime_model::UnixNanos;
+use goldentime_wire::proto;
+
+use super::agents::{AgentEvent, AgentIdentity, AgentStatus};
+use super::registry::Enrolled;
+
+/// Reasons of drops that are kept of one agent.
+const DROP_REASONS_MAX: usize = 64;
+
+/// All agents. Cheap to clone; all clones show the same.
+#[derive(Clone, Debug, Default)]
+pub struct AgentBoard(Arc<Mutex<HashMap<Arc<str>, Entry>>>);
+
+#[derive(Debug)]
+struct Entry {
+    status: AgentStatus,
+    /// Connections at present: a new one may come before the old one has ended.
+    connections: u32,
+    lease: Lease,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lease {
+    /// It runs since it was last seen.
+    Running,
+    /// It has ended, and that was told.
+    Ended,
+    /// The agent said goodbye: nothing is expected.
+    Left,
+}
+
+impl AgentBoard {
+    /// A board of agents from earlier runs. Their leases begin now: they have that long to come back.
+    #[must_use]
+    pub fn of(enrolled: Vec<Enrolled>, now: UnixNanos) -> Self {
+        let entries = enrolled.into_iter().filter(|agent| !agent.is_revoked).map(|agent| {
+            let lease = if agent.has_left { Lease::Left } else { Lease::Running };
+            let last_seen = if agent.has_left { agent.last_seen } else { now };
+            let identity = AgentIdentity {
+                agent: agent.agent.into(),
+                project: agent.project.into(),
+                environment: agent.environment.into(),
+                host: agent.host.into(),
+            };
+            (
+                Arc::clone(&identity.agent),
+                Entry { status: unheard(identity, last_seen), connections: 0, lease },
+            )
+        });
+        Self(Arc::new(Mutex::new(entries.collect())))
+    }
+
+    /// An agent said hello.
+    pub fn connected(&self, identity: &AgentIdentity, version: &str, now: UnixNanos) -> AgentEvent {
+        let mut board = self.lock();
+        let entry = board.entry(Arc::clone(&identity.agent)).or_insert_with(|| Entry {
+            status: unheard(identity.clone(), now),
+            connections: 0,
+            lease: Lease::Running,
+        });
+        entry.connections += 1;
+        entry.lease = Lease::Running;
+        entry.status.identity = identity.clone();
+        entry.status.connected = true;
+        entry.status.last_seen = now;
+        version.clone_into(&mut entry.status.version);
+        gauge(&board);
+        AgentEvent::Connected(identity.clone())
+    }
+
+    /// Something was heard of an agent.
+    pub fn heard(&self, agent: &str, now: UnixNanos) {
+        if let Some(entry) = self.lock().get_mut(agent) {
+            entry.status.last_seen = now;
+        }
+    }
+
+    /// An agent said how it does.
+    pub fn reported(&self, agent: &str, ping: &proto::Ping, now: UnixNanos) {
+        let mut board = self.lock();
+        let Some(entry) = board.get_mut(agent) else { return };
+        let status = &mut entry.status;
+        status.last_seen = now;
+        status.clock_offset_ns = ping.offset_ns;
+        if let Some(report) = &ping.report {
+            status.lines_read = report.lines_read;
+            status.spool_bytes = report.spool_bytes;
+            status.lag_ms = report.lag_ms;
+            status.drops = report
+                .drops
+                .iter()
+                .take(DROP_REASONS_MAX)
+                .map(|(reason, count)| (reason.clone(), *count))
+                .collect();
+        }
+    }
+
+    /// An agent's numbers were used by another: it is a clone or was restored.
+    pub fn forked(&self, agent: &str) {
+        if let Some(entry) = self.lock().get_mut(agent) {
+            entry.status.forked = true;
+        }
+    }
+
+    /// A connection ended; with `goodbye` nothing more is expected of the agent.
+    pub fn disconnected(
+        &self,
+        identity: &AgentIdentity,
+        goodbye: bool,
+        now: UnixNanos,
+    ) -> Option<AgentEvent> {
+        let mut board = self.lock();
+        let entry = board.get_mut(&identity.agent)?;
+        entry.connections = entry.connections.saturating_sub(1);
+        entry.status.connected = entry.connections > 0;
+        entry.status.last_seen = now;
+        let left = goodbye && entry.connections == 0;
+        if left {
+            entry.lease = Lease::Left;
+        }
+        gauge(&board);
+        left.then(|| AgentEvent::Left(identity.clone()))
+    }
+
+    /// Ends the leases of those that were not heard since `since`, each once.
+    pub fn end_leases(&self, since: UnixNanos) -> Vec<AgentEvent> {
+        let mut board = self.lock();
+        let due = |entry: &&mut Entry| entry.lease == Lease::Running && entry.status.last_seen < since;
+        let ended = board.values_mut().filter(due).map(|entry| {
+            entry.lease = Lease::Ended;
+            AgentEvent::LeaseEnded(entry.status.identity.clone())
+        });
+        ended.collect()
+    }
+
+    /// Every agent, by host, then id.
+    #[must_use]
+    pub fn all(&self) -> Vec<AgentStatus> {
+        let mut all: Vec<_> = self.lock().values().map(|entry| entry.status.clone()).collect();
+        all.sort_by(|a, b| (&a.identity.host, &a.identity.agent).cmp(&(&b.identity.host, &b.identity.agent)));
+        all
+    }
+
+    /// Connected agents, and all that were ever heard.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        let board = self.lock();
+        (board.values().filter(|entry| entry.status.connected).count(), board.len())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Arc<str>, Entry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn gauge(board: &HashMap<Arc<str>, Entry>) {
+    let connected = board.values().filter(|entry| entry.status.connected).count();
+    metrics::gauge!("goldentime_agents_connected").set(connected as f64);
+}
+
+fn unheard(identity: AgentIdentity, last_seen: UnixNanos) -> AgentStatus {
+    AgentStatus {
+        identity,
+        version: String::new(),
+        connected: false,
+        last_seen,
+        clock_offset_ns: 0,
+        lines_read: 0,
+        spool_bytes: 0,
+        lag_ms: 0,
+        drops: BTreeMap::new(),
+        forked: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity() -> AgentIdentity {
+        AgentIdentity { agent: "a1".into(), project: "p".into(), environment: "e".into(), host: "h".into() }
+    }
+
+    #[test]
+    fn a_silent_agent_is_told_once_and_one_that_left_never() {
+        let board = AgentBoard::default();
+        board.connected(&identity(), "1", UnixNanos(10));
+        assert_eq!(board.end_leases(UnixNanos(10)), []);
+        assert_eq!(board.end_leases(UnixNanos(11)), [AgentEvent::LeaseEnded(identity())]);
+        assert_eq!(board.end_leases(UnixNanos(12)), []);
+        board.connected(&identity(), "1", UnixNanos(20));
+        assert!(board.disconnected(&identity(), true, UnixNanos(21)).is_some());
+        assert_eq!(board.end_leases(UnixNanos(100)), []);
+    }
+
+    #[test]
+    fn a_goodbye_of_an_old_connection_does_not_end_the_new_one() {
+        let board = AgentBoard::default();
+        board.connected(&identity(), "1", UnixNanos(1));
+        board.connected(&identity(), "1", UnixNanos(2));
+        assert_eq!(board.disconnected(&identity(), true, UnixNanos(3)), None);
+        assert_eq!(board.counts(), (1, 1));
+    }
+}

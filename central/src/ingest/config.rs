@@ -1,0 +1,96 @@
+//! What can be set about intake.
+
+use std::net::SocketAddr;
+
+use goldentime_model::config::{Check, Settings};
+use goldentime_model::units::{ByteSize, HumanDuration};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The agents' uplink.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct AgentsConfig {
+    /// Address and UDP port on which agents connect (QUIC, TLS 1.3, client certificates). Default
+    /// `127.0.0.1:7701`.
+    pub listen: SocketAddr,
+    /// Further names or addresses for the central's certificate. Agents check the central by its
+    /// authority, so this is for other tools. Default none.
+    pub names: Vec<String>,
+    /// Connections at once. A further one is refused and counted. Default 2000; 1 to 100000.
+    pub connections_max: usize,
+    /// Connections at once from one address. Default 200; 1 to `connections_max`.
+    pub connections_per_address_max: usize,
+    /// An agent that is not heard for this long without a goodbye is silent. Default `30s`; `5s` to `10m`.
+    pub lease: HumanDuration,
+}
+
+/// The embedded ingest log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct LogConfig {
+    /// A segment file is closed at this size. Default `64MiB`; `1MiB` to `1GiB`.
+    pub segment_bytes: ByteSize,
+    /// Segments older than this are dropped whole. Must reach back further than the longest outage that
+    /// is to be survived. Default `24h`; at least `30m`, since live windows are rebuilt from it.
+    pub retention: HumanDuration,
+    /// Segments are dropped, oldest first, when all together are larger; counted and shown. Default
+    /// `8GiB`; at least twice `segment_bytes`.
+    pub bytes_max: ByteSize,
+}
+
+impl Default for AgentsConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 7701)),
+            names: Vec::new(),
+            connections_max: 2000,
+            connections_per_address_max: 200,
+            lease: HumanDuration::from_secs(30),
+        }
+    }
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self {
+            segment_bytes: ByteSize::mib(64),
+            retention: HumanDuration::from_secs(24 * 60 * 60),
+            bytes_max: ByteSize::mib(8 * 1024),
+        }
+    }
+}
+
+impl Settings for AgentsConfig {
+    fn validate(&self, check: &mut Check) {
+        check.require(
+            (1..=100_000).contains(&self.connections_max),
+            "connections_max",
+            format!("{} is not between 1 and 100000", self.connections_max),
+        );
+        check.require(
+            (1..=self.connections_max).contains(&self.connections_per_address_max),
+            "connections_per_address_max",
+            format!("{} is not between 1 and connections_max", self.connections_per_address_max),
+        );
+        let lease_s = self.lease.get().as_secs();
+        check.require((5..=600).contains(&lease_s), "lease", "is not between 5s and 10m");
+    }
+}
+
+impl Settings for LogConfig {
+    fn validate(&self, check: &mut Check) {
+        let segment = self.segment_bytes;
+        check.require(
+            (ByteSize::mib(1)..=ByteSize::mib(1024)).contains(&segment),
+            "segment_bytes",
+            "is not between 1MiB and 1GiB",
+        );
+        check.require(self.retention.get().as_secs() >= 1800, "retention", "is less than 30m");
+        check.require(
+            self.bytes_max.get() >= 2 * segment.get(),
+            "bytes_max",
+            "is less than twice segment_bytes",
+        );
+    }
+}

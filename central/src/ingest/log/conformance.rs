@@ -1,0 +1,69 @@
+//! What every ingest log must do. Each function takes a way to open the same log again.
+
+use bytes::Bytes;
+use goldentime_model::UnixNanos;
+
+use super::{Bounds, Entry, IngestLog, LogError};
+
+/// An entry for tests: its bytes name its place.
+#[must_use]
+pub fn entry(partition: u32, offset: u64) -> Entry {
+    let append_time = UnixNanos::from_millis(1_800_000_000_000 + i64::try_from(offset).unwrap_or(0));
+    Entry { partition, offset, append_time, record: Bytes::from(format!("{partition}/{offset}")) }
+}
+
+/// What was appended is read back in order, over a reopening, from any offset on.
+///
+/// # Panics
+/// When the log breaks its contract.
+pub async fn what_was_appended_is_read_back<L: IngestLog>(open: impl AsyncFn() -> L) {
+    let log = open().await;
+    assert_eq!(log.bounds(0).await.expect("bounds"), Bounds { first: 1, last: 0 });
+    assert_eq!(log.read(0, 1, 10).await.expect("read"), []);
+    let mixed = vec![entry(0, 1), entry(1, 1), entry(0, 2), entry(1, 2), entry(0, 3)];
+    log.append(mixed).await.expect("append");
+    drop(log);
+    let log = open().await;
+    assert_eq!(log.bounds(0).await.expect("bounds"), Bounds { first: 1, last: 3 });
+    assert_eq!(log.bounds(1).await.expect("bounds"), Bounds { first: 1, last: 2 });
+    assert_eq!(log.read(0, 2, 10).await.expect("read"), [entry(0, 2), entry(0, 3)]);
+    assert_eq!(log.read(0, 1, 2).await.expect("read"), [entry(0, 1), entry(0, 2)]);
+    assert_eq!(log.read(0, 4, 2).await.expect("read"), []);
+}
+
+/// An offset that does not follow is refused, and nothing of its append is written.
+///
+/// # Panics
+/// When the log breaks its contract.
+pub async fn a_gap_is_refused_whole<L: IngestLog>(open: impl AsyncFn() -> L) {
+    let log = open().await;
+    log.append(vec![entry(0, 1)]).await.expect("append");
+    let refused = log.append(vec![entry(1, 1), entry(0, 3)]).await;
+    assert!(matches!(refused, Err(LogError::Order { partition: 0, offset: 3, last: 1 })), "{refused:?}");
+    let again = log.append(vec![entry(0, 1)]).await;
+    assert!(matches!(again, Err(LogError::Order { .. })), "{again:?}");
+    assert_eq!(log.bounds(1).await.expect("bounds"), Bounds { first: 1, last: 0 });
+}
+
+/// Truncation drops from the front and keeps the newest entry of every partition.
+///
+/// # Panics
+/// When the log breaks its contract.
+pub async fn truncation_keeps_the_newest<L: IngestLog>(open: impl AsyncFn() -> L) {
+    let log = open().await;
+    log.append(vec![entry(1, 1)]).await.expect("append");
+    for offset in 1..=2000 {
+        log.append(vec![entry(0, offset)]).await.expect("append");
+    }
+    let dropped = log.truncate(UnixNanos(i64::MAX), 0).await.expect("truncate");
+    let (busy, quiet) = (log.bounds(0).await.expect("bounds"), log.bounds(1).await.expect("bounds"));
+    assert_eq!(busy.last, 2000);
+    assert_eq!(quiet.last, 1, "its offset would be given again");
+    drop(log);
+    let log = open().await;
+    assert_eq!(log.bounds(0).await.expect("bounds"), busy);
+    let left = log.read(0, busy.first, 1).await.expect("read");
+    assert_eq!(left.first(), Some(&entry(0, busy.first)));
+    assert!(dropped.records <= 2001);
+    log.append(vec![entry(0, 2001), entry(1, 2)]).await.expect("goes on");
+}

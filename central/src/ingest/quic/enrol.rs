@@ -1,0 +1,68 @@
+//! Exchanges a join token for a client certificate.
+
+use goldentime_transport::token::{CertificateHash, SecretHash};
+use goldentime_wire::proto::{EnrolReply, EnrolRequest, Refused};
+
+use super::shared::Shared;
+use crate::ingest::registry::TokenState;
+
+/// Random bytes of an agent's id.
+const AGENT_ID_BYTES: usize = 8;
+/// Longest host name that is taken.
+const HOST_BYTES_MAX: usize = goldentime_model::identity::NAME_BYTES_MAX;
+
+/// Answers a request: a certificate, or why not.
+pub async fn answer(request: &EnrolRequest, shared: &Shared) -> Result<EnrolReply, Refused> {
+    if goldentime_model::identity::check_name(&request.host).is_err() || request.host.len() > HOST_BYTES_MAX {
+        return Err(refused(
+            "invalid_host",
+            "the agent's host name is empty, too long or holds / { }; set `host` in agent.yaml",
+        ));
+    }
+    let now = shared.clock.now();
+    let secret = SecretHash::of(&request.token_secret);
+    let (state, project) = shared.registry.token(&secret, now).await.map_err(|error| broken(&error))?;
+    match state {
+        TokenState::Good => {}
+        TokenState::Unknown => {
+            return Err(refused(
+                "token_unknown",
+                "this central did not make that join token; make one with `goldentime-central token create`",
+            ));
+        }
+        TokenState::Expired => {
+            return Err(refused(
+                "token_expired",
+                "the join token has expired; make a new one with `goldentime-central token create`",
+            ));
+        }
+        TokenState::Revoked => {
+            return Err(refused(
+                "token_revoked",
+                "the join token was revoked; make a new one with `goldentime-central token create`",
+            ));
+        }
+    }
+    let mut id = [0; AGENT_ID_BYTES];
+    getrandom::fill(&mut id).map_err(|error| broken(&error))?;
+    let agent: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let signed = shared.authority.sign_agent(&request.csr_der, &agent, &project, now);
+    let certificate = signed.map_err(|error| refused("invalid_request", &error.to_string()))?;
+    let hash = CertificateHash::of(&certificate);
+    let kept = shared.registry.add_agent(hash, &agent, &project, &request.host, now).await;
+    kept.map_err(|error| broken(&error))?;
+    tracing::info!(agent, project, host = request.host, "an agent was enrolled");
+    Ok(EnrolReply { agent, project, certificate_der: certificate.to_vec().into() })
+}
+
+/// A refusal with a stable code.
+pub fn refused(code: &str, detail: &str) -> Refused {
+    metrics::counter!("goldentime_uplink_refused_total", "reason" => code.to_owned()).increment(1);
+    Refused { code: code.to_owned(), detail: detail.to_owned() }
+}
+
+/// A fault of ours: the log has the cause.
+pub fn broken(error: &(dyn std::error::Error + 'static)) -> Refused {
+    tracing::error!(error, "the registry of agents cannot answer");
+    refused("unavailable", "the central cannot read its registry of agents; its log has the cause")
+}

@@ -1,0 +1,118 @@
+//! Takes connections, and bounds how many there are.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use goldentime_runtime::TaskKind;
+use quinn::{Endpoint, Incoming, VarInt};
+use tokio::time::timeout;
+
+use super::session;
+use super::shared::Shared;
+use crate::ingest::config::AgentsConfig;
+
+/// A handshake that takes longer is given up.
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
+/// How long connections may take to close when the central stops.
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+/// Close code: the central stops; come back.
+const STOPPING: VarInt = VarInt::from_u32(1);
+
+/// Connections by address.
+#[derive(Clone, Default)]
+struct Places(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// One connection's place; given back when dropped.
+struct Place(Places, IpAddr);
+
+impl Places {
+    fn take(&self, address: IpAddr, config: &AgentsConfig) -> Option<Place> {
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: usize = places.values().sum();
+        let own = places.entry(address).or_default();
+        if all >= config.connections_max || *own >= config.connections_per_address_max {
+            if *own == 0 {
+                places.remove(&address);
+            }
+            return None;
+        }
+        *own += 1;
+        Some(Place(self.clone(), address))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut places = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = places.get_mut(&self.1) {
+            *own -= 1;
+            if *own == 0 {
+                places.remove(&self.1);
+            }
+        }
+    }
+}
+
+/// Takes connections until the program stops.
+pub async fn run(endpoint: Endpoint, config: AgentsConfig, shared: Arc<Shared>) {
+    let stopping = shared.tasks.stopping();
+    let places = Places::default();
+    loop {
+        let incoming = tokio::select! {
+            incoming = endpoint.accept() => incoming,
+            () = stopping.cancelled() => break,
+        };
+        let Some(incoming) = incoming else { break };
+        // An address that was not proved could be anybody's: ask for a proof before it costs anything.
+        if !incoming.remote_address_validated() && incoming.may_retry() {
+            let _ = incoming.retry();
+            continue;
+        }
+        let Some(place) = places.take(incoming.remote_address().ip(), &config) else {
+            metrics::counter!("goldentime_uplink_refused_total", "reason" => "connections").increment(1);
+            incoming.refuse();
+            continue;
+        };
+        let tasks = shared.tasks.clone();
+        tasks.spawn(
+            TaskKind::Connection,
+            "agent connection",
+            connection(incoming, Arc::clone(&shared), place),
+        );
+    }
+    endpoint.close(STOPPING, b"the central stops");
+    // Whoever does not take the close in time finds out by its own timeout.
+    let _ = timeout(CLOSE_WITHIN, endpoint.wait_idle()).await;
+}
+
+async fn connection(incoming: Incoming, shared: Arc<Shared>, place: Place) {
+    let address = incoming.remote_address();
+    let connecting = match incoming.accept() {
+        Ok(connecting) => connecting,
+        Err(error) => {
+            tracing::debug!(%address, %error, "a connection was not accepted");
+            return;
+        }
+    };
+    // 0-RTT: what came with the first flight is read at once; the handshake goes on beside it.
+    let connection = match connecting.into_0rtt() {
+        Ok((connection, _)) => connection,
+        Err(connecting) => match timeout(HANDSHAKE_WITHIN, connecting).await {
+            Ok(Ok(connection)) => connection,
+            Ok(Err(error)) => {
+                metrics::counter!("goldentime_uplink_refused_total", "reason" => "handshake").increment(1);
+                tracing::debug!(%address, %error, "a handshake failed");
+                return;
+            }
+            Err(_) => {
+                metrics::counter!("goldentime_uplink_refused_total", "reason" => "handshake_timeout")
+                    .increment(1);
+                return;
+            }
+        },
+    };
+    session::serve(&connection, &shared).await;
+    drop(place);
+}

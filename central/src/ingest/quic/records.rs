@@ -1,0 +1,97 @@
+//! One stream of records.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use goldentime_model::UnixNanos;
+use goldentime_model::metric_names::DROPS_TOTAL;
+use goldentime_wire::frame::{self, FrameError, FrameReader};
+use goldentime_wire::proto::{Record, StreamHeader};
+use goldentime_wire::record;
+use quinn::RecvStream;
+
+use super::shared::Shared;
+use crate::ingest::ack::AckSink;
+use crate::ingest::agents::AgentIdentity;
+use crate::ingest::deadletter::DeadLetter;
+use crate::ingest::sequencer::{Incoming, Received};
+
+/// Reads one stream.
+pub(super) struct Reader {
+    pub(super) shared: Arc<Shared>,
+    pub(super) identity: AgentIdentity,
+    pub(super) acks: AckSink,
+}
+
+/// The stream is not of records, or the central stops.
+pub(super) struct Broken;
+
+impl Reader {
+    /// Reads to the stream's end.
+    pub(super) async fn run(self, stream: RecvStream) -> Result<(), Broken> {
+        let mut frames = FrameReader::new(stream);
+        match frames.next::<StreamHeader>().await {
+            Ok(Some(_)) => {}
+            Ok(None) => return Ok(()),
+            Err(error) => return self.broken(&error),
+        }
+        loop {
+            let bytes = match frames.next_bytes::<Record>().await {
+                Ok(Some(bytes)) => bytes,
+                Ok(None) => return Ok(()),
+                Err(error) => return self.broken(&error),
+            };
+            let received = self.shared.clock.now();
+            self.shared.board.heard(&self.identity.agent, received);
+            self.take(bytes, received).await?;
+        }
+    }
+
+    async fn take(&self, bytes: Bytes, received: UnixNanos) -> Result<(), Broken> {
+        let record = match frame::decode::<Record>(bytes.clone()) {
+            Ok(record) => record,
+            Err(error) => {
+                self.refuse(bytes, received, "protobuf", error.to_string());
+                return Ok(());
+            }
+        };
+        let (partition, number, stream) = (record.partition, record.number, record::stream_id(&record));
+        let checked = record::check(&record, self.shared.partition_count());
+        let checked = match checked {
+            Ok(Some(service)) if service.project() != &*self.identity.project => {
+                Err(("project", format!("{service} is not of the agent's project {}", self.identity.project)))
+            }
+            Ok(service) => Ok(service),
+            Err(invalid) => Err((invalid.reason.as_str(), invalid.detail)),
+        };
+        let place = usize::try_from(partition).ok().and_then(|at| self.shared.partitions.get(at));
+        let taken = match checked {
+            Ok(service) => Some(Received { bytes, record, service, received }),
+            Err((reason, detail)) => {
+                self.refuse(bytes, received, reason, detail);
+                None
+            }
+        };
+        // A record that is refused is acknowledged all the same where it names its place: sent again
+        // it would be refused again.
+        let (Some(door), Ok(stream), true) = (place, stream, number > 0) else { return Ok(()) };
+        let incoming = Incoming { record: taken, stream, number, ack: self.acks.clone() };
+        door.records.send(incoming).await.map_err(|_| Broken)
+    }
+
+    fn refuse(&self, record: Bytes, at: UnixNanos, reason: &'static str, detail: String) {
+        let agent = self.identity.agent.to_string();
+        tracing::debug!(agent, reason, detail, "a record was refused");
+        self.shared.dead_letters.add(DeadLetter { at, agent, reason, detail, record });
+    }
+
+    fn broken(&self, error: &FrameError) -> Result<(), Broken> {
+        // A connection that ends takes its streams with it: no fault, and the agent sends again.
+        if let FrameError::Io { .. } = error {
+            return Ok(());
+        }
+        tracing::warn!(agent = %self.identity.agent, %error, "a stream of an agent is broken");
+        metrics::counter!(DROPS_TOTAL, "component" => "ingest", "reason" => "frame").increment(1);
+        Err(Broken)
+    }
+}

@@ -1,0 +1,208 @@
+//! Gives each record its place. One task a partition: replays the log to the merge, then takes what
+//! agents send.
+//!
+//! Offsets are given in memory, before the log has the record: the merge, and with it the page, need
+//! not wait for the disk; the acknowledgement does. If the process dies in between, the record is sent
+//! again, and the restarted merge, which reads the log, has never seen it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use goldentime_model::metric_names::DROPS_TOTAL;
+use goldentime_model::{ServiceId, UnixNanos};
+use goldentime_runtime::SharedClock;
+use goldentime_windows::{Checkpoint, StreamPosition};
+use goldentime_wire::{frame, proto, record};
+use tokio::sync::{mpsc, oneshot};
+
+use super::ack::{AckSink, Committed, StreamId};
+use super::log::{Entry, IngestLog, LogError};
+use super::logged::Logged;
+use super::writer::ToWrite;
+
+/// Records that wait for their place, in each partition.
+pub const INCOMING_MAX: usize = 1024;
+/// Records that wait for the merge, in each partition.
+pub const LOGGED_MAX: usize = 1024;
+/// Records that are read back at a time.
+const REPLAY_BATCH: u32 = 512;
+
+/// A valid record as it came.
+#[derive(Debug)]
+pub struct Incoming {
+    /// The record, or `None` for one that is not valid and only has to be acknowledged.
+    pub record: Option<Received>,
+    /// Its stream.
+    pub stream: StreamId,
+    /// Its number.
+    pub number: u64,
+    /// Whom to tell when it is in the log.
+    pub ack: AckSink,
+}
+
+/// A record that goes into the log.
+#[derive(Debug)]
+pub struct Received {
+    /// As it was sent.
+    pub bytes: Bytes,
+    /// Decoded.
+    pub record: proto::Record,
+    /// Its service.
+    pub service: Option<ServiceId>,
+    /// When the uplink read it.
+    pub received: UnixNanos,
+}
+
+/// One partition's place-giver.
+pub struct Sequencer {
+    partition: u32,
+    next_offset: u64,
+    append_time: UnixNanos,
+    /// Last number that was given a place, of each stream that sent in this run.
+    sequenced: HashMap<StreamId, u64>,
+    committed: Committed,
+    clock: SharedClock,
+    merge: mpsc::Sender<Logged>,
+    writer: mpsc::Sender<ToWrite>,
+}
+
+impl Sequencer {
+    /// A sequencer that goes on behind what log and checkpoint hold.
+    pub async fn new(
+        log: &Arc<dyn IngestLog>,
+        partition: u32,
+        checkpoint: Option<&Checkpoint>,
+        clock: SharedClock,
+        merge: mpsc::Sender<Logged>,
+        writer: mpsc::Sender<ToWrite>,
+    ) -> Result<Self, LogError> {
+        let bounds = log.bounds(partition).await?;
+        let reached = checkpoint.map_or(0, |checkpoint| checkpoint.offset);
+        let committed = Committed::default();
+        for position in checkpoint.map_or(&[][..], |checkpoint| &checkpoint.table) {
+            committed.note(*position);
+        }
+        Ok(Self {
+            partition,
+            next_offset: bounds.last.max(reached) + 1,
+            append_time: checkpoint.map_or(UnixNanos(0), |checkpoint| checkpoint.log_time),
+            sequenced: HashMap::new(),
+            committed,
+            clock,
+            merge,
+            writer,
+        })
+    }
+
+    /// The last numbers in the log, for those who say hello.
+    #[must_use]
+    pub fn committed(&self) -> Committed {
+        self.committed.clone()
+    }
+
+    /// Last offset in the log before this run.
+    #[must_use]
+    pub const fn replay_until(&self) -> u64 {
+        self.next_offset - 1
+    }
+
+    /// Replays the log from `from` on, says so, and then gives places until the uplink ends.
+    pub async fn run(
+        mut self,
+        log: Arc<dyn IngestLog>,
+        from: u64,
+        replayed: oneshot::Sender<()>,
+        mut incoming: mpsc::Receiver<Incoming>,
+    ) {
+        if !self.replay(&*log, from).await {
+            return;
+        }
+        // Nobody waits any more when the start was given up.
+        let _ = replayed.send(());
+        while let Some(next) = incoming.recv().await {
+            if !self.place(next).await {
+                return;
+            }
+        }
+    }
+
+    /// Hands what the log holds to the merge. Gives whether the merge still listens.
+    async fn replay(&mut self, log: &dyn IngestLog, mut from: u64) -> bool {
+        let until = self.replay_until();
+        while from <= until {
+            let entries = match log.read(self.partition, from, REPLAY_BATCH).await {
+                Ok(entries) => entries,
+                Err(error) => {
+                    tracing::error!(partition = self.partition, from, %error, "cannot replay the log; trying again");
+                    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                    continue;
+                }
+            };
+            let Some(first) = entries.first() else { break };
+            if first.offset > from {
+                let lost = first.offset - from;
+                tracing::error!(
+                    partition = self.partition,
+                    lost,
+                    "the log begins behind the checkpoint: records are lost"
+                );
+                metrics::counter!(DROPS_TOTAL, "component" => "log", "reason" => "truncated_unread")
+                    .increment(lost);
+            }
+            for entry in entries {
+                from = entry.offset + 1;
+                if !self.replay_one(entry).await {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    async fn replay_one(&mut self, entry: Entry) -> bool {
+        self.append_time = self.append_time.max(entry.append_time);
+        // What was checked before it was logged can only be invalid if the disk changed it.
+        let decoded = frame::decode::<proto::Record>(entry.record).ok().and_then(|record| {
+            let stream = record::stream_id(&record).ok()?;
+            let service = if record.service.is_empty() { None } else { Some(record.service.parse().ok()?) };
+            Some((record, stream, service))
+        });
+        let Some((record, stream, service)) = decoded else {
+            tracing::error!(partition = self.partition, offset = entry.offset, "a logged record is damaged");
+            metrics::counter!(DROPS_TOTAL, "component" => "log", "reason" => "damaged").increment(1);
+            return true;
+        };
+        self.committed.note(StreamPosition { stream, number: record.number, log_time: entry.append_time });
+        let (offset, append_time) = (entry.offset, entry.append_time);
+        self.merge.send(Logged { offset, append_time, received: None, service, record }).await.is_ok()
+    }
+
+    /// Gives one record its place. Gives whether the stations behind still listen.
+    async fn place(&mut self, incoming: Incoming) -> bool {
+        let Incoming { record, stream, number, ack } = incoming;
+        let last = self.sequenced.get(&stream).copied().unwrap_or_else(|| self.committed.last(&stream));
+        let is_new = number > last;
+        if is_new {
+            self.sequenced.insert(stream, number);
+        } else {
+            metrics::counter!("goldentime_ingest_repeats_total").increment(1);
+        }
+        let mut entry = None;
+        if let Some(Received { bytes, record, service, received }) = record.filter(|_| is_new) {
+            let offset = self.next_offset;
+            self.next_offset += 1;
+            self.append_time = self.append_time.max(self.clock.now());
+            let append_time = self.append_time;
+            let logged = Logged { offset, append_time, received: Some(received), service, record };
+            if self.merge.send(logged).await.is_err() {
+                return false;
+            }
+            entry = Some(Entry { partition: self.partition, offset, append_time, record: bytes });
+        }
+        let position = StreamPosition { stream, number, log_time: self.append_time };
+        let to_write =
+            ToWrite { entry, partition: self.partition, position, committed: self.committed.clone(), ack };
+        self.writer.send(to_write).await.is_ok()
+    }
+}

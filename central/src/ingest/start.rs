@@ -1,0 +1,282 @@
+//! Intake as a whole: stores, one sequencer a partition, the writer, the listener.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use goldentime_model::UnixNanos;
+use goldentime_runtime::{SharedClock, TaskKind, Tasks};
+use goldentime_transport::authority::{Authority, AuthorityError, ServerCertificate};
+use goldentime_transport::endpoint::{self, EndpointError};
+use goldentime_transport::token::JoinToken;
+use goldentime_windows::Checkpoint;
+use tokio::sync::{mpsc, oneshot};
+
+use super::agents::AgentEvent;
+use super::board::AgentBoard;
+use super::config::{AgentsConfig, LogConfig};
+use super::deadletter::DeadLetters;
+use super::log::sqlite::SqliteLog;
+use super::log::{IngestLog, LogError};
+use super::logged::Logged;
+use super::quic::listener;
+use super::quic::shared::{PartitionDoor, Rules, Shared};
+use super::registry::Registry;
+use super::sequencer::{INCOMING_MAX, LOGGED_MAX, Sequencer};
+use super::writer::{self, LogHealth, TO_WRITE_MAX};
+
+/// Topic generation of the embedded log: its partitions never change.
+pub const GENERATION: u32 = 1;
+/// Events of agents that wait.
+const EVENTS_MAX: usize = 1024;
+/// Leases are looked at this often.
+const LEASES_EVERY: Duration = Duration::from_secs(1);
+/// Whether the central's certificate is due is looked at this often.
+const RENEW_EVERY: Duration = Duration::from_secs(60 * 60);
+/// What one waiting record may take, for the budget: most are far smaller.
+const RECORD_BYTES: u64 = 16 * 1024;
+/// Project of the token that a first start prints.
+const FIRST_PROJECT: &str = goldentime_model::identity::DEFAULT_PART;
+
+/// Why intake does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// The log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The central's certificates.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// The agents' port.
+    #[error("agents.listen")]
+    Endpoint(#[from] EndpointError),
+    /// A file of intake.
+    #[error("cannot open {what} in the state folder")]
+    Store {
+        /// Which.
+        what: &'static str,
+        /// The engine's error.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// No random numbers.
+    #[error("cannot draw a join token")]
+    Random(#[source] getrandom::Error),
+}
+
+/// Intake with its stores open and nothing running.
+pub struct Ingest {
+    log: Arc<dyn IngestLog>,
+    log_config: LogConfig,
+    authority: Arc<Authority>,
+    registry: Registry,
+    board: AgentBoard,
+    health: LogHealth,
+    state_dir: std::path::PathBuf,
+    clock: SharedClock,
+    /// The token of a first start, to be printed once; none on later starts.
+    pub first_token: Option<JoinToken>,
+}
+
+/// What the merge reads of one partition.
+pub struct PartitionFeed {
+    /// Its records from the checkpoint on.
+    pub records: mpsc::Receiver<Logged>,
+    /// Last offset that was in the log at the start: up to it, it is a replay.
+    pub replay_until: u64,
+}
+
+/// What intake gives to the stations behind it.
+pub struct Feeds {
+    /// By partition.
+    pub partitions: Vec<PartitionFeed>,
+    /// Agents that come and go.
+    pub agents: mpsc::Receiver<AgentEvent>,
+}
+
+/// Opens log, authority and registry below the state folder, and makes a first token when there is
+/// none.
+pub async fn open(
+    state_dir: &Path,
+    log_config: LogConfig,
+    clock: SharedClock,
+) -> Result<Ingest, IngestError> {
+    let log = SqliteLog::open(&state_dir.join("log"), log_config.segment_bytes.get()).await?;
+    let (authority, registry) = open_registry(state_dir, clock.now()).await?;
+    let store = |source| IngestError::Store { what: "agents.db", source };
+    let board = AgentBoard::of(registry.agents().await.map_err(store)?, clock.now());
+    let is_first = registry.tokens().await.map_err(store)?.is_empty();
+    let first_token = match is_first {
+        true => Some(create_token(&authority, &registry, FIRST_PROJECT, clock.now(), None).await?),
+        false => None,
+    };
+    let health = LogHealth::default();
+    let state_dir = state_dir.to_owned();
+    Ok(Ingest {
+        log: Arc::new(log),
+        log_config,
+        authority,
+        registry,
+        board,
+        health,
+        state_dir,
+        clock,
+        first_token,
+    })
+}
+
+/// Opens authority and registry alone, for the commands that manage tokens.
+pub async fn open_registry(
+    state_dir: &Path,
+    now: UnixNanos,
+) -> Result<(Arc<Authority>, Registry), IngestError> {
+    let authority = Arc::new(Authority::open(state_dir, now)?);
+    let registry = Registry::open(&state_dir.join("agents.db")).await;
+    let registry = registry.map_err(|source| IngestError::Store { what: "agents.db", source })?;
+    Ok((authority, registry))
+}
+
+/// Makes a join token for a project.
+pub async fn create_token(
+    authority: &Authority,
+    registry: &Registry,
+    project: &str,
+    now: UnixNanos,
+    expires_at: Option<UnixNanos>,
+) -> Result<JoinToken, IngestError> {
+    let token = JoinToken::generate(authority.fingerprint()).map_err(IngestError::Random)?;
+    let kept = registry.add_token(&token.secret_hash(), project, now, expires_at).await;
+    kept.map_err(|source| IngestError::Store { what: "agents.db", source })?;
+    Ok(token)
+}
+
+/// Memory that intake may take, in bytes.
+#[must_use]
+pub fn memory_bound_bytes(config: &AgentsConfig, partitions: u32) -> u64 {
+    let queues = (INCOMING_MAX + LOGGED_MAX) as u64 * u64::from(partitions) + TO_WRITE_MAX as u64;
+    // Every connection may have a window of unread bytes; that all fill theirs at once is bounded by
+    // what the queues let through, so a tenth is reckoned with.
+    let windows = config.connections_max as u64 * u64::from(endpoint::CONNECTION_WINDOW_BYTES) / 10;
+    queues * RECORD_BYTES + windows.min(256 << 20)
+}
+
+impl Ingest {
+    /// Every agent.
+    #[must_use]
+    pub fn board(&self) -> AgentBoard {
+        self.board.clone()
+    }
+
+    /// Whether the log takes records.
+    #[must_use]
+    pub fn log_health(&self) -> LogHealth {
+        self.health.clone()
+    }
+
+    /// Starts sequencers, writer and leases, and the listener once every partition has been replayed.
+    pub async fn start(
+        self,
+        tasks: &Tasks,
+        config: &AgentsConfig,
+        checkpoints: &[Option<Checkpoint>],
+        rules: Rules,
+    ) -> Result<Feeds, IngestError> {
+        let certificate =
+            ServerCertificate::new(Arc::clone(&self.authority), config.names.clone(), self.clock.now())?;
+        let endpoint = endpoint::serve(config.listen, &certificate)?;
+        let letters = DeadLetters::open(&self.state_dir.join("dead-letters.db")).await;
+        let (dead_letters, letters) =
+            letters.map_err(|source| IngestError::Store { what: "dead-letters.db", source })?;
+        tasks.spawn(TaskKind::Station, "dead-letters", letters.run());
+
+        let (to_write, waiting) = mpsc::channel(TO_WRITE_MAX);
+        let (log_config, health) = (self.log_config.clone(), self.health.clone());
+        let write = writer::run(Arc::clone(&self.log), log_config, Arc::clone(&self.clock), health, waiting);
+        tasks.spawn(TaskKind::Station, "log", write);
+
+        let (mut feeds, mut doors, mut replays) = (Vec::new(), Vec::new(), Vec::new());
+        for (partition, checkpoint) in (0..).zip(checkpoints) {
+            let (logged, records) = mpsc::channel(LOGGED_MAX);
+            let (incoming_sender, incoming) = mpsc::channel(INCOMING_MAX);
+            let clock = Arc::clone(&self.clock);
+            let sequencer =
+                Sequencer::new(&self.log, partition, checkpoint.as_ref(), clock, logged, to_write.clone())
+                    .await?;
+            let from = checkpoint.as_ref().map_or(1, |checkpoint| checkpoint.offset + 1);
+            let (replayed, replay) = oneshot::channel();
+            doors.push(PartitionDoor { records: incoming_sender, committed: sequencer.committed() });
+            feeds.push(PartitionFeed { records, replay_until: sequencer.replay_until() });
+            replays.push(replay);
+            tasks.spawn(
+                TaskKind::Station,
+                "sequencer",
+                sequencer.run(Arc::clone(&self.log), from, replayed, incoming),
+            );
+        }
+        drop(to_write);
+
+        let (events, agents) = mpsc::channel(EVENTS_MAX);
+        let lease = config.lease.get();
+        self.watch_leases(tasks, lease, events.clone());
+        self.watch_certificate(tasks, certificate);
+        let shared = Arc::new(Shared {
+            authority: self.authority,
+            registry: self.registry,
+            board: self.board,
+            events,
+            partitions: doors,
+            generation: GENERATION,
+            rules,
+            dead_letters,
+            clock: self.clock,
+            tasks: tasks.clone(),
+            lease_ms: u32::try_from(lease.as_millis()).unwrap_or(u32::MAX),
+            record_age_ms_max: i64::try_from(self.log_config.retention.get().as_millis()).unwrap_or(i64::MAX),
+        });
+        let config = config.clone();
+        tasks.spawn(TaskKind::Source, "uplink", async move {
+            let stopping = shared.tasks.stopping();
+            for replay in replays {
+                tokio::select! {
+                    // A sequencer that ended early has said why, and stops the program.
+                    _ = replay => {}
+                    () = stopping.cancelled() => return,
+                }
+            }
+            listener::run(endpoint, config, shared).await;
+        });
+        Ok(Feeds { partitions: feeds, agents })
+    }
+
+    fn watch_leases(&self, tasks: &Tasks, lease: Duration, events: mpsc::Sender<AgentEvent>) {
+        let (board, clock, stopping) = (self.board.clone(), Arc::clone(&self.clock), tasks.stopping());
+        let lease_ns = i64::try_from(lease.as_nanos()).unwrap_or(i64::MAX);
+        tasks.spawn(TaskKind::Source, "leases", async move {
+            loop {
+                tokio::select! {
+                    () = tokio::time::sleep(LEASES_EVERY) => {}
+                    () = stopping.cancelled() => return,
+                }
+                for event in board.end_leases(clock.now().saturating_add(-lease_ns)) {
+                    if events.send(event).await.is_err() {
+                        return stopping.cancelled().await;
+                    }
+                }
+            }
+        });
+    }
+
+    fn watch_certificate(&self, tasks: &Tasks, certificate: Arc<ServerCertificate>) {
+        let clock = Arc::clone(&self.clock);
+        tasks.spawn(TaskKind::Upkeep, "certificate", async move {
+            loop {
+                tokio::time::sleep(RENEW_EVERY).await;
+                match certificate.renew_if_due(clock.now()) {
+                    Ok(true) => tracing::info!("the central's certificate was renewed"),
+                    Ok(false) => {}
+                    Err(error) => tracing::error!(%error, "the central's certificate cannot be renewed"),
+                }
+            }
+        });
+    }
+}
