@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use goldentime_agent::config::{Config, DEFAULT_FILE};
+use goldentime_agent::ship::uplink::IdentityFailure;
 use goldentime_agent::status::client;
 use goldentime_agent::status::page::Page;
 use goldentime_agent::{memory, run};
@@ -100,8 +101,10 @@ fn run_agent(config: Config) -> ExitCode {
     let ended = runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(run::run(config)));
     ended.unwrap_or_else(|error| {
         tracing::error!(error = AsRef::<dyn Error>::as_ref(&error), "the agent ends");
-        eprintln!("goldentime-agent: {error:#}");
-        ExitCode::Failed
+        match error.downcast_ref::<IdentityFailure>() {
+            Some(failure) if failure.is_configuration() => ExitCode::Usage,
+            _ => ExitCode::Failed,
+        }
     })
 }
 

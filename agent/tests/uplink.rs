@@ -193,12 +193,11 @@ async fn what_an_outage_left_goes_as_backlog_while_live_records_have_new_streams
             left.iter().chain(&live).all(|one| state.received.iter().any(|r| r.0 == seen(one)))
         })
         .await;
-    let state = central.state();
-    for (record, class) in &state.received {
+    let received = central.state().received.clone();
+    for (record, class) in &received {
         let is_live = record.0 == live[0].stream;
         assert_eq!(*class, i32::from(if is_live { Class::Live } else { Class::Backlog }));
     }
-    drop(state);
     agent.stop().await;
 }
 
@@ -241,11 +240,10 @@ async fn an_agent_whose_numbers_were_used_by_a_clone_opens_new_streams_and_loses
     central.until("a hello that is a fork", |state| state.hellos.len() >= 2).await;
     central.state().pretend_applied = None;
     central.until("our three records", |state| state.received.len() >= 3).await;
-    let state = central.state();
-    assert!(state.received.iter().all(|((stream, ..), _)| *stream != ours[0].stream));
-    let numbers: Vec<_> = state.received.iter().map(|((_, _, number), _)| *number).collect();
+    let received = central.state().received.clone();
+    assert!(received.iter().all(|((stream, ..), _)| *stream != ours[0].stream));
+    let numbers: Vec<_> = received.iter().map(|((_, _, number), _)| *number).collect();
     assert_eq!(numbers, [1, 2, 3]);
-    drop(state);
     assert!(agent.state.get().forks >= 1);
     agent.stop().await;
 }

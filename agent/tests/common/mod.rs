@@ -146,7 +146,6 @@ async fn talk(connection: quinn::Connection, shared: Arc<Shared>, authority: Arc
                     agent: "agent-1".into(),
                     project: "shop".into(),
                     certificate_der: signed.to_vec().into(),
-                    ..Default::default()
                 }))
             }
             Frame::Hello(hello) => {

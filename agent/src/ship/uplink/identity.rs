@@ -51,6 +51,14 @@ pub enum IdentityFailure {
     },
 }
 
+impl IdentityFailure {
+    /// Whether the configuration has to be changed, so that a restart alone is of no use.
+    #[must_use]
+    pub const fn is_configuration(&self) -> bool {
+        matches!(self, Self::NoToken | Self::TokenFile(_) | Self::Token(_) | Self::OtherCentral { .. })
+    }
+}
+
 /// The identity in `state_dir`, or a new one from the central. Tries until the central answers;
 /// `None` when told to stop before.
 pub async fn enrolled(

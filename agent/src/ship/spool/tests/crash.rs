@@ -97,7 +97,7 @@ proptest! {
                     }
                     Step::AcknowledgeHalf => {
                         for ((stream, partition), numbers) in &mut model {
-                            let acknowledged = numbers.drain(..numbers.len().div_ceil(2)).last();
+                            let acknowledged = numbers.drain(..numbers.len().div_ceil(2)).next_back();
                             opened.spool.acknowledge(*stream, *partition, acknowledged.unwrap_or_default());
                         }
                         opened.spool.upkeep(NOW).await.expect("kept up");
