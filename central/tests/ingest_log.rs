@@ -1,7 +1,11 @@
 //! The conformance suite of the ingest log, over the embedded backend.
 
-use goldentime_central::ingest::log::conformance;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use goldentime_central::ingest::log::conformance::{self, entry};
 use goldentime_central::ingest::log::sqlite::SqliteLog;
+use goldentime_central::ingest::log::{Bounds, Entry, IngestLog, LogError};
 
 /// Small enough that the suite meets several segments.
 const SEGMENT_BYTES: u64 = 1024;
@@ -19,4 +23,72 @@ macro_rules! conforms {
     )*};
 }
 
-conforms!(what_was_appended_is_read_back, a_gap_is_refused_whole, truncation_keeps_the_newest);
+conforms!(
+    what_was_appended_is_read_back,
+    a_gap_is_refused_whole,
+    truncation_is_not_held_back_by_a_silent_partition,
+    a_partition_is_moved_on_over_a_hole,
+);
+
+#[tokio::test]
+async fn a_log_as_a_kill_leaves_it_is_found_again_whole() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let log = SqliteLog::open(folder.path(), SEGMENT_BYTES).await.expect("opens");
+    log.append(vec![entry(0, 1), entry(0, 2), entry(2, 1)]).await.expect("append");
+    // The files as they are at this instant, with nothing closed or checkpointed.
+    let killed = tempfile::tempdir().expect("temporary folder");
+    for file in std::fs::read_dir(folder.path()).expect("listed").flatten() {
+        std::fs::copy(file.path(), killed.path().join(file.file_name())).expect("copied");
+    }
+    let found = SqliteLog::open(killed.path(), SEGMENT_BYTES).await.expect("opens");
+    assert_eq!(found.read(0, 1, 10).await.expect("read"), [entry(0, 1), entry(0, 2)]);
+    assert_eq!(found.read(2, 1, 10).await.expect("read"), [entry(2, 1)]);
+    found.append(vec![entry(0, 3)]).await.expect("goes on");
+}
+
+#[tokio::test]
+async fn a_full_disk_takes_nothing_half_and_goes_on_when_there_is_room() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let Some(disk) = SmallDisk::mount(folder.path()) else {
+        eprintln!("skipped: a small disk can be mounted by root only");
+        return;
+    };
+    let log = SqliteLog::open(&disk.0, 1 << 20).await.expect("opens");
+    let large = |offset| Entry { record: vec![7; 100 * 1024].into(), ..entry(0, offset) };
+    let mut offset = 1;
+    let refused = loop {
+        match log.append(vec![large(offset), large(offset + 1)]).await {
+            Ok(()) => offset += 2,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(refused, LogError::Full { .. } | LogError::Unavailable { .. }), "{refused}");
+    assert_eq!(log.bounds(0).await.expect("bounds").last, offset - 1);
+    disk.resize("64m");
+    log.append(vec![large(offset), large(offset + 1)]).await.expect("there is room again");
+    drop(log);
+    let log = SqliteLog::open(&disk.0, 1 << 20).await.expect("opens");
+    assert_eq!(log.bounds(0).await.expect("bounds"), Bounds { first: 1, last: offset + 1 });
+}
+
+/// A file system of four mebibytes.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(at: &Path) -> Option<Self> {
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(at).status();
+        mount.ok()?.success().then(|| Self(at.to_owned()))
+    }
+
+    fn resize(&self, size: &str) {
+        let options = format!("remount,size={size}");
+        let done = Command::new("mount").args(["-o", &options]).arg(&self.0).status();
+        assert!(done.expect("mount runs").success());
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}

@@ -3,7 +3,7 @@
 //!
 //! Offsets are given in memory, before the log has the record: the merge, and with it the page, need
 //! not wait for the disk; the acknowledgement does. If the process dies in between, the record is sent
-//! again, and the restarted merge, which reads the log, has never seen it.
+//! again: the restarted merge has never seen it, or has it in its checkpoint together with its number.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,6 +25,9 @@ use super::writer::ToWrite;
 pub const INCOMING_MAX: usize = 1024;
 /// Records that wait for the merge, in each partition.
 pub const LOGGED_MAX: usize = 1024;
+/// Streams above which those that wait for nothing are forgotten here. What waits is bounded by the
+/// queues.
+const SEQUENCED_MAX: usize = 8 * 1024;
 /// Records that are read back at a time.
 const REPLAY_BATCH: u32 = 512;
 
@@ -79,6 +82,18 @@ impl Sequencer {
     ) -> Result<Self, LogError> {
         let bounds = log.bounds(partition).await?;
         let reached = checkpoint.map_or(0, |checkpoint| checkpoint.offset);
+        if reached > bounds.last {
+            // The checkpoint holds what a crash, or whoever removed the log, kept from the disk. It has
+            // the numbers of those records too, so they are neither lost nor counted twice; but their
+            // offsets must not be given again.
+            tracing::warn!(
+                partition,
+                last = bounds.last,
+                reached,
+                "the log ends before the checkpoint; going on after it"
+            );
+            log.advance(partition, reached + 1).await?;
+        }
         let committed = Committed::default();
         for position in checkpoint.map_or(&[][..], |checkpoint| &checkpoint.table) {
             committed.note(*position);
@@ -184,6 +199,11 @@ impl Sequencer {
         let last = self.sequenced.get(&stream).copied().unwrap_or_else(|| self.committed.last(&stream));
         let is_new = number > last;
         if is_new {
+            if self.sequenced.len() >= SEQUENCED_MAX {
+                // Streams whose numbers are all in the log are known there.
+                let committed = &self.committed;
+                self.sequenced.retain(|stream, number| committed.last(stream) < *number);
+            }
             self.sequenced.insert(stream, number);
         } else {
             metrics::counter!("goldentime_ingest_repeats_total").increment(1);

@@ -71,7 +71,7 @@ pub async fn run(
             bytes += next.entry.as_ref().map_or(0, |entry| entry.record.len());
             group.push(next);
         }
-        commit(&*log, &health, &group).await;
+        commit(&*log, &config, &clock, &health, &group).await;
         for done in group.drain(..) {
             done.committed.note(done.position);
             done.ack.committed(done.position.stream, done.partition, done.position.number);
@@ -83,7 +83,13 @@ pub async fn run(
     }
 }
 
-async fn commit(log: &dyn IngestLog, health: &LogHealth, group: &[ToWrite]) {
+async fn commit(
+    log: &dyn IngestLog,
+    config: &LogConfig,
+    clock: &SharedClock,
+    health: &LogHealth,
+    group: &[ToWrite],
+) {
     let entries: Vec<Entry> = group.iter().filter_map(|to_write| to_write.entry.clone()).collect();
     if entries.is_empty() {
         return;
@@ -102,6 +108,8 @@ async fn commit(log: &dyn IngestLog, health: &LogHealth, group: &[ToWrite]) {
             records = entries.len(),
             "the log refuses; agents keep what they have until it does not"
         );
+        // What is due to go may be what takes the room.
+        truncate(log, config, clock.now()).await;
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(RETRY_LAST);
     }

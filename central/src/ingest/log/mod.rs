@@ -80,17 +80,23 @@ pub enum LogError {
 ///   none; [`IngestLog::bounds`] tells which.
 /// - **Ordered.** Offsets of a partition are dense; `append` refuses one that does not follow.
 /// - **Repeatable.** Reading an offset gives the same bytes until it is truncated.
-/// - **Truncated from the front only**, in pieces of the backend's choice, never the newest entry of a
-///   partition: its offset must not be given again.
+/// - **Truncated from the front only**, in pieces of the backend's choice. Where a partition stands is
+///   kept without its entries, over a reopening too: an offset is never given again.
+/// - **A hole only by `advance`.**
 pub trait IngestLog: Send + Sync + 'static {
     /// Appends entries, of several partitions in any mixture.
     fn append(&self, entries: Vec<Entry>) -> BoxFuture<'_, Result<(), LogError>>;
 
-    /// Up to `max` entries of a partition from offset `from` on; empty at the end.
+    /// Up to `max` entries of a partition from offset `from` on, fewer where they are large; empty only
+    /// at the end.
     fn read(&self, partition: u32, from: u64, max: u32) -> BoxFuture<'_, Result<Vec<Entry>, LogError>>;
 
     /// What a partition holds.
     fn bounds(&self, partition: u32) -> BoxFuture<'_, Result<Bounds, LogError>>;
+
+    /// Sees to it that the partition goes on at `next` or later. For state that is ahead of its log:
+    /// the merge may have a checkpoint of what a crash kept from the disk.
+    fn advance(&self, partition: u32, next: u64) -> BoxFuture<'_, Result<(), LogError>>;
 
     /// Drops what was appended before `before`, and more from the front while all is larger than
     /// `bytes_max`.

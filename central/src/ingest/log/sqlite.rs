@@ -3,7 +3,9 @@
 //! One segment is written at a time and holds all partitions, so that a group commit is one
 //! transaction with one fsync (`synchronous=FULL`), whatever it is made of. Dropping old data is
 //! deleting a file. A segment's index (first and last offset of each partition) is read once when the
-//! log opens, and kept in memory.
+//! log opens, and kept in memory. Each segment also notes at which offset every partition stood when it
+//! began, so that a partition that fell silent holds no old segment back: its place is known without
+//! its records.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,6 +13,7 @@ use std::sync::Mutex as StdMutex;
 use std::sync::PoisonError;
 
 use bytes::Bytes;
+use futures_util::TryStreamExt;
 use goldentime_model::UnixNanos;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{Connection, Executor, QueryBuilder, Row, Sqlite};
@@ -25,7 +28,11 @@ const VERSION: i64 = 1;
 
 const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS records (\
      partition INTEGER NOT NULL, offset INTEGER NOT NULL, append_time INTEGER NOT NULL, \
-     record BLOB NOT NULL, PRIMARY KEY (partition, offset)) WITHOUT ROWID";
+     record BLOB NOT NULL, PRIMARY KEY (partition, offset)) WITHOUT ROWID; \
+     CREATE TABLE IF NOT EXISTS starts (partition INTEGER PRIMARY KEY, next INTEGER NOT NULL)";
+
+/// Bytes after which a read ends, whatever it was asked for: records may have a mebibyte each.
+const READ_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// The log below one folder.
 pub struct SqliteLog {
@@ -43,6 +50,8 @@ struct Segment {
     bytes: u64,
     newest: UnixNanos,
     partitions: BTreeMap<u32, Bounds>,
+    /// Offset at which each partition goes on from here, unless it has entries here.
+    starts: BTreeMap<u32, u64>,
 }
 
 struct Writer {
@@ -62,13 +71,22 @@ impl SqliteLog {
         }
         let newest = segments[segments.len() - 1].number;
         let connection = connect(folder, newest, true).await?;
-        Ok(Self {
+        let log = Self {
             folder: folder.to_owned(),
             segment_bytes,
             segments: StdMutex::new(segments),
             writer: Mutex::new(Writer { connection }),
             reader: Mutex::new(None),
-        })
+        };
+        // A crash may have come between the making of the newest segment and the note in it.
+        let starts = log.places();
+        let mut writer = log.writer.lock().await;
+        log.note_starts(&mut writer.connection, &starts).await?;
+        drop(writer);
+        if let Some(newest) = log.index().last_mut() {
+            newest.starts.extend(starts);
+        }
+        Ok(log)
     }
 
     fn index(&self) -> std::sync::MutexGuard<'_, Vec<Segment>> {
@@ -77,9 +95,57 @@ impl SqliteLog {
 
     fn bounds_of(&self, partition: u32) -> Bounds {
         let segments = self.index();
-        let mut all = segments.iter().filter_map(|segment| segment.partitions.get(&partition));
-        let Some(first) = all.next() else { return Bounds { first: 1, last: 0 } };
-        Bounds { first: first.first, last: all.next_back().map_or(first.last, |newest| newest.last) }
+        let entries = segments.iter().filter_map(|segment| segment.partitions.get(&partition));
+        let starts = segments.iter().filter_map(|segment| segment.starts.get(&partition));
+        let noted = starts.max().map_or(0, |next| next - 1);
+        let last = entries.clone().map(|bounds| bounds.last).max().unwrap_or(0).max(noted);
+        Bounds { first: entries.clone().next().map_or(last + 1, |bounds| bounds.first), last }
+    }
+
+    /// The next offset of every partition that is known.
+    fn places(&self) -> BTreeMap<u32, u64> {
+        let known: Vec<u32> = {
+            let segments = self.index();
+            let all =
+                segments.iter().flat_map(|segment| segment.partitions.keys().chain(segment.starts.keys()));
+            all.copied().collect()
+        };
+        known.into_iter().map(|partition| (partition, self.bounds_of(partition).last + 1)).collect()
+    }
+
+    /// Writes into a segment where partitions stand.
+    async fn note_starts(
+        &self,
+        connection: &mut SqliteConnection,
+        starts: &BTreeMap<u32, u64>,
+    ) -> Result<(), LogError> {
+        let failed = |error: sqlx::Error| self.failed("note where partitions stand", error);
+        let mut transaction = connection.begin().await.map_err(failed)?;
+        for (partition, next) in starts {
+            sqlx::query(
+                "INSERT INTO starts VALUES (?, ?) \
+                 ON CONFLICT (partition) DO UPDATE SET next = max(next, excluded.next)",
+            )
+            .bind(i64::from(*partition))
+            .bind(i64::try_from(*next).unwrap_or(i64::MAX))
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?;
+        }
+        transaction.commit().await.map_err(failed)
+    }
+
+    async fn advance_to(&self, partition: u32, next: u64) -> Result<(), LogError> {
+        if self.bounds_of(partition).last + 1 >= next {
+            return Ok(());
+        }
+        let starts = BTreeMap::from([(partition, next)]);
+        let mut writer = self.writer.lock().await;
+        self.note_starts(&mut writer.connection, &starts).await?;
+        if let Some(newest) = self.index().last_mut() {
+            newest.starts.extend(starts);
+        }
+        Ok(())
     }
 
     async fn write(&self, entries: &[Entry]) -> Result<(), LogError> {
@@ -120,8 +186,7 @@ impl SqliteLog {
         let mut last: BTreeMap<u32, u64> = BTreeMap::new();
         for &Entry { partition, offset, .. } in entries {
             let last = last.entry(partition).or_insert_with(|| self.bounds_of(partition).last);
-            // The first of a new log may begin anywhere: state may have outlived its log.
-            if *last != 0 && offset != *last + 1 {
+            if offset != *last + 1 {
                 return Err(LogError::Order { partition, offset, last: *last });
             }
             *last = offset;
@@ -135,8 +200,11 @@ impl SqliteLog {
 
     async fn next_segment(&self, writer: &mut Writer) -> Result<(), LogError> {
         let number = self.index().last().map_or(1, |segment| segment.number + 1);
-        writer.connection = connect(&self.folder, number, true).await?;
-        self.index().push(Segment { number, ..Segment::default() });
+        let starts = self.places();
+        let mut connection = connect(&self.folder, number, true).await?;
+        self.note_starts(&mut connection, &starts).await?;
+        writer.connection = connection;
+        self.index().push(Segment { number, starts, ..Segment::default() });
         Ok(())
     }
 
@@ -151,23 +219,28 @@ impl SqliteLog {
             *reader = Some((number, connect(&self.folder, number, false).await?));
         }
         let Some((_, connection)) = reader.as_mut() else { return Ok(Vec::new()) };
-        let rows = sqlx::query(
+        let mut rows = sqlx::query(
             "SELECT offset, append_time, record FROM records \
              WHERE partition = ? AND offset >= ? ORDER BY offset LIMIT ?",
         )
         .bind(i64::from(partition))
         .bind(i64::try_from(from).unwrap_or(i64::MAX))
         .bind(i64::from(max))
-        .fetch_all(connection)
-        .await
-        .map_err(|error| self.failed("read", error))?;
-        let entries = rows.into_iter().map(|row| Entry {
-            partition,
-            offset: u64::try_from(row.get::<i64, _>(0)).unwrap_or(0),
-            append_time: UnixNanos(row.get(1)),
-            record: Bytes::from(row.get::<Vec<u8>, _>(2)),
-        });
-        Ok(entries.collect())
+        .fetch(connection);
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        while bytes < READ_BYTES_MAX
+            && let Some(row) = rows.try_next().await.map_err(|error| self.failed("read", error))?
+        {
+            let record = Bytes::from(row.get::<Vec<u8>, _>(2));
+            bytes += record.len();
+            entries.push(Entry {
+                partition,
+                offset: u64::try_from(row.get::<i64, _>(0)).unwrap_or(0),
+                append_time: UnixNanos(row.get(1)),
+                record,
+            });
+        }
+        Ok(entries)
     }
 
     async fn drop_old(&self, before: UnixNanos, bytes_max: u64) -> Result<Dropped, LogError> {
@@ -178,7 +251,7 @@ impl SqliteLog {
                 let total: u64 = segments.iter().map(|segment| segment.bytes).sum();
                 let is_due = |segment: &Segment| segment.newest < before || total > bytes_max;
                 match segments.first() {
-                    Some(oldest) if is_due(oldest) && self.may_go(&segments) => segments.remove(0),
+                    Some(oldest) if is_due(oldest) && segments.len() > 1 => segments.remove(0),
                     _ => return Ok(dropped),
                 }
             };
@@ -192,14 +265,6 @@ impl SqliteLog {
             dropped.records +=
                 oldest.partitions.values().map(|bounds| bounds.last + 1 - bounds.first).sum::<u64>();
         }
-    }
-
-    /// The first segment may go when every partition in it has newer entries in another one.
-    fn may_go(&self, segments: &[Segment]) -> bool {
-        let Some((oldest, newer)) = segments.split_first() else { return false };
-        let has_newer =
-            |partition: &u32| newer.iter().any(|segment| segment.partitions.contains_key(partition));
-        !newer.is_empty() && oldest.partitions.keys().all(has_newer)
     }
 
     fn failed(&self, action: &'static str, error: sqlx::Error) -> LogError {
@@ -223,6 +288,10 @@ impl IngestLog for SqliteLog {
 
     fn bounds(&self, partition: u32) -> BoxFuture<'_, Result<Bounds, LogError>> {
         Box::pin(async move { Ok(self.bounds_of(partition)) })
+    }
+
+    fn advance(&self, partition: u32, next: u64) -> BoxFuture<'_, Result<(), LogError>> {
+        Box::pin(self.advance_to(partition, next))
     }
 
     fn truncate(&self, before: UnixNanos, bytes_max: u64) -> BoxFuture<'_, Result<Dropped, LogError>> {
@@ -276,6 +345,15 @@ async fn read_index(folder: &Path, number: u64) -> Result<Segment, LogError> {
     }
     let bytes = std::fs::metadata(path(folder, number)).map_or(0, |file| file.len());
     let mut segment = Segment { number, bytes, ..Segment::default() };
+    let starts: Vec<(i64, i64)> = sqlx::query_as("SELECT partition, next FROM starts")
+        .fetch_all(&mut connection)
+        .await
+        .map_err(index)?;
+    segment.starts = starts
+        .into_iter()
+        .filter_map(|(partition, next)| Some((u32::try_from(partition).ok()?, u64::try_from(next).ok()?)))
+        .filter(|(_, next)| *next > 0)
+        .collect();
     // By the key's ends, partition after partition: a segment is never scanned.
     let mut after = -1_i64;
     loop {
