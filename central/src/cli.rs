@@ -3,6 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use goldentime_model::units::HumanDuration;
+
+/// Where the configuration is read from unless told otherwise.
+const CONFIG_FILE: &str = "/etc/goldentime/central.yaml";
 
 /// Goldentime's central aggregator: merges what agents see, judges it, pages.
 #[derive(Debug, Parser)]
@@ -16,9 +20,23 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Runs the central until SIGTERM or SIGINT.
+    Serve(ConfigArgs),
     /// Rules: OpenSLO files.
     #[command(subcommand)]
     Rules(RulesCommand),
+    /// Join tokens, with which agents are enrolled.
+    #[command(subcommand)]
+    Token(TokenCommand),
+}
+
+/// Which configuration.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ConfigArgs {
+    /// Configuration file. Without this flag the default file may be absent: then every setting has
+    /// its default.
+    #[arg(long, value_name = "FILE", env = "GOLDENTIME_CENTRAL_CONFIG")]
+    pub config: Option<PathBuf>,
 }
 
 /// Rules.
@@ -32,6 +50,48 @@ pub enum RulesCommand {
     },
 }
 
+/// Join tokens.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Makes a token and prints it, this once: only its hash is kept.
+    Create {
+        /// Project of the agents that join with it.
+        #[arg(long, default_value = "default")]
+        project: String,
+        /// How long agents may join with it, such as `24h`; for ever unless given.
+        #[arg(long, value_name = "DURATION")]
+        expires_in: Option<HumanDuration>,
+        /// Which configuration.
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+    /// Ends a token. Agents that joined with it stay.
+    Revoke {
+        /// Its id, or the first digits of it.
+        id: String,
+        /// Which configuration.
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+    /// Lists tokens by id, without their secrets.
+    List {
+        /// Which configuration.
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+}
+
+impl ConfigArgs {
+    /// How the configuration is to be loaded.
+    #[must_use]
+    pub fn load_options(&self) -> goldentime_model::config::LoadOptions {
+        match &self.config {
+            Some(file) => goldentime_model::config::LoadOptions::new("central", file),
+            None => goldentime_model::config::LoadOptions::new("central", CONFIG_FILE).optional(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -41,5 +101,14 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_token_belongs_to_the_default_project_unless_told_otherwise() {
+        let cli = Cli::parse_from(["goldentime-central", "token", "create"]);
+        let Command::Token(TokenCommand::Create { project, config, .. }) = cli.command else {
+            panic!("{cli:?}")
+        };
+        assert_eq!((project.as_str(), config.config), ("default", None));
     }
 }

@@ -12,6 +12,9 @@ use goldentime_windows::WindowsConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::ingest::{AgentsConfig, LogConfig};
+use crate::notify::NotifyConfig;
+
 /// Most partitions: each is a task with its own state, so a few times the cores are enough.
 pub const PARTITIONS_MAX: u32 = 256;
 
@@ -27,12 +30,18 @@ pub struct Config {
     /// Partitions of the ingest log, each merged and judged by its own task. Default 4; 1 to 256. Fixed
     /// once the log exists: agents number their records by partition.
     pub partitions: u32,
+    /// The agents' uplink.
+    pub agents: AgentsConfig,
+    /// The ingest log.
+    pub log: LogConfig,
     /// Live windows.
     pub windows: WindowsConfig,
     /// Judging.
     pub evaluate: EvaluateConfig,
     /// Folder of OpenSLO files, watched and reloaded whole or not at all. Default `/etc/goldentime/slo`.
     pub slo_dir: PathBuf,
+    /// Whom to tell, and how.
+    pub notify: NotifyConfig,
     /// Memory that all components together may plan for. The start is refused when their bounds add up
     /// to more. Default `1GiB`; at least `64MiB`.
     pub memory_bytes_max: ByteSize,
@@ -90,9 +99,12 @@ impl Default for Config {
             http: HttpConfig::default(),
             state_dir: PathBuf::from("/var/lib/goldentime-central"),
             partitions: 4,
+            agents: AgentsConfig::default(),
+            log: LogConfig::default(),
             windows: WindowsConfig::default(),
             evaluate: EvaluateConfig::default(),
             slo_dir: PathBuf::from("/etc/goldentime/slo"),
+            notify: NotifyConfig::default(),
             memory_bytes_max: ByteSize::mib(1024),
             logging: LoggingConfig::default(),
         }
@@ -132,6 +144,9 @@ impl Settings for Config {
             "partitions",
             format!("{} is not between 1 and {PARTITIONS_MAX}", self.partitions),
         );
+        check.section("agents", |check| self.agents.validate(check));
+        check.section("log", |check| self.log.validate(check));
+        check.section("notify", |check| self.notify.validate(check));
         check.section("evaluate", |check| {
             let grace_s = self.evaluate.unknown_grace.get().as_secs();
             check.require((5..=3600).contains(&grace_s), "unknown_grace", "is not between 5s and 1h");

@@ -15,6 +15,7 @@
 pub mod api;
 pub mod budget;
 pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod evaluate;
 pub mod ingest;

@@ -214,7 +214,7 @@ pub async fn run_until_stopped(tasks: &Tasks, stores: Stores) -> anyhow::Result<
 }
 
 /// Makes a folder that only its owner may read: it holds keys.
-fn make_private_dir(dir: &Path) -> anyhow::Result<()> {
+pub fn make_private_dir(dir: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new()
         .recursive(true)

@@ -10,7 +10,7 @@ use goldentime_transport::authority::{Authority, AuthorityError, ServerCertifica
 use goldentime_transport::endpoint::{self, EndpointError};
 use goldentime_transport::token::JoinToken;
 use goldentime_windows::Checkpoint;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::agents::AgentEvent;
 use super::board::AgentBoard;
@@ -20,10 +20,11 @@ use super::log::sqlite::SqliteLog;
 use super::log::{IngestLog, LogError};
 use super::logged::Logged;
 use super::quic::listener;
-use super::quic::shared::{PartitionDoor, Rules, Shared};
+use super::quic::shared::{PartitionDoor, Shared};
 use super::registry::Registry;
 use super::sequencer::{INCOMING_MAX, LOGGED_MAX, Sequencer};
 use super::writer::{self, LogHealth, TO_WRITE_MAX};
+use crate::evaluate::openslo::RuleSet;
 
 /// Topic generation of the embedded log: its partitions never change.
 pub const GENERATION: u32 = 1;
@@ -179,7 +180,7 @@ impl Ingest {
         tasks: &Tasks,
         config: &AgentsConfig,
         checkpoints: &[Option<Checkpoint>],
-        rules: Rules,
+        rules: watch::Receiver<Arc<RuleSet>>,
     ) -> Result<Feeds, IngestError> {
         let certificate =
             ServerCertificate::new(Arc::clone(&self.authority), config.names.clone(), self.clock.now())?;

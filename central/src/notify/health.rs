@@ -18,6 +18,18 @@ pub enum ChannelState {
     Failing,
 }
 
+impl ChannelState {
+    /// Name as it is shown and sent.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Ok => "ok",
+            Self::Failing => "failing",
+        }
+    }
+}
+
 /// How one channel does, counted since the start.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ChannelHealth {

@@ -60,7 +60,7 @@ impl CentralConfig {
         let slo_dir = folder.join("slo");
         std::fs::create_dir_all(&slo_dir).with_context(|| format!("folder {}", slo_dir.display()))?;
         let notify_yaml = webhook.map_or_else(String::new, |url| {
-            format!("  channels:\n    - name: test\n      type: webhook\n      url: {url}\n")
+            format!("  channels:\n    - name: test\n      webhook: {{url: '{url}'}}\n")
         });
         Ok(Self {
             folder: folder.to_owned(),

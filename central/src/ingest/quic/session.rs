@@ -190,7 +190,7 @@ impl Session<'_> {
                     Some(answer) = waiting.recv() => say(&mut send, answer).await?,
                     Ok(()) = rules.changed() => {
                         let present = rules.borrow_and_update().clone();
-                        say(&mut send, Frame::Thresholds(self.thresholds(&present))).await?;
+                        say(&mut send, Frame::Thresholds(self.thresholds(&present.rules))).await?;
                     }
                     committed = acks.take() => {
                         for (stream, partition, number) in committed {

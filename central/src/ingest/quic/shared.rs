@@ -6,16 +6,13 @@ use goldentime_runtime::{SharedClock, Tasks};
 use goldentime_transport::authority::Authority;
 use tokio::sync::{mpsc, watch};
 
-use crate::evaluate::rule::Rule;
+use crate::evaluate::openslo::RuleSet;
 use crate::ingest::ack::Committed;
 use crate::ingest::agents::AgentEvent;
 use crate::ingest::board::AgentBoard;
 use crate::ingest::deadletter::DeadLetters;
 use crate::ingest::registry::Registry;
 use crate::ingest::sequencer::Incoming;
-
-/// Rules as they change.
-pub type Rules = watch::Receiver<Arc<[Arc<Rule>]>>;
 
 /// One partition as connections see it.
 #[derive(Clone)]
@@ -41,7 +38,7 @@ pub struct Shared {
     /// Topic generation.
     pub generation: u32,
     /// The rules, whose tightest thresholds say what goes by the express lane.
-    pub rules: Rules,
+    pub rules: watch::Receiver<Arc<RuleSet>>,
     /// Keeps what is not valid.
     pub dead_letters: DeadLetters,
     /// The present.

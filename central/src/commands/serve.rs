@@ -1,0 +1,186 @@
+//! `goldentime-central serve`: puts the stations together and runs them until told to stop.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use goldentime_model::metric_names::BUILD_INFO;
+use goldentime_runtime::self_metrics::SelfMetrics;
+use goldentime_runtime::{SharedClock, SystemClock, Tasks};
+use tokio::sync::mpsc;
+
+use crate::budget::Budget;
+use crate::config::Config;
+use crate::evaluate::openslo::{RuleSet, RulesHandle, RulesWatch};
+use crate::ingest::board::AgentBoard;
+use crate::ingest::writer::LogHealth;
+use crate::ingest::{self, start::GENERATION};
+use crate::merge::start::{CaughtUp, Resume};
+use crate::notify;
+use crate::push::frame::{AgentCount, ChannelView, NotReady, RuleCount};
+use crate::push::sources::{ReportSelf, SelfReport};
+use crate::serve::{self, Intake, Notified, Stores, Surroundings, TRANSITIONS_MAX};
+
+/// Alerts that wait for the live page.
+const ALERTS_MAX: usize = 1024;
+
+/// Runs the central until SIGTERM or SIGINT.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let mut budget = Budget::default();
+    serve::declare_memory(&config, &mut budget);
+    budget.declare("ingest", ingest::start::memory_bound_bytes(&config.agents, config.partitions));
+    budget.check(config.memory_bytes_max)?;
+
+    let tasks = Tasks::new();
+    let clock: SharedClock = Arc::new(SystemClock);
+    let metrics = SelfMetrics::install().map_err(anyhow::Error::msg)?;
+    metrics::gauge!(BUILD_INFO, "program" => "goldentime-central", "version" => env!("CARGO_PKG_VERSION"))
+        .set(1.0);
+
+    let rules = RulesWatch::start(config.slo_dir.clone(), Arc::clone(&clock), &tasks).await;
+    if let Some(refused) = rules.refused() {
+        tracing::error!("the rules are not in force:\n{}", refused.faults);
+    }
+    warn_of_unknown_targets(&rules.current(), &config);
+    let stores = Stores::open(&config).await?;
+    let checkpoints = stores.checkpoints(config.partitions).await?;
+    let mut intake = ingest::open(&config.state_dir, config.log.clone(), Arc::clone(&clock)).await?;
+    let first_token = intake.first_token.take();
+    let (board, log_health) = (intake.board(), intake.log_health());
+
+    let (transitions, incoming) = mpsc::channel(TRANSITIONS_MAX);
+    let (shown, alerts) = mpsc::channel(ALERTS_MAX);
+    let deps = notify::Deps {
+        catalogue: Arc::clone(&stores.catalogue) as _,
+        clock: Arc::clone(&clock),
+        tasks: tasks.clone(),
+        alerts: shown,
+    };
+    let notifier = notify::start(&config.notify, deps, incoming).await?;
+
+    let in_force = rules.subscribe();
+    let feeds = intake.start(&tasks, &config.agents, &checkpoints, in_force.clone()).await?;
+    let caught_up = CaughtUp::default();
+    let report = Report {
+        caught_up: caught_up.clone(),
+        partitions: config.partitions,
+        log_health,
+        board: board.clone(),
+        rules,
+        notifier,
+    };
+    let report_self: ReportSelf = Arc::new(move || report.now());
+    let surroundings = Surroundings {
+        tasks: tasks.clone(),
+        clock: Arc::clone(&clock),
+        metrics,
+        started: clock.now(),
+        report_self,
+        caught_up,
+    };
+    let partitions = feeds.partitions.into_iter().zip(checkpoints).map(|(feed, checkpoint)| Resume {
+        checkpoint,
+        replay_until: feed.replay_until,
+        records: feed.records,
+    });
+    let intake = Intake {
+        partitions: partitions.collect(),
+        agents: feeds.agents,
+        generation: GENERATION,
+        list_agents: Arc::new(move || board.all()),
+    };
+    serve::start(&config, &surroundings, &stores, in_force, intake, Notified { transitions, alerts }).await?;
+    greet(&config, first_token.as_ref());
+    serve::run_until_stopped(&tasks, stores).await
+}
+
+/// A rule that names a target which is no channel would page nobody.
+fn warn_of_unknown_targets(rules: &RuleSet, config: &Config) {
+    for target in &rules.targets {
+        if !config.notify.channels.iter().any(|channel| *channel.name == *target.name) {
+            tracing::warn!(
+                target = %target.name,
+                place = %target.place,
+                "no channel under `notify.channels` has the name of this notification target; its alerts are \
+                 shown and kept, but told to nobody"
+            );
+        }
+    }
+    if config.notify.channels.is_empty() {
+        tracing::warn!("`notify.channels` is empty: alerts are shown and kept, but told to nobody");
+    }
+}
+
+/// What a first start tells on standard output; where to look, on every start.
+fn greet(config: &Config, first_token: Option<&goldentime_transport::token::JoinToken>) {
+    println!("Dashboard: http://{}/", config.http.listen);
+    if let Some(token) = first_token {
+        println!(
+            "Join token for agents of project `default`, shown this once (more: goldentime-central token create):\n\
+             {token}"
+        );
+    }
+}
+
+/// Asks every station how it does.
+struct Report {
+    caught_up: CaughtUp,
+    partitions: u32,
+    log_health: LogHealth,
+    board: AgentBoard,
+    rules: RulesHandle,
+    notifier: notify::Handle,
+}
+
+impl Report {
+    fn now(&self) -> SelfReport {
+        let (connected, total) = self.board.counts();
+        let error = self.rules.refused().map(|refused| refused.faults.to_string());
+        SelfReport {
+            not_ready: self.not_ready(),
+            agents: AgentCount { connected, total },
+            rules: RuleCount { loaded: self.rules.current().rules.len(), error },
+            channels: self.notifier.channels().into_iter().map(ChannelView::from).collect(),
+        }
+    }
+
+    fn not_ready(&self) -> Vec<NotReady> {
+        let mut not_ready = Vec::new();
+        let behind = self.partitions.saturating_sub(self.caught_up.partitions());
+        if behind > 0 {
+            let detail =
+                format!("{behind} of {} partitions still read the log of before the start", self.partitions);
+            not_ready.push(NotReady { code: "replaying", detail });
+        }
+        if self.log_health.is_refusing() {
+            let detail = "the ingest log takes nothing (is the disk full?); agents keep what they have";
+            not_ready.push(NotReady { code: "log_full", detail: detail.into() });
+        }
+        not_ready
+    }
+}
+
+impl From<notify::ChannelHealth> for ChannelView {
+    fn from(health: notify::ChannelHealth) -> Self {
+        Self {
+            name: health.name,
+            kind: health.kind,
+            state: health.state.as_str(),
+            queued: health.queued,
+            delivered: health.delivered,
+            failed: health.failed,
+            dead_letters: health.dead_letters,
+            last_error: health.last_error,
+            last_delivered_ms: health.last_delivered.map(goldentime_model::UnixNanos::as_millis),
+        }
+    }
+}
+
+/// Runs the central on a runtime of its own, after its log was started.
+pub fn main(config: Config) -> anyhow::Result<()> {
+    goldentime_runtime::logging::start(&config.logging.level, config.logging.runtime_format())
+        .map_err(anyhow::Error::msg)?;
+    // Both our TLS ends use it; installed once, before anything asks for it.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.context("cannot start threads")?.block_on(run(config))
+}
