@@ -35,7 +35,7 @@ const LEASES_EVERY: Duration = Duration::from_secs(1);
 /// Whether the central's certificate is due is looked at this often.
 const RENEW_EVERY: Duration = Duration::from_secs(60 * 60);
 /// What one waiting record may take, for the budget: most are far smaller.
-const RECORD_BYTES: u64 = 16 * 1024;
+const RECORD_BYTES: u64 = 4 * 1024;
 /// Project of the token that a first start prints.
 const FIRST_PROJECT: &str = goldentime_model::identity::DEFAULT_PART;
 
@@ -158,7 +158,7 @@ pub fn memory_bound_bytes(config: &AgentsConfig, partitions: u32) -> u64 {
     // Every connection may have a window of unread bytes; that all fill theirs at once is bounded by
     // what the queues let through, so a tenth is reckoned with.
     let windows = config.connections_max as u64 * u64::from(endpoint::CONNECTION_WINDOW_BYTES) / 10;
-    queues * RECORD_BYTES + windows.min(256 << 20)
+    queues * RECORD_BYTES + windows.min(128 << 20)
 }
 
 impl Ingest {

@@ -1,5 +1,6 @@
 //! The receiver of pages: a webhook on loopback that prints what arrives, with its stage times.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
@@ -46,7 +47,27 @@ pub struct PagedAlert {
 #[derive(Debug, Deserialize)]
 pub struct OwnPart {
     /// When the fact passed each station.
-    pub stages: StageTimes,
+    stages: BTreeMap<String, jiff::Timestamp>,
+}
+
+impl OwnPart {
+    /// The stations passed until the page was sent.
+    #[must_use]
+    pub fn stage_times(&self) -> StageTimes {
+        let at = |stage: &str| {
+            let nanos = self.stages.get(stage)?.as_nanosecond();
+            i64::try_from(nanos).ok().map(UnixNanos)
+        };
+        StageTimes {
+            occurred: at("occurred"),
+            flushed: at("flushed"),
+            received: at("received"),
+            merged: at("merged"),
+            evaluated: at("evaluated"),
+            dispatched: at("dispatched"),
+            ..StageTimes::default()
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -103,7 +124,7 @@ impl PagedAlert {
         if let Some(summary) = self.annotations.get("summary") {
             writeln!(text, "  {summary}")?;
         }
-        let mut stages = self.goldentime.stages;
+        let mut stages = self.goldentime.stage_times();
         stages.delivered = Some(arrived);
         if self.status == "firing" {
             text.push_str(&bars(&stages)?);
