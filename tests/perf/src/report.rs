@@ -49,6 +49,14 @@ impl Report {
     }
 }
 
+/// A figure that an earlier run of another benchmark left, if it did.
+#[must_use]
+pub fn read_figure(bench: &str, figure: &str) -> Option<f64> {
+    let path = target_folder().join("bench").join(format!("{bench}.json"));
+    let report: Value = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+    report["figures"][figure].as_f64()
+}
+
 /// The middle of the values, the mean of the two middle ones if their number is even; NaN of none.
 #[must_use]
 pub fn median(values: &[f64]) -> f64 {

@@ -1,111 +1,66 @@
-//! `make bench-alert`: tipping request to webhook, beside Prometheus and Alertmanager in the same run.
+//! `make bench-alert`: tipping request to webhook, beside Prometheus and Alertmanager in the same run,
+//! and once more while the central bears half of the load that `bench-central` found.
 //!
-//! `RUNS` is the number of trials of each kind (errors, latency); default 50.
+//! `RUNS` is the number of trials of each kind (errors, latency); default 50. The loaded row takes a
+//! fifth of them.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
+use goldentime_model::ServiceId;
 use goldentime_perf::alert::outcome::{Outcome, outcomes, together};
 use goldentime_perf::alert::receiver::Receiver;
 use goldentime_perf::alert::rules::{Rule, openslo};
 use goldentime_perf::alert::trial::{Sides, Trial, run};
-use goldentime_perf::alert::upstream::{Upstream, service_name};
-use goldentime_perf::report::Report;
+use goldentime_perf::alert::upstream::{Services, Upstream, service_name};
+use goldentime_perf::fleet::agent::{self, Shape};
+use goldentime_perf::report::{Report, read_figure};
 use goldentime_testkit::load::Steady;
 use goldentime_testkit::nginx::{Nginx, Site};
-use goldentime_testkit::oracle::read_access_log;
+use goldentime_testkit::oracle::{AccessLine, read_access_log};
 use goldentime_testkit::peers::prometheus::PrometheusStack;
 use goldentime_testkit::ports;
-use goldentime_testkit::programs::{AgentConfig, CentralConfig};
+use goldentime_testkit::programs::{Agent, AgentConfig, Central, CentralConfig};
 use tokio::task::JoinSet;
 
 /// Services that are broken in turn, side by side.
 const SERVICES: usize = 10;
 /// Requests per second to each.
 const PER_SERVICE_S: f64 = 60.0;
+/// Services in all while the central is loaded, and the agents that feed those that are not broken.
+const LOADED_SERVICES: usize = 200;
+const LOADED_AGENTS: usize = 4;
+/// Routes of each of them.
+const LOADED_ENDPOINTS: usize = 20;
 
 #[tokio::main]
 async fn main() -> Result<()> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let runs: usize = std::env::var("RUNS").ok().map_or(Ok(50), |runs| runs.parse()).context("RUNS")?;
     let folder = tempfile::Builder::new().prefix("goldentime-bench-alert-").tempdir()?;
-    let root = folder.path();
+    let stage = Stage::start(folder.path()).await?;
 
-    let upstream = Upstream::start(SERVICES).await?;
-    let log = |number| root.join(format!("{}.access.log", service_name(number)));
-    let sites: Vec<Site> = (0..SERVICES)
-        .map(|number| Site {
-            port: ports::free_tcp(),
-            access_log: log(number),
-            body: format!("location / {{ proxy_pass http://{}/{number}/; }}", upstream.address),
-        })
-        .collect();
-    let nginx = Nginx::start(&root.join("nginx"), &sites).await?;
-
-    let (ours, peer) = (Receiver::start().await?, Receiver::start().await?);
-    let mut config = CentralConfig::new(&root.join("central"), Some(&ours.url))?;
-    config.notify_yaml.push_str("  debounce: 0s\n");
-    std::fs::write(config.slo_dir.join("bench.yaml"), openslo())?;
-    let central = config.start().await?;
-    let address = format!("127.0.0.1:{}", central.config.agents_port);
-    let mut agent =
-        AgentConfig::new(&root.join("agent"), &address, &central.join_token("default")?, "bench-1")?;
-    for number in 0..SERVICES {
-        let name = service_name(number);
-        agent = agent.tail(&name, &log(number), &name);
-    }
-    let agent = agent.start()?;
     let rules: Vec<_> = Rule::all().into_iter().map(Rule::prometheus).collect();
-    let scraped = upstream.address.to_string();
-    let prometheus = PrometheusStack::start(&root.join("prometheus"), &scraped, &rules, &peer.url).await?;
-
-    // The same requests for both sides; the load goes on through all trials.
-    let urls = sites.iter().map(|site| format!("http://127.0.0.1:{}/items/1", site.port)).collect();
-    let load = Steady::start(urls, PER_SERVICE_S * SERVICES as f64);
-
-    let mut running = JoinSet::new();
-    let per_service = (2 * runs).div_ceil(SERVICES);
-    for number in 0..SERVICES {
-        let sides = Sides { ours: ours.words(), peer: Some(peer.words()) };
-        running.spawn(run(number, per_service, upstream.services.clone(), sides));
-    }
-    let trials: Vec<Trial> = running.join_all().await.into_iter().flatten().collect();
-
-    drop(load);
-    agent.stop().await?;
-    central.stop().await?;
+    let scraped = stage.upstream.address.to_string();
+    let prometheus =
+        PrometheusStack::start(&folder.path().join("prometheus"), &scraped, &rules, &stage.peer.url).await?;
+    let beside = stage.trials(runs, true).await;
     drop(prometheus);
-    nginx.stop().await?;
-    let mut logs = BTreeMap::new();
-    for number in 0..SERVICES {
-        let mut lines = read_access_log(&log(number))?;
-        lines.sort_by(|a, b| a.at.total_cmp(&b.at));
-        logs.insert(service_name(number), lines);
-    }
-    tell(&trials, outcomes(&trials, &logs))
-}
 
-fn tell(trials: &[Trial], by_rule: BTreeMap<Rule, Outcome>) -> Result<()> {
-    println!("{:<13}{:>7}{:>28}{:>34}", "", "", "Goldentime, tipping → webhook", "Prometheus + Alertmanager");
-    println!(
-        "{:<13}{:>7}{:>10}{:>10}{:>10}{:>10}{:>10}{:>10}",
-        "rule", "trials", "p50 ms", "p99 ms", "missed", "p50 ms", "p99 ms", "missed"
-    );
-    for (rule, outcome) in &by_rule {
-        println!(
-            "{:<13}{:>7}{:>10.0}{:>10.0}{:>10}{:>10.0}{:>10.0}{:>10}",
-            rule.name(),
-            outcome.ours.tipping_ms.len() + outcome.ours.missed,
-            outcome.ours.tipping(0.5),
-            outcome.ours.tipping(0.99),
-            outcome.ours.missed,
-            outcome.peer.tipping(0.5),
-            outcome.peer.tipping(0.99),
-            outcome.peer.missed,
-        );
-    }
-    let all = together(by_rule);
-    let runs = u32::try_from(trials.len())?;
-    let mut report = Report::new("alert", runs);
+    let load = read_figure("central", "deltas_per_s").map(|most| most / 2.0);
+    let loaded = match load {
+        Some(deltas_per_s) => stage.loaded_trials(runs.div_ceil(5), deltas_per_s).await?,
+        None => {
+            println!("no row under load: run `make bench-central` first, which says what half of it is");
+            Vec::new()
+        }
+    };
+
+    let logs = stage.stop().await?;
+    let all = tell("beside Prometheus and Alertmanager", outcomes(&beside, &logs));
+    let mut report = Report::new("alert", u32::try_from(beside.len())?);
     report
         .figure("tipping_to_webhook_p50_ms", all.ours.tipping(0.5))
         .figure("tipping_to_webhook_p99_ms", all.ours.tipping(0.99))
@@ -116,6 +71,140 @@ fn tell(trials: &[Trial], by_rule: BTreeMap<Rule, Outcome>) -> Result<()> {
         .figure("missed", all.ours.missed as f64)
         .figure("prometheus_missed", all.peer.missed as f64)
         .figure("without_tipping", all.without_tipping as f64);
+    if let Some(deltas_per_s) = load {
+        let loaded = tell("while loaded", outcomes(&loaded, &logs));
+        report
+            .figure("loaded_deltas_per_s", deltas_per_s)
+            .figure("loaded_tipping_to_webhook_p50_ms", loaded.ours.tipping(0.5))
+            .figure("loaded_tipping_to_webhook_p99_ms", loaded.ours.tipping(0.99))
+            .figure("loaded_missed", loaded.ours.missed as f64);
+    }
     report.finish()?;
     Ok(())
+}
+
+/// What both rows have in common: nginx before an upstream that turns bad, our programs, the load.
+struct Stage {
+    root: PathBuf,
+    upstream: Upstream,
+    nginx: Nginx,
+    ours: Receiver,
+    peer: Receiver,
+    central: Central,
+    agent: Agent,
+    load: Steady,
+}
+
+impl Stage {
+    async fn start(root: &Path) -> Result<Self> {
+        let upstream = Upstream::start(SERVICES).await?;
+        let sites: Vec<Site> = (0..SERVICES)
+            .map(|number| Site {
+                port: ports::free_tcp(),
+                access_log: log(root, number),
+                body: format!("location / {{ proxy_pass http://{}/{number}/; }}", upstream.address),
+            })
+            .collect();
+        let nginx = Nginx::start(&root.join("nginx"), &sites).await?;
+        let (ours, peer) = (Receiver::start().await?, Receiver::start().await?);
+        let mut config = CentralConfig::new(&root.join("central"), Some(&ours.url))?;
+        // As the peer: every alert is told at once.
+        config.notify_yaml.push_str("  debounce: 0s\n  group_interval: 0s\n");
+        std::fs::write(config.slo_dir.join("bench.yaml"), openslo())?;
+        let central = config.start().await?;
+        let address = format!("127.0.0.1:{}", central.config.agents_port);
+        let token = central.join_token("default")?;
+        let mut agent = AgentConfig::new(&root.join("agent"), &address, &token, "bench-1")?;
+        for number in 0..SERVICES {
+            let name = service_name(number);
+            agent = agent.tail(&name, &log(root, number), &name);
+        }
+        let agent = agent.start()?;
+        // The same requests for both sides; the load goes on through all trials.
+        let urls = sites.iter().map(|site| format!("http://127.0.0.1:{}/items/1", site.port)).collect();
+        let load = Steady::start(urls, PER_SERVICE_S * SERVICES as f64);
+        Ok(Self { root: root.to_owned(), upstream, nginx, ours, peer, central, agent, load })
+    }
+
+    /// `runs` trials of each kind over all services, side by side.
+    async fn trials(&self, runs: usize, with_peer: bool) -> Vec<Trial> {
+        let mut running = JoinSet::new();
+        for number in 0..SERVICES {
+            let peer = with_peer.then(|| self.peer.words());
+            let sides = Sides { ours: self.ours.words(), peer };
+            let services: Services = self.upstream.services.clone();
+            running.spawn(run(number, (2 * runs).div_ceil(SERVICES), services, sides));
+        }
+        running.join_all().await.into_iter().flatten().collect()
+    }
+
+    /// The same without the peer, while simulated agents bring as many deltas of other services.
+    async fn loaded_trials(&self, runs: usize, deltas_per_s: f64) -> Result<Vec<Trial>> {
+        let token = self.central.join_token("default")?;
+        let address = format!("127.0.0.1:{}", self.central.config.agents_port);
+        let others = (SERVICES..LOADED_SERVICES).map(|number| {
+            ServiceId::new("default", "default", &format!("loaded-{number:03}")).context("a valid name")
+        });
+        let others = others.collect::<Result<Vec<_>>>()?;
+        let records_per_s = deltas_per_s / (LOADED_ENDPOINTS * LOADED_AGENTS) as f64;
+        let mut feeding = JoinSet::new();
+        for number in 0..LOADED_AGENTS {
+            let shape = Shape {
+                host: format!("loaded-{number}"),
+                services: others.clone(),
+                endpoints: LOADED_ENDPOINTS,
+                records_per_s: Some(records_per_s),
+            };
+            // Until the trials are over.
+            feeding.spawn(agent::run(address.clone(), token.clone(), shape, Duration::from_secs(3600)));
+        }
+        let trials = self.trials(runs, false).await;
+        if let Some(ended) = feeding.try_join_next() {
+            ended??;
+            anyhow::bail!("a simulated agent ended before the trials did");
+        }
+        Ok(trials)
+    }
+
+    /// Ends everything and reads each service's log, in order of the requests' ends.
+    async fn stop(self) -> Result<BTreeMap<String, Vec<AccessLine>>> {
+        drop(self.load);
+        self.agent.stop().await?;
+        self.central.stop().await?;
+        self.nginx.stop().await?;
+        let mut logs = BTreeMap::new();
+        for number in 0..SERVICES {
+            let mut lines = read_access_log(&log(&self.root, number))?;
+            lines.sort_by(|a, b| a.at.total_cmp(&b.at));
+            logs.insert(service_name(number), lines);
+        }
+        Ok(logs)
+    }
+}
+
+fn log(root: &Path, number: usize) -> PathBuf {
+    root.join(format!("{}.access.log", service_name(number)))
+}
+
+/// Prints a row for each rule and gives them all together.
+fn tell(title: &str, by_rule: BTreeMap<Rule, Outcome>) -> Outcome {
+    println!("{title}: milliseconds from the tipping request to the webhook");
+    println!(
+        "  {:<13}{:>7} |{:>9}{:>9}{:>8} |{:>9}{:>9}{:>8}",
+        "rule", "trials", "our p50", "p99", "missed", "peer p50", "p99", "missed"
+    );
+    for (rule, outcome) in &by_rule {
+        println!(
+            "  {:<13}{:>7} |{:>9.0}{:>9.0}{:>8} |{:>9.0}{:>9.0}{:>8}",
+            rule.name(),
+            outcome.ours.tipping_ms.len() + outcome.ours.missed,
+            outcome.ours.tipping(0.5),
+            outcome.ours.tipping(0.99),
+            outcome.ours.missed,
+            outcome.peer.tipping(0.5),
+            outcome.peer.tipping(0.99),
+            outcome.peer.missed,
+        );
+    }
+    together(by_rule)
 }
