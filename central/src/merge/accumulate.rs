@@ -4,6 +4,8 @@ use goldentime_model::Second;
 use goldentime_windows::cell::Overflow;
 use goldentime_windows::{SecondCell, Tier};
 
+use super::lateness::{LogTime, Pass};
+
 /// A cell that is still added to.
 #[derive(Debug)]
 pub struct OpenCell {
@@ -24,17 +26,11 @@ pub struct OpenCell {
     pub cell: SecondCell,
 }
 
-/// All open cells of one service. About a dozen seconds and two or three buckets of ten, so a
-/// linear search from the newest beats any map.
+/// All open cells of one service. About a dozen seconds and two or three buckets of ten, and those
+/// that late records opened again, so a linear search from the newest beats any map.
 #[derive(Debug, Default)]
 pub struct OpenCells {
     cells: Vec<OpenCell>,
-}
-
-/// What a bucket of `tier` that holds `second` starts with.
-#[must_use]
-pub const fn bucket_start(tier: Tier, second: Second) -> Second {
-    Second(second.0 - second.0.rem_euclid(tier.width_s()))
 }
 
 impl OpenCells {
@@ -45,7 +41,7 @@ impl OpenCells {
     }
 
     /// Opens a cell on its stored base, if it has one.
-    pub fn open(&mut self, tier: Tier, start: Second, base: Option<(u64, SecondCell)>) {
+    pub fn open(&mut self, tier: Tier, start: Second, base: Option<(u64, SecondCell)>, pass: Pass) {
         let (offset, cell) = base.unwrap_or_default();
         self.cells.push(OpenCell {
             tier,
@@ -53,41 +49,32 @@ impl OpenCells {
             base_offset: offset,
             offset,
             dirty: false,
-            touched: true,
+            touched: pass == Pass::Live,
             cell,
         });
     }
 
-    /// Adds to both cells that hold `second`, unless their bases hold the record at `offset` already.
-    /// Returns whether the second's own cell changed, and what did not fit.
+    /// Adds to a cell, opened if need be, unless its base holds the record at `offset` already. Gives
+    /// what did not fit.
     pub fn add(
         &mut self,
-        second: Second,
+        (tier, start): (Tier, Second),
         offset: u64,
-        mut add: impl FnMut(&mut SecondCell) -> Overflow,
-    ) -> (bool, Overflow) {
-        let mut overflow = Overflow::default();
-        let mut changed = false;
-        for tier in [Tier::OneSecond, Tier::TenSeconds] {
-            let start = bucket_start(tier, second);
-            let at = self.position(tier, start).unwrap_or_else(|| {
-                self.open(tier, start, None);
-                self.cells.len() - 1
-            });
-            let open = &mut self.cells[at];
-            if offset <= open.base_offset {
-                continue;
-            }
-            let more = add(&mut open.cell);
-            open.offset = offset;
-            open.dirty = true;
-            if tier == Tier::OneSecond {
-                open.touched = true;
-                changed = true;
-                overflow = more;
-            }
+        pass: Pass,
+        add: impl FnOnce(&mut SecondCell) -> Overflow,
+    ) -> Overflow {
+        let at = self.position(tier, start).unwrap_or_else(|| {
+            self.open(tier, start, None, pass);
+            self.cells.len() - 1
+        });
+        let open = &mut self.cells[at];
+        if offset <= open.base_offset {
+            return Overflow::default();
         }
-        (changed, overflow)
+        open.offset = offset;
+        open.dirty = true;
+        open.touched |= pass == Pass::Live;
+        add(&mut open.cell)
     }
 
     /// Cells that changed since they were last written.
@@ -105,9 +92,16 @@ impl OpenCells {
         self.cells.iter().filter(|open| open.tier == Tier::OneSecond)
     }
 
-    /// Lets go of written cells that no record can change any more: those that end before `oldest`.
-    pub fn close_before(&mut self, oldest: Second) {
-        self.cells.retain(|open| open.dirty || open.start.offset(open.tier.width_s()) > oldest);
+    /// Lets go of written cells that are not judged any more. Says how many such are left because
+    /// they are not written.
+    pub fn close(&mut self, log_time: LogTime) -> usize {
+        let mut unwritten = 0;
+        self.cells.retain(|open| {
+            let closed = !log_time.is_judged(open.tier, open.start);
+            unwritten += usize::from(closed && open.dirty);
+            !closed || open.dirty
+        });
+        unwritten
     }
 
     /// Whether no cell is open.
@@ -132,39 +126,41 @@ mod tests {
         Overflow::default()
     }
 
+    fn log_at(second: i64) -> LogTime {
+        LogTime::restore(Second(second).start())
+    }
+
     #[test]
     fn a_record_that_the_stored_base_holds_already_is_not_added_again() {
         let mut base = SecondCell::default();
         base.total.counts.ok = 5;
         let mut cells = OpenCells::default();
-        cells.open(Tier::OneSecond, Second(42), Some((7, base)));
-        assert!(!cells.add(Second(42), 7, one_request).0);
-        assert!(cells.add(Second(42), 8, one_request).0);
+        let place = (Tier::OneSecond, Second(42));
+        cells.open(place.0, place.1, Some((7, base)), Pass::Live);
+        for offset in [7, 8] {
+            assert_eq!(cells.add(place, offset, Pass::Live, one_request), Overflow::default());
+        }
         assert_eq!(cells.seconds().next().expect("open").cell.total.counts.ok, 6);
     }
 
     #[test]
-    fn both_tiers_hold_the_same_requests() {
+    fn what_came_too_late_to_be_judged_does_not_touch_its_second() {
         let mut cells = OpenCells::default();
-        for second in 40..50 {
-            let (changed, _) = cells.add(Second(second), second.unsigned_abs(), one_request);
-            assert!(changed);
-        }
-        let ten: Vec<_> = cells.dirty(Tier::TenSeconds).map(|open| open.cell.total.counts.ok).collect();
-        assert_eq!(ten, [10]);
-        assert_eq!(cells.dirty(Tier::OneSecond).count(), 10);
+        let place = (Tier::OneSecond, Second(42));
+        assert_eq!(cells.add(place, 1, Pass::Late, one_request), Overflow::default());
+        assert_eq!((cells.touched().count(), cells.dirty(Tier::OneSecond).count()), (0, 1));
     }
 
     #[test]
     fn a_cell_is_let_go_only_once_it_is_written() {
         let mut cells = OpenCells::default();
-        assert!(cells.add(Second(42), 1, one_request).0);
-        cells.close_before(Second(1000));
+        let place = (Tier::OneSecond, Second(42));
+        assert_eq!(cells.add(place, 1, Pass::Live, one_request), Overflow::default());
+        assert_eq!(cells.close(log_at(1000)), 1);
+        cells.dirty(Tier::OneSecond).for_each(|open| open.dirty = false);
+        assert_eq!(cells.close(log_at(52)), 0);
         assert!(!cells.is_empty());
-        for tier in [Tier::OneSecond, Tier::TenSeconds] {
-            cells.dirty(tier).for_each(|open| open.dirty = false);
-        }
-        cells.close_before(Second(1000));
+        assert_eq!(cells.close(log_at(53)), 0);
         assert!(cells.is_empty());
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use goldentime_model::{Counts, ServiceId, UnixNanos};
+use goldentime_model::{Counts, Second, ServiceId, UnixNanos};
 use goldentime_runtime::ManualClock;
 use goldentime_windows::{MemoryWindows, SecondCell, Tier, WindowStore, WindowsConfig};
 use goldentime_wire::proto::record::Body;
@@ -14,7 +14,7 @@ use hashbrown::HashSet;
 use proptest::prelude::*;
 use tokio::sync::mpsc;
 
-use super::lateness::{LogTime, Place};
+use super::lateness::{FUTURE_S_MAX, LogTime};
 use super::shard::{Shard, ShardSettings};
 use super::start::CaughtUp;
 use super::testing::{TestAgent, TestLog};
@@ -41,16 +41,25 @@ enum Action {
     Write,
     Checkpoint,
     Tick,
+    /// The process dies, and with it the windows since the last checkpoint.
     Kill,
+    /// It dies, and windows live on that are newer than the checkpoint.
+    KillWithoutStore,
 }
 
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
-        6 => (0..3_usize, 0..2_usize, -1_i64..13, 0_u64..20, 0_u64..5)
+        6 => (0..3_usize, 0..2_usize, age_s(), 0_u64..20, 0_u64..5)
             .prop_map(|(agent, service, age_s, ok, bad)| Event::Flush { agent, service, age_s, ok, bad }),
         2 => (1..6_usize).prop_map(|back| Event::Resend { back }),
         3 => (1_i64..4_000).prop_map(|ms| Event::Pass { ms }),
+        1 => (4_000_i64..200_000).prop_map(|ms| Event::Pass { ms }),
     ]
+}
+
+/// In time, late, and later than windows reach.
+fn age_s() -> impl Strategy<Value = i64> {
+    prop_oneof![6 => -1_i64..13, 3 => 13_i64..45, 1 => 45_i64..1_300]
 }
 
 fn action() -> impl Strategy<Value = Action> {
@@ -60,6 +69,7 @@ fn action() -> impl Strategy<Value = Action> {
         1 => Just(Action::Checkpoint),
         1 => Just(Action::Tick),
         1 => Just(Action::Kill),
+        1 => Just(Action::KillWithoutStore),
     ]
 }
 
@@ -93,8 +103,9 @@ fn log_of(events: &[Event]) -> Vec<Logged> {
 
 type Windows = BTreeMap<(ServiceId, i64), Counts>;
 
-/// Every record once, in its second, unless late.
-fn oracle(log: &[Logged]) -> Windows {
+/// Every record once, in its bucket, unless that had expired when the record came; and of those the
+/// buckets that have not expired in the end.
+fn oracle(log: &[Logged], tier: Tier) -> Windows {
     let (mut seen, mut windows) = (HashSet::new(), Windows::new());
     let mut log_time = LogTime::default();
     for logged in log {
@@ -106,19 +117,27 @@ fn oracle(log: &[Logged]) -> Windows {
             continue;
         };
         for bucket in deltas.series.iter().flat_map(|series| &series.buckets) {
-            if let Place::Own(second) | Place::Clamped(second) =
-                log_time.place(goldentime_model::Second(bucket.second))
-            {
-                windows.entry((service.clone(), second.0)).or_default().add(&bucket.counts());
+            let start = tier.bucket_of(log_time.place(Second(bucket.second)).second());
+            if log_time.now().second().0 - start.0 < tier.width_s() + tier.retention_s() {
+                windows.entry((service.clone(), start.0)).or_default().add(&bucket.counts());
             }
         }
     }
+    unexpired(windows, log, tier)
+}
+
+/// Event time may be ahead of log time by as much as is not clamped.
+fn unexpired(mut windows: Windows, log: &[Logged], tier: Tier) -> Windows {
+    let end = log.iter().map(|logged| logged.append_time.second()).max().unwrap_or_default();
+    windows.retain(|(_, start), _| *start >= tier.first_kept(end.offset(FUTURE_S_MAX)).0);
     windows
 }
 
-async fn start(path: &Path, log: &[Logged], at: UnixNanos) -> (Shard, Arc<MemoryWindows>) {
-    let store = MemoryWindows::open(path, &WindowsConfig::default()).await.expect("opens");
-    let store = Arc::new(store);
+async fn open_store(path: &Path) -> Arc<MemoryWindows> {
+    Arc::new(MemoryWindows::open(path, &WindowsConfig::default()).await.expect("opens"))
+}
+
+async fn start(store: &Arc<MemoryWindows>, log: &[Logged], at: UnixNanos) -> Shard {
     let checkpoint = store.load_checkpoint(0).await.expect("readable");
     let settings = ShardSettings {
         partition: 0,
@@ -132,8 +151,8 @@ async fn start(path: &Path, log: &[Logged], at: UnixNanos) -> (Shard, Arc<Memory
         caught_up: CaughtUp::default(),
     };
     let (transitions, _) = mpsc::channel(16);
-    let windows: Arc<dyn WindowStore> = Arc::clone(&store) as Arc<dyn WindowStore>;
-    (Shard::new(settings, &[], windows, ManualClock::at(at), StatusBoard::default(), transitions), store)
+    let windows: Arc<dyn WindowStore> = Arc::clone(store) as Arc<dyn WindowStore>;
+    Shard::new(settings, &[], windows, ManualClock::at(at), StatusBoard::default(), transitions)
 }
 
 /// Reads the log with all its crashes, and gives what the windows of both tiers hold in the end.
@@ -141,7 +160,8 @@ async fn windows_after(log: &[Logged], actions: &[Action]) -> (Windows, Windows)
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("windows.db");
     let end = log.last().map_or(UnixNanos::from_millis(START_MS), |last| last.append_time);
-    let (mut shard, mut store) = start(&path, log, end).await;
+    let mut store = open_store(&path).await;
+    let mut shard = start(&store, log, end).await;
     let finish = [Action::Take(usize::MAX)];
     for action in actions.iter().chain(&finish) {
         match *action {
@@ -155,22 +175,23 @@ async fn windows_after(log: &[Logged], actions: &[Action]) -> (Windows, Windows)
             Action::Tick => shard.tick().await,
             Action::Kill => {
                 drop((shard, store));
-                (shard, store) = start(&path, log, end).await;
+                store = open_store(&path).await;
+                shard = start(&store, log, end).await;
             }
+            Action::KillWithoutStore => shard = start(&store, log, end).await,
         }
     }
     shard.finish().await;
     let fine = totals(&*store, Tier::OneSecond).await;
     let coarse = totals(&*store, Tier::TenSeconds).await;
-    (fine, coarse)
+    (unexpired(fine, log, Tier::OneSecond), unexpired(coarse, log, Tier::TenSeconds))
 }
 
 async fn totals(store: &dyn WindowStore, tier: Tier) -> Windows {
     let mut windows = Windows::new();
-    let (from, until) = (START_MS / 1000 - 100, START_MS / 1000 + 1000);
+    let (from, until) = (Second(START_MS / 1000 - 2_000), Second(START_MS / 1000 + 20_000));
     for service in services() {
-        let bucket = |second: i64| goldentime_model::Second(second - second.rem_euclid(10));
-        for stored in store.read(&service, tier, bucket(from), bucket(until)).await.expect("readable") {
+        for stored in store.read(&service, tier, from, until).await.expect("readable") {
             let cell = SecondCell::decode(&stored.blob).expect("a cell");
             let mut by_host = Counts::default();
             cell.hosts.values().for_each(|host| by_host.add(&host.counts));
@@ -185,16 +206,8 @@ async fn totals(store: &dyn WindowStore, tier: Tier) -> Windows {
     windows
 }
 
-fn by_tens(windows: &Windows) -> Windows {
-    let mut tens = Windows::new();
-    for ((service, second), counts) in windows {
-        tens.entry((service.clone(), second - second.rem_euclid(10))).or_default().add(counts);
-    }
-    tens
-}
-
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_is_repeated_reordered_or_replayed_every_request_counts_once(
@@ -204,8 +217,7 @@ proptest! {
         let log = log_of(&events);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let (fine, coarse) = runtime.block_on(windows_after(&log, &actions));
-        let expected = oracle(&log);
-        prop_assert_eq!(&coarse, &by_tens(&expected));
-        prop_assert_eq!(fine, expected);
+        prop_assert_eq!(coarse, oracle(&log, Tier::TenSeconds));
+        prop_assert_eq!(fine, oracle(&log, Tier::OneSecond));
     }
 }

@@ -2,9 +2,10 @@
 //! gives the same windows.
 
 use goldentime_model::{Second, UnixNanos};
+use goldentime_windows::Tier;
 
-/// An event whose second is this far behind the log is late: it goes to history and not into live
-/// windows.
+/// An event whose second is further behind the log than this is late: it is added to its window as
+/// long as that is kept, and never judged.
 pub const LATE_S: i64 = 10;
 
 /// An event whose second is further ahead of the log than this has a wrong clock behind it.
@@ -22,8 +23,26 @@ pub enum Place {
     /// It claims to be from the future: in the second in which the log took it, which is the
     /// latest that it can have happened in.
     Clamped(Second),
-    /// Nowhere live.
+    /// In its own second, which is not judged any more, as far as windows reach back to it.
+    Late(Second),
+}
+
+/// Which of its two passes a record is in: what is judged comes first, so that nothing late delays it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    /// Into cells that reach the rules.
+    Live,
+    /// Into cells that came to their end before.
     Late,
+}
+
+impl Place {
+    /// The second in which it is counted.
+    #[must_use]
+    pub const fn second(self) -> Second {
+        let (Self::Own(second) | Self::Clamped(second) | Self::Late(second)) = self;
+        second
+    }
 }
 
 impl LogTime {
@@ -44,10 +63,32 @@ impl LogTime {
         self.0
     }
 
-    /// The oldest second that a record taken now can still change.
+    /// The oldest second that is still judged.
     #[must_use]
     pub const fn oldest_open(self) -> Second {
         self.0.second().offset(-LATE_S)
+    }
+
+    /// Whether a cell holds seconds that are still judged. Once it does not, it never does again, so
+    /// whatever changes it from then on is late.
+    #[must_use]
+    pub fn is_judged(self, tier: Tier, start: Second) -> bool {
+        start.offset(tier.width_s()) > self.oldest_open()
+    }
+
+    /// Whether windows reach back to a cell.
+    #[must_use]
+    pub fn is_kept(self, tier: Tier, start: Second) -> bool {
+        start >= tier.first_kept(self.0.second())
+    }
+
+    /// Whether a pass adds to a cell.
+    #[must_use]
+    pub fn takes(self, pass: Pass, tier: Tier, start: Second) -> bool {
+        match pass {
+            Pass::Live => self.is_judged(tier, start),
+            Pass::Late => !self.is_judged(tier, start) && self.is_kept(tier, start),
+        }
     }
 
     /// Where an event of `second` is counted.
@@ -55,7 +96,7 @@ impl LogTime {
     pub fn place(self, second: Second) -> Place {
         let present = self.0.second();
         if second < self.oldest_open() {
-            Place::Late
+            Place::Late(second)
         } else if second > present.offset(FUTURE_S_MAX) {
             Place::Clamped(present)
         } else {
@@ -75,14 +116,28 @@ mod tests {
     #[test]
     fn an_event_is_late_when_the_log_is_more_than_ten_seconds_ahead_of_it() {
         assert_eq!(at(100).place(Second(90)), Place::Own(Second(90)));
-        assert_eq!(at(100).place(Second(89)), Place::Late);
+        assert_eq!(at(100).place(Second(89)), Place::Late(Second(89)));
     }
 
     #[test]
     fn log_time_never_goes_back_so_a_replay_finds_the_same_events_late() {
         let mut log = at(100);
         log.advance(Second(50).start());
-        assert_eq!(log.place(Second(80)), Place::Late);
+        assert_eq!(log.place(Second(80)), Place::Late(Second(80)));
+    }
+
+    #[test]
+    fn a_bucket_of_ten_is_judged_until_its_last_second_is_not_any_more() {
+        assert!(at(109).is_judged(Tier::TenSeconds, Second(90)));
+        assert!(!at(110).is_judged(Tier::TenSeconds, Second(90)));
+    }
+
+    #[test]
+    fn windows_reach_back_six_minutes_by_seconds_and_twenty_by_tens() {
+        assert!(at(1360).is_kept(Tier::OneSecond, Second(1000)));
+        assert!(!at(1361).is_kept(Tier::OneSecond, Second(1000)));
+        assert!(at(2209).is_kept(Tier::TenSeconds, Second(1000)));
+        assert!(!at(2210).is_kept(Tier::TenSeconds, Second(1000)));
     }
 
     #[test]

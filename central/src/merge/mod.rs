@@ -1,22 +1,29 @@
 //! Merging: from logged records to windows, each record counted once.
 //!
-//! In the order in which a record meets them: [`dedupe`] drops repeats and counts gaps, [`lateness`]
-//! says which second it may still change, [`accumulate`] adds it to the open cells, [`progress`]
-//! notes how far its agent has come. [`partition`] is these together, a function of the log alone.
-//! [`shard`] is the task that drives one partition, [`upkeep`] what it does between records: writing
-//! cells, [`checkpoint`]s, rebuilding rules; [`fanout`] tells every shard which agents come and go;
-//! [`start()`] starts them all.
+//! In the order in which a record meets them: [`dedupe`] drops repeats and counts gaps, [`contents`]
+//! reads it, [`lateness`] says which cells it may still change, [`accumulate`] adds it to those,
+//! [`progress`] notes how far its agent has come, [`outcome`] counts what became of it. [`partition`]
+//! is these together for all [`services`], a function of the log alone. [`shard`] is the task that
+//! drives one partition: it opens cells on their [`bases`], judges, and adds what came [`late`].
+//! [`upkeep`] is what it does between records: writing cells and [`checkpoint`]s; [`warm_up`] is how
+//! rules learn of the past; [`fanout`] tells every shard which agents come and go; [`start()`] starts
+//! them all.
 
 pub mod accumulate;
+mod bases;
 pub mod checkpoint;
+pub mod contents;
 pub mod dedupe;
 #[cfg(test)]
 mod exactness_tests;
 pub mod fanout;
+mod late;
 pub mod lateness;
 pub mod names;
+pub mod outcome;
 pub mod partition;
 pub mod progress;
+pub mod services;
 pub mod shard;
 #[cfg(test)]
 mod shard_tests;
@@ -24,5 +31,6 @@ pub mod start;
 #[cfg(test)]
 pub(crate) mod testing;
 mod upkeep;
+mod warm_up;
 
 pub use start::start;

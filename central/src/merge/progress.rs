@@ -43,7 +43,7 @@ struct Agent {
     /// Central's clock when something was last heard of it.
     heard: UnixNanos,
     presence: Presence,
-    /// Event time of which its data came too late for live windows.
+    /// Event time of which its data came too late to be judged.
     holes: Vec<(i64, i64)>,
 }
 
@@ -81,7 +81,7 @@ impl Agents {
 
     /// Notes that a whole flush came up to `progress_ms` of event time, in a record that the log took
     /// at `log_time`. Where the agent was further behind than live windows wait for, the stretch that
-    /// they do not wait for any more is remembered as a hole: its data comes late, to history.
+    /// they do not wait for any more is remembered as a hole: its data comes too late to be judged.
     pub fn flushed(&mut self, agent: AgentRef, progress_ms: i64, log_time: UnixNanos) {
         let Some(agent) = self.get_mut(agent) else { return };
         let waited_for_ms = log_time.as_millis().saturating_sub(LATE_S * 1000);

@@ -2,7 +2,8 @@
 //!
 //! Everything of a partition happens in this one task, in offset order: nothing lies between a
 //! record and its judgement, and no lock is needed. Writing is bounded in time and never waited for
-//! by a judgement: cells go out at most every 100 ms, after the judgement of what they hold.
+//! by a judgement: cells go out at most every 100 ms, after the judgement of what they hold. What came
+//! too late to be judged is added last of a batch.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,9 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use super::checkpoint::Cadence;
-use super::partition::{Applied, Partition};
+use super::late::Late;
+use super::outcome::{Applied, Outcomes};
+use super::partition::Partition;
 use super::start::{CaughtUp, Rules};
 use crate::evaluate::engine::{Engine, EngineSettings, Finding};
 use crate::evaluate::handle::StatusBoard;
@@ -84,6 +87,10 @@ pub struct Shard {
     pub(super) live: bool,
     pub(super) findings: Vec<Finding>,
     pub(super) written: Written,
+    /// Records of this batch whose late part is not added yet, in the order of their offsets.
+    pub(super) late: Vec<Late>,
+    /// Cells that are not judged any more and that are in memory because they are not written.
+    pub(super) closed_held: usize,
     transitions: mpsc::Sender<Transition>,
     touched: Vec<u32>,
 }
@@ -119,13 +126,15 @@ impl Shard {
         Self {
             engine: Engine::new(engine_settings, rules, board, open),
             cadence: Cadence::since(partition.log_time().now()),
-            base_horizon: super::upkeep::base_horizon(clock.now()),
+            base_horizon: super::bases::base_horizon(clock.now()),
             partition,
             store,
             clock,
             live: false,
             findings: Vec::new(),
             written: Written::default(),
+            late: Vec::new(),
+            closed_held: 0,
             transitions,
             touched: Vec::new(),
             settings,
@@ -162,23 +171,34 @@ impl Shard {
         self.finish().await;
     }
 
-    /// Merges a batch in order, then judges what it touched, each service once.
+    /// Merges a batch in order, then judges what it touched, each service once, then adds what is late.
     pub async fn take(&mut self, batch: &mut Vec<Logged>) {
-        let mut counts = Counts::default();
+        let mut outcomes = Outcomes::default();
         for logged in batch.drain(..) {
             self.load_bases(&logged).await;
-            counts.take(self.partition.apply(&logged, self.clock.now()));
-            if self.cadence.is_due(self.partition.log_time().now()) {
+            let applied = self.partition.apply(&logged, self.clock.now());
+            outcomes.take(applied);
+            let log_time = self.partition.log_time();
+            if applied == Applied::LateInPart {
+                self.late.push(Late { logged, log_time });
+            }
+            if self.cadence.is_due(log_time.now()) {
+                self.settle().await;
                 self.checkpoint().await;
             }
         }
-        counts.tell();
+        outcomes.tell();
         self.written.has_dirty = true;
+        self.settle().await;
+        self.begin_if_caught_up().await;
+    }
+
+    /// Everything taken in so far is judged and added.
+    async fn settle(&mut self) {
         if self.live {
             self.judge_touched().await;
-        } else {
-            self.begin_if_caught_up().await;
         }
+        self.merge_late().await;
     }
 
     /// Takes an agent's coming or going.
@@ -199,8 +219,8 @@ impl Shard {
         if self.live {
             self.partition.agents.tick(now);
             let idle_ms = now.as_millis().saturating_sub(IDLE_LAG_MS);
-            let (agents, services) = self.partition.services_mut();
-            for service in services {
+            let Partition { agents, services, .. } = &mut self.partition;
+            for service in services.all_mut() {
                 service.feeds.tick(agents);
                 if self.engine.watches(&service.id) {
                     service.watermark_ms = service.watermark_ms.max(idle_ms);
@@ -221,7 +241,7 @@ impl Shard {
     /// Judges the services that were touched since the last call.
     async fn judge_touched(&mut self) {
         let mut touched = std::mem::take(&mut self.touched);
-        self.partition.take_touched(&mut touched);
+        self.partition.services.take_touched(&mut touched);
         let now = self.clock.now();
         for index in &touched {
             let (agents, service) = self.partition.service_mut(*index);
@@ -270,37 +290,4 @@ fn interval(period: Duration) -> tokio::time::Interval {
     let mut interval = tokio::time::interval(period);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     interval
-}
-
-/// What became of a batch, counted once a batch: a metric costs as much as a merge.
-#[derive(Default)]
-struct Counts {
-    merged: u64,
-    repeats: u64,
-    behind: u64,
-    no_room: u64,
-}
-
-impl Counts {
-    const fn take(&mut self, applied: Applied) {
-        match applied {
-            Applied::Merged => self.merged += 1,
-            Applied::Repeat => self.repeats += 1,
-            Applied::Behind => self.behind += 1,
-            Applied::NoRoom => self.no_room += 1,
-        }
-    }
-
-    fn tell(&self) {
-        metrics::counter!("goldentime_merge_records_total").increment(self.merged);
-        for (by, count) in [("number", self.repeats), ("offset", self.behind)] {
-            if count > 0 {
-                metrics::counter!("goldentime_merge_repeats_total", "by" => by).increment(count);
-            }
-        }
-        if self.no_room > 0 {
-            let labels = [("component", "merge"), ("reason", "services_max")];
-            metrics::counter!(DROPS_TOTAL, &labels).increment(self.no_room);
-        }
-    }
 }

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use goldentime_model::{Alert, Outcome, ServiceId, UnixNanos};
+use goldentime_model::{Alert, Outcome, Second, ServiceId, UnixNanos};
 use goldentime_runtime::ManualClock;
-use goldentime_windows::{MemoryWindows, WindowStore, WindowsConfig};
+use goldentime_windows::{MemoryWindows, SecondCell, Tier, WindowStore, WindowsConfig};
 use tokio::sync::mpsc;
 
 use super::shard::{Shard, ShardSettings};
@@ -34,6 +34,14 @@ struct World {
 
 fn errors() -> Rule {
     rule("errors", Measure::Availability { bad: vec![Outcome::ServerError] })
+}
+
+/// What one second of one service holds.
+async fn ok_at(store: &dyn WindowStore, service: &ServiceId, tier: Tier, second: i64) -> u64 {
+    let start = tier.bucket_of(Second(second));
+    let stored = store.read(service, tier, start, start.offset(1)).await.expect("readable");
+    let cells = stored.iter().map(|cell| SecondCell::decode(&cell.blob).expect("a cell"));
+    cells.map(|cell| cell.total.counts.ok).sum()
 }
 
 async fn start(path: &Path, rules: &[Rule], log: TestLog, ms: i64, open_alerts: Vec<Alert>) -> World {
@@ -151,4 +159,62 @@ async fn an_alert_whose_rule_is_gone_after_a_restart_is_closed_with_the_reason()
     let closed = after.paged().remove(0);
     assert_eq!((closed.change, &closed.alert.episode), (Change::Resolved, &fired.alert.episode));
     assert!(closed.alert.annotations.contains_key("resolved_because"));
+}
+
+#[tokio::test]
+async fn after_a_cut_link_the_windows_hold_the_backlog_and_no_rule_hears_of_it() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("windows.db");
+    let mut agents = [TestAgent::new(1)];
+    let mut world = start(&path, &[errors()], TestLog::default(), START_MS, Vec::new()).await;
+    world.run(&mut agents, 12, |_| (90, 10)).await;
+    assert_eq!(world.paged().len(), 1, "it fires");
+    let mut cut_off = TestAgent::new(2);
+    world.run(&mut agents, 30, |_| (100, 0)).await;
+    let resolved: Vec<_> = world.paged().iter().map(|page| page.change).collect();
+    assert_eq!((resolved, world.state()), (vec![Change::Resolved], Some(RuleState::Ok)));
+    let before = world.board.of(&world.service)[0].sli;
+
+    let present = world.ms / 1000;
+    let mut backlog = Vec::new();
+    for second in present - 40..present - 10 {
+        let seen = BTreeMap::from([(second, (7, 500))]);
+        let record = cut_off.flush(&world.service, second * 1000, &seen, 0.1);
+        backlog.push(world.log.append(record, world.ms));
+    }
+    world.shard.take(&mut backlog).await;
+    assert_eq!((world.paged(), world.state()), (vec![], Some(RuleState::Ok)));
+    assert_eq!(world.board.of(&world.service)[0].sli, before);
+    world.shard.checkpoint().await;
+
+    let store = MemoryWindows::open(&path, &WindowsConfig::default()).await.expect("opens");
+    for second in present - 39..present - 11 {
+        let live = if second < START_MS / 1000 + 12 { 90 } else { 100 };
+        assert_eq!(ok_at(&store, &world.service, Tier::OneSecond, second).await, live + 7);
+    }
+    let ten = Tier::TenSeconds.bucket_of(Second(present - 20)).0;
+    assert_eq!(ok_at(&store, &world.service, Tier::TenSeconds, ten).await, 1070);
+}
+
+#[tokio::test]
+async fn a_backlog_of_half_an_hour_holds_no_more_cells_than_its_limit() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("windows.db");
+    let mut world = start(&path, &[], TestLog::default(), START_MS, Vec::new()).await;
+    world.run(&mut [TestAgent::new(1)], 1, |_| (1, 0)).await;
+    let (mut cut_off, present) = (TestAgent::new(2), world.ms / 1000);
+    let mut backlog = Vec::new();
+    for second in present - 1800..present - 10 {
+        let record = cut_off.flush(&world.service, 0, &BTreeMap::from([(second, (3, 0))]), 0.1);
+        backlog.push(world.log.append(record, world.ms));
+    }
+    for batch in backlog.chunks(256) {
+        world.shard.take(&mut batch.to_vec()).await;
+        assert!(world.shard.closed_held <= super::late::CLOSED_HELD_MAX);
+    }
+    world.shard.checkpoint().await;
+    let store = MemoryWindows::open(&path, &WindowsConfig::default()).await.expect("opens");
+    assert_eq!(ok_at(&store, &world.service, Tier::OneSecond, present - 350).await, 3);
+    assert_eq!(ok_at(&store, &world.service, Tier::TenSeconds, present - 1190).await, 30);
+    assert_eq!(ok_at(&store, &world.service, Tier::TenSeconds, present - 1500).await, 0);
 }

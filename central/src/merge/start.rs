@@ -18,8 +18,10 @@ use crate::evaluate::transition::Transition;
 use crate::ingest::agents::AgentEvent;
 use crate::ingest::logged::Logged;
 
-/// Memory of one service's open cells, running sums and feeds that the budget reckons with. A service
-/// of twenty hosts and as many endpoints takes about this much.
+/// Memory of one service's open cells, running sums and feeds that the budget reckons with. Nominal: a
+/// figure to share memory out by, and not a limit. A service of many hosts, endpoints or rules takes
+/// more, an idle one next to nothing. Cells that late records hold open are limited by number (see
+/// [`super::late`]) and are not part of it.
 const SERVICE_BYTES: u64 = 32 << 10;
 
 /// Rules as the evaluators follow them.
@@ -83,7 +85,8 @@ pub struct Surroundings {
     pub open_alerts: Vec<Alert>,
 }
 
-/// Memory that the shards may take, in bytes.
+/// Memory that the budget sets aside for the shards, in bytes: a nominal amount for each service, not
+/// enforced.
 #[must_use]
 pub const fn memory_bound_bytes(services_max: u64) -> u64 {
     services_max.saturating_mul(SERVICE_BYTES)

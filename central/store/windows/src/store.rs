@@ -40,6 +40,19 @@ impl Tier {
             Self::TenSeconds => 1200,
         }
     }
+
+    /// The bucket that holds `second`.
+    #[must_use]
+    pub const fn bucket_of(self, second: Second) -> Second {
+        Second(second.0 - second.0.rem_euclid(self.width_s()))
+    }
+
+    /// The first start that a cell may have when event time has come to `watermark`: those before it
+    /// have expired.
+    #[must_use]
+    pub const fn first_kept(self, watermark: Second) -> Second {
+        watermark.offset(1 - self.width_s() - self.retention_s())
+    }
 }
 
 /// Where a cell stands. `start` is a multiple of the tier's width.

@@ -16,7 +16,6 @@ use sqlx::sqlite::{
 use sqlx::{Row, Sqlite, Transaction};
 
 use super::BACKEND;
-use super::watermark::first_kept;
 use crate::store::{CellKey, Checkpoint, StoreError, StoredCell, StreamPosition, Tier};
 use crate::view::CellView;
 
@@ -113,7 +112,7 @@ impl CheckpointFile {
             sqlx::query("DELETE FROM cells WHERE partition = ? AND tier = ? AND start < ?")
                 .bind(checkpoint.partition)
                 .bind(tier.width_s())
-                .bind(first_kept(tier, checkpoint.watermark).0)
+                .bind(tier.first_kept(checkpoint.watermark).0)
                 .execute(&mut *tx)
                 .await
                 .map_err(failed)?;

@@ -54,11 +54,6 @@ impl Watermarks {
 impl Horizon {
     /// Whether a cell has outlived its tier's retention.
     pub(super) fn has_expired(&self, partition: u32, tier: Tier, start: Second) -> bool {
-        self.0.get(&partition).is_some_and(|mark| start.0 < first_kept(tier, mark.second).0)
+        self.0.get(&partition).is_some_and(|mark| start < tier.first_kept(mark.second))
     }
-}
-
-/// The first start that a cell may have when the watermark stands at `watermark`.
-pub(super) const fn first_kept(tier: Tier, watermark: Second) -> Second {
-    watermark.offset(1 - tier.width_s() - tier.retention_s())
 }
