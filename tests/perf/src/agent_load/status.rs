@@ -1,0 +1,97 @@
+//! What a running agent says of itself (`goldentime-agent status --json`), as far as it is wanted here.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use goldentime_testkit::programs::{Agent, program};
+use goldentime_testkit::wait;
+use serde::Deserialize;
+use tokio::process::Command;
+
+/// How long an agent may take from its start to a central that welcomed it.
+const CONNECT_WITHIN: Duration = Duration::from_secs(20);
+
+/// An agent's report.
+#[derive(Debug, Deserialize)]
+pub struct Status {
+    inputs: Vec<Input>,
+    uplink: Uplink,
+    flush: Flush,
+    spool: Spool,
+    drops: BTreeMap<String, u64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Input {
+    status: Tail,
+}
+
+#[derive(Debug, Deserialize)]
+struct Tail {
+    lines: u64,
+    observed: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Uplink {
+    phase: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Flush {
+    events: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Spool {
+    records: u64,
+}
+
+impl Status {
+    /// Asks a running agent.
+    pub async fn of(agent: &Agent) -> Result<Self> {
+        let mut command = Command::new(program("goldentime-agent")?);
+        let output = command.args(["status", "--json", "--config"]).arg(agent.config.file()).output().await?;
+        anyhow::ensure!(
+            output.status.success(),
+            "`goldentime-agent status` failed: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        serde_json::from_slice(&output.stdout).context("`goldentime-agent status --json` cannot be read")
+    }
+
+    /// Lines read by all inputs.
+    #[must_use]
+    pub fn lines(&self) -> u64 {
+        self.inputs.iter().map(|input| input.status.lines).sum()
+    }
+
+    /// Whether that many requests were read, committed and acknowledged.
+    #[must_use]
+    pub const fn has_shipped(&self, requests: u64) -> bool {
+        self.flush.events >= requests && self.spool.records == 0
+    }
+
+    /// Fails unless exactly that many lines were read, each counted as a request, and nothing dropped.
+    pub fn ensure_all_counted(&self, requests: u64) -> Result<()> {
+        let observed: u64 = self.inputs.iter().map(|input| input.status.observed).sum();
+        anyhow::ensure!(
+            self.lines() == requests && observed == requests && self.drops.values().all(|n| *n == 0),
+            "of {requests} lines {} were read and {observed} counted; dropped: {:?}",
+            self.lines(),
+            self.drops
+        );
+        Ok(())
+    }
+}
+
+/// Waits until the central has welcomed the agent.
+pub async fn until_connected(agent: &Agent) -> Result<()> {
+    wait::until("the agent to reach its central", CONNECT_WITHIN, || async {
+        let status = Status::of(agent).await.ok()?;
+        (status.uplink.phase == "connected").then_some(())
+    })
+    .await
+    .with_context(|| agent.process().output())
+}
