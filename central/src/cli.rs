@@ -28,6 +28,16 @@ pub enum Command {
     /// Join tokens, with which agents are enrolled.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// About the configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+/// About the configuration.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Prints the manual page of `central.yaml` in Markdown.
+    Reference,
 }
 
 /// Which configuration.

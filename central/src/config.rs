@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use goldentime_model::config::{Check, Settings};
+use goldentime_model::config::{Check, Settings, reference};
 use goldentime_model::units::{ByteSize, HumanDuration};
 use goldentime_windows::WindowsConfig;
 use schemars::JsonSchema;
@@ -157,6 +157,12 @@ impl Settings for Config {
             "is less than 64MiB, which is not enough to start",
         );
     }
+}
+
+/// The manual page of the configuration, in Markdown, made from its types.
+#[must_use]
+pub fn reference() -> String {
+    reference::markdown("central.yaml", &schemars::schema_for!(Config).to_value())
 }
 
 impl LoggingConfig {

@@ -1,9 +1,9 @@
 //! The program `goldentime-central`.
 
 use clap::Parser;
-use goldentime_central::cli::{Cli, Command, ConfigArgs, RulesCommand, TokenCommand};
+use goldentime_central::cli::{Cli, Command, ConfigArgs, ConfigCommand, RulesCommand, TokenCommand};
 use goldentime_central::commands::{serve, token};
-use goldentime_central::config::Config;
+use goldentime_central::config::{Config, reference};
 use goldentime_central::evaluate::openslo::report;
 use goldentime_model::exit::ExitCode;
 
@@ -23,6 +23,10 @@ fn main() -> ExitCode {
         }
         Command::Token(TokenCommand::List { config }) => {
             with_config(&config, |config| wait_for(token::list(&config)))
+        }
+        Command::Config(ConfigCommand::Reference) => {
+            print!("{}", reference());
+            ExitCode::Ok
         }
     }
 }
