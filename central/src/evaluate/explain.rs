@@ -37,7 +37,7 @@ struct Blame {
 /// Writes what `cells`, the seconds of the subject's window, say into the alert's annotations.
 ///
 /// Annotations of the rule's author are kept; `summary` is only written where there is none.
-/// Sets `value`, `window`, `hosts`, `endpoints`, `host` (where one host is to blame), `p50`, `p95`,
+/// Sets `value`, `value_ko`, `window`, `hosts`, `endpoints`, `host` (where one host is to blame), `p50`, `p95`,
 /// `p99` for latency rules, `summary` and `summary_ko`.
 pub fn annotate(alert: &mut Alert, change: Change, subject: &Subject, cells: &[SecondCell]) {
     let projection = &subject.projection;
@@ -46,7 +46,8 @@ pub fn annotate(alert: &mut Alert, change: Change, subject: &Subject, cells: &[S
     let window = duration(Duration::from_secs(u64::from(rule.window_s)));
     let value = value_of(projection, &blame);
     let mut facts = Labels::new();
-    facts.insert("value".into(), value.clone());
+    facts.insert("value".into(), value.english.clone());
+    facts.insert("value_ko".into(), value.korean.clone());
     facts.insert("window".into(), window.clone());
     let culprit = culprit(&blame.hosts, &blame.whole);
     if let Some((host, _)) = culprit {
@@ -139,36 +140,57 @@ fn contributions(parts: &[(String, Tally)], whole: &Tally) -> String {
     text
 }
 
-fn value_of(projection: &Projection, blame: &Blame) -> String {
+/// The same words in both languages.
+struct Words {
+    english: String,
+    korean: String,
+}
+
+fn value_of(projection: &Projection, blame: &Blame) -> Words {
     let Tally { seen, bad_low, bad_high } = blame.whole;
     let rule = projection.rule();
-    let share = |bad: u64| bad as f64 / seen.max(1) as f64;
+    let share = |bad: u64| percent(bad as f64 / seen.max(1) as f64);
+    let (low, high) = (share(bad_low), share(bad_high));
     match (&rule.measure, rule.condition) {
         (Measure::Traffic, Condition::RateBelow(floor)) => {
             let rate = seen as f64 / f64::from(rule.window_s.min(EXPLAINED_S_MAX));
-            format!("{rate:.2} requests/s, floor {floor} requests/s")
+            Words {
+                english: format!("{rate:.2} requests/s, floor {floor} requests/s"),
+                korean: format!("초당 요청 {rate:.2}건, 하한 {floor}건"),
+            }
         }
         (Measure::Latency { threshold_s }, _) => {
             let threshold = seconds_text(*threshold_s);
-            if bad_low == bad_high {
-                format!(
-                    "{} of requests slower than {threshold} ({bad_high} of {seen})",
-                    percent(share(bad_high))
-                )
+            let (shares, counts) = if bad_low == bad_high {
+                (high, bad_high.to_string())
             } else {
-                let (low, high) = (percent(share(bad_low)), percent(share(bad_high)));
-                format!(
-                    "{low} to {high} of requests slower than {threshold} ({bad_low} to {bad_high} of {seen})"
-                )
+                (format!("{low} to {high}"), format!("{bad_low} to {bad_high}"))
+            };
+            Words {
+                english: format!("{shares} of requests slower than {threshold} ({counts} of {seen})"),
+                korean: format!(
+                    "요청의 {}가 {threshold} 초과 ({seen}건 중 {}건)",
+                    shares.replace(" to ", "~"),
+                    counts.replace(" to ", "~")
+                ),
             }
         }
         (Measure::Saturation { metric, threshold }, _) => match &blame.worst_reading {
-            Some((name, reading)) => {
-                format!("{name} at {reading:.3}, limit {threshold}; {bad_high} of {seen} readings above")
-            }
-            None => format!("{metric}: {bad_high} of {seen} readings above {threshold}"),
+            Some((name, reading)) => Words {
+                english: format!(
+                    "{name} at {reading:.3}, limit {threshold}; {bad_high} of {seen} readings above"
+                ),
+                korean: format!("{name} {reading:.3}, 한도 {threshold}; 측정 {seen}회 중 {bad_high}회 초과"),
+            },
+            None => Words {
+                english: format!("{metric}: {bad_high} of {seen} readings above {threshold}"),
+                korean: format!("{metric}: 측정 {seen}회 중 {bad_high}회 {threshold} 초과"),
+            },
         },
-        _ => format!("{} of requests bad ({bad_high} of {seen})", percent(share(bad_high))),
+        _ => Words {
+            english: format!("{high} of requests bad ({bad_high} of {seen})"),
+            korean: format!("요청의 {high} 실패 ({seen}건 중 {bad_high}건)"),
+        },
     }
 }
 
@@ -176,18 +198,21 @@ fn summaries(
     projection: &Projection,
     change: Change,
     subject: &str,
-    value: &str,
+    value: &Words,
     window: &str,
     culprit: Option<(&str, f64, usize)>,
 ) -> (String, String) {
-    let limit = match projection.rule().condition {
-        Condition::BadShareAbove(limit) => format!(", limit {}", percent(limit)),
-        Condition::RateBelow(_) => String::new(),
+    let Words { english, korean } = value;
+    let (limit, limit_ko) = match projection.rule().condition {
+        Condition::BadShareAbove(limit) => {
+            (format!(", limit {}", percent(limit)), format!(", 한도 {}", percent(limit)))
+        }
+        Condition::RateBelow(_) => (String::new(), String::new()),
     };
     if change == Change::Resolved {
         return (
-            format!("{subject} is healthy again: {value} over {window}"),
-            format!("{subject} 정상 복구: 최근 {window} 동안 {value}"),
+            format!("{subject} is healthy again: {english} over {window}"),
+            format!("{subject} 정상 복구: 최근 {window} 동안 {korean}"),
         );
     }
     let (mut from, mut from_ko) = (String::new(), String::new());
@@ -197,8 +222,8 @@ fn summaries(
         from_ko = format!("; 호스트 {hosts}대 중 {host}에서 {share} 발생");
     }
     (
-        format!("{subject}: {value} over {window}{limit}{from}"),
-        format!("{subject} 이상: 최근 {window} 동안 {value}{from_ko}"),
+        format!("{subject}: {english} over {window}{limit}{from}"),
+        format!("{subject} 이상: 최근 {window} 동안 {korean}{limit_ko}{from_ko}"),
     )
 }
 
@@ -286,6 +311,12 @@ mod tests {
         assert_eq!(alert.annotations["hosts"], "web-07: 120 of 300 bad (100.0% of all bad)");
         assert!(alert.annotations["summary"].contains("host web-07 of 20 causes 100.0% of it"));
         assert!(alert.annotations["summary_ko"].contains("호스트 20대 중 web-07"));
+        let is_english = |word: &str| alert.annotations["summary_ko"].contains(word);
+        assert!(
+            !["request", "bad", " of "].into_iter().any(is_english),
+            "{}",
+            alert.annotations["summary_ko"]
+        );
     }
 
     #[test]
