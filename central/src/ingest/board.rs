@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use goldentime_model::UnixNanos;
 use goldentime_wire::proto;
+use tokio::time::Instant;
 
 use super::agents::{AgentEvent, AgentIdentity, AgentStatus};
 use super::registry::Enrolled;
@@ -22,6 +24,10 @@ struct Entry {
     /// Connections at present: a new one may come before the old one has ended.
     connections: u32,
     lease: Lease,
+    /// When it was last heard. Not by the wall clock: were that set forward, every lease would end.
+    heard: Instant,
+    /// Start of the process that said hello last.
+    started_ns: i64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,21 +55,36 @@ impl AgentBoard {
             };
             (
                 Arc::clone(&identity.agent),
-                Entry { status: unheard(identity, last_seen), connections: 0, lease },
+                Entry {
+                    status: unheard(identity, last_seen),
+                    connections: 0,
+                    lease,
+                    heard: Instant::now(),
+                    started_ns: 0,
+                },
             )
         });
         Self(Arc::new(Mutex::new(entries.collect())))
     }
 
     /// An agent said hello.
-    pub fn connected(&self, identity: &AgentIdentity, version: &str, now: UnixNanos) -> AgentEvent {
+    pub fn connected(
+        &self,
+        identity: &AgentIdentity,
+        version: &str,
+        started_ns: i64,
+        now: UnixNanos,
+    ) -> AgentEvent {
         let mut board = self.lock();
         let entry = board.entry(Arc::clone(&identity.agent)).or_insert_with(|| Entry {
             status: unheard(identity.clone(), now),
             connections: 0,
             lease: Lease::Running,
+            heard: Instant::now(),
+            started_ns,
         });
         entry.connections += 1;
+        (entry.heard, entry.started_ns) = (Instant::now(), started_ns);
         entry.lease = Lease::Running;
         entry.status.identity = identity.clone();
         entry.status.connected = true;
@@ -76,14 +97,24 @@ impl AgentBoard {
     /// Something was heard of an agent.
     pub fn heard(&self, agent: &str, now: UnixNanos) {
         if let Some(entry) = self.lock().get_mut(agent) {
-            entry.status.last_seen = now;
+            (entry.heard, entry.status.last_seen) = (Instant::now(), now);
         }
     }
 
-    /// An agent said how it does.
-    pub fn reported(&self, agent: &str, ping: &proto::Ping, now: UnixNanos) {
+    /// An agent said how it does. A process that still pings after another one said hello as the same
+    /// agent lives beside it: a cloned machine or state folder.
+    pub fn reported(&self, agent: &str, started_ns: i64, ping: &proto::Ping, now: UnixNanos) {
         let mut board = self.lock();
         let Some(entry) = board.get_mut(agent) else { return };
+        entry.heard = Instant::now();
+        if started_ns != entry.started_ns && !entry.status.forked {
+            entry.status.forked = true;
+            metrics::counter!("goldentime_uplink_forks_total").increment(1);
+            tracing::warn!(
+                agent,
+                "two processes are connected as one agent: a cloned machine or state folder"
+            );
+        }
         let status = &mut entry.status;
         status.last_seen = now;
         status.clock_offset_ns = ping.offset_ns;
@@ -127,10 +158,10 @@ impl AgentBoard {
         left.then(|| AgentEvent::Left(identity.clone()))
     }
 
-    /// Ends the leases of those that were not heard since `since`, each once.
-    pub fn end_leases(&self, since: UnixNanos) -> Vec<AgentEvent> {
+    /// Ends the leases of those that were not heard for longer than `lease`, each once.
+    pub fn end_leases(&self, lease: Duration) -> Vec<AgentEvent> {
         let mut board = self.lock();
-        let due = |entry: &&mut Entry| entry.lease == Lease::Running && entry.status.last_seen < since;
+        let due = |entry: &&mut Entry| entry.lease == Lease::Running && entry.heard.elapsed() > lease;
         let ended = board.values_mut().filter(due).map(|entry| {
             entry.lease = Lease::Ended;
             AgentEvent::LeaseEnded(entry.status.identity.clone())
@@ -186,23 +217,43 @@ mod tests {
         AgentIdentity { agent: "a1".into(), project: "p".into(), environment: "e".into(), host: "h".into() }
     }
 
-    #[test]
-    fn a_silent_agent_is_told_once_and_one_that_left_never() {
+    const LEASE: Duration = Duration::from_secs(30);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_agent_is_told_once_and_one_that_left_never() {
         let board = AgentBoard::default();
-        board.connected(&identity(), "1", UnixNanos(10));
-        assert_eq!(board.end_leases(UnixNanos(10)), []);
-        assert_eq!(board.end_leases(UnixNanos(11)), [AgentEvent::LeaseEnded(identity())]);
-        assert_eq!(board.end_leases(UnixNanos(12)), []);
-        board.connected(&identity(), "1", UnixNanos(20));
+        board.connected(&identity(), "1", 7, UnixNanos(10));
+        // The wall clock is no matter: it is set an hour forward here.
+        board.heard("a1", UnixNanos(3_600_000_000_000));
+        assert_eq!(board.end_leases(LEASE), []);
+        tokio::time::advance(LEASE + Duration::from_millis(1)).await;
+        assert_eq!(board.end_leases(LEASE), [AgentEvent::LeaseEnded(identity())]);
+        assert_eq!(board.end_leases(LEASE), []);
+        assert_eq!(board.disconnected(&identity(), false, UnixNanos(19)), None);
+        board.connected(&identity(), "1", 7, UnixNanos(20));
         assert!(board.disconnected(&identity(), true, UnixNanos(21)).is_some());
-        assert_eq!(board.end_leases(UnixNanos(100)), []);
+        tokio::time::advance(LEASE * 2).await;
+        assert_eq!(board.end_leases(LEASE), []);
     }
 
-    #[test]
-    fn a_goodbye_of_an_old_connection_does_not_end_the_new_one() {
+    #[tokio::test(start_paused = true)]
+    async fn two_processes_of_one_agent_are_seen_as_a_fork_and_a_restart_is_not() {
         let board = AgentBoard::default();
-        board.connected(&identity(), "1", UnixNanos(1));
-        board.connected(&identity(), "1", UnixNanos(2));
+        let ping = proto::Ping::default();
+        board.connected(&identity(), "1", 7, UnixNanos(1));
+        board.reported("a1", 7, &ping, UnixNanos(2));
+        board.connected(&identity(), "1", 8, UnixNanos(3));
+        board.reported("a1", 8, &ping, UnixNanos(4));
+        assert!(!board.all()[0].forked);
+        board.reported("a1", 7, &ping, UnixNanos(5));
+        assert!(board.all()[0].forked);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_goodbye_of_an_old_connection_does_not_end_the_new_one() {
+        let board = AgentBoard::default();
+        board.connected(&identity(), "1", 7, UnixNanos(1));
+        board.connected(&identity(), "1", 7, UnixNanos(2));
         assert_eq!(board.disconnected(&identity(), true, UnixNanos(3)), None);
         assert_eq!(board.counts(), (1, 1));
     }

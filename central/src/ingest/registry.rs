@@ -195,6 +195,19 @@ impl Registry {
         Ok(row.as_ref().map(enrolled))
     }
 
+    /// Lets an agent in no more; its connection ends at its next ping. Gives whether there was such an
+    /// agent that was not revoked yet.
+    pub async fn revoke_agent(&self, agent: &str, now: UnixNanos) -> Result<bool, sqlx::Error> {
+        let revoked = sqlx::query("UPDATE agents SET revoked_at = ? WHERE agent = ? AND revoked_at IS NULL");
+        Ok(revoked.bind(now.0).bind(agent).execute(&self.0).await?.rows_affected() > 0)
+    }
+
+    /// Whether an agent was revoked.
+    pub async fn is_revoked(&self, agent: &str) -> Result<bool, sqlx::Error> {
+        let row = sqlx::query_scalar("SELECT revoked_at IS NOT NULL FROM agents WHERE agent = ?");
+        Ok(row.bind(agent).fetch_optional(&self.0).await?.unwrap_or(false))
+    }
+
     /// Every agent, by id.
     pub async fn agents(&self) -> Result<Vec<Enrolled>, sqlx::Error> {
         let rows = sqlx::query(concat_select!("ORDER BY agent")).fetch_all(&self.0).await?;

@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::ack::{AckSink, Committed, StreamId};
 use super::log::{Entry, IngestLog, LogError};
 use super::logged::Logged;
+use super::room::Taken;
 use super::writer::ToWrite;
 
 /// Records that wait for their place, in each partition.
@@ -42,6 +43,8 @@ pub struct Incoming {
     pub number: u64,
     /// Whom to tell when it is in the log.
     pub ack: AckSink,
+    /// Memory that it takes until then.
+    pub room: Taken,
 }
 
 /// A record that goes into the log.
@@ -195,7 +198,7 @@ impl Sequencer {
 
     /// Gives one record its place. Gives whether the stations behind still listen.
     async fn place(&mut self, incoming: Incoming) -> bool {
-        let Incoming { record, stream, number, ack } = incoming;
+        let Incoming { record, stream, number, ack, room } = incoming;
         let last = self.sequenced.get(&stream).copied().unwrap_or_else(|| self.committed.last(&stream));
         let is_new = number > last;
         if is_new {
@@ -221,8 +224,14 @@ impl Sequencer {
             entry = Some(Entry { partition: self.partition, offset, append_time, record: bytes });
         }
         let position = StreamPosition { stream, number, log_time: self.append_time };
-        let to_write =
-            ToWrite { entry, partition: self.partition, position, committed: self.committed.clone(), ack };
+        let to_write = ToWrite {
+            entry,
+            partition: self.partition,
+            position,
+            committed: self.committed.clone(),
+            ack,
+            room,
+        };
         self.writer.send(to_write).await.is_ok()
     }
 }

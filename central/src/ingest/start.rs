@@ -22,6 +22,7 @@ use super::logged::Logged;
 use super::quic::listener;
 use super::quic::shared::{PartitionDoor, Shared};
 use super::registry::Registry;
+use super::room::{self, Room};
 use super::sequencer::{INCOMING_MAX, LOGGED_MAX, Sequencer};
 use super::writer::{self, LogHealth, TO_WRITE_MAX};
 use crate::evaluate::openslo::RuleSet;
@@ -154,11 +155,11 @@ pub async fn create_token(
 /// Memory that intake may take, in bytes.
 #[must_use]
 pub fn memory_bound_bytes(config: &AgentsConfig, partitions: u32) -> u64 {
-    let queues = (INCOMING_MAX + LOGGED_MAX) as u64 * u64::from(partitions) + TO_WRITE_MAX as u64;
+    let queues = LOGGED_MAX as u64 * u64::from(partitions);
     // Every connection may have a window of unread bytes; that all fill theirs at once is bounded by
     // what the queues let through, so a tenth is reckoned with.
     let windows = config.connections_max as u64 * u64::from(endpoint::CONNECTION_WINDOW_BYTES) / 10;
-    queues * RECORD_BYTES + windows.min(128 << 20)
+    queues * RECORD_BYTES + room::BYTES_MAX as u64 + windows.min(128 << 20)
 }
 
 impl Ingest {
@@ -226,6 +227,7 @@ impl Ingest {
             board: self.board,
             events,
             partitions: doors,
+            room: Room::of_all(),
             generation: GENERATION,
             rules,
             dead_letters,
@@ -250,15 +252,14 @@ impl Ingest {
     }
 
     fn watch_leases(&self, tasks: &Tasks, lease: Duration, events: mpsc::Sender<AgentEvent>) {
-        let (board, clock, stopping) = (self.board.clone(), Arc::clone(&self.clock), tasks.stopping());
-        let lease_ns = i64::try_from(lease.as_nanos()).unwrap_or(i64::MAX);
+        let (board, stopping) = (self.board.clone(), tasks.stopping());
         tasks.spawn(TaskKind::Source, "leases", async move {
             loop {
                 tokio::select! {
                     () = tokio::time::sleep(LEASES_EVERY) => {}
                     () = stopping.cancelled() => return,
                 }
-                for event in board.end_leases(clock.now().saturating_add(-lease_ns)) {
+                for event in board.end_leases(lease) {
                     if events.send(event).await.is_err() {
                         return stopping.cancelled().await;
                     }

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::ack::{AckSink, Committed};
 use super::config::LogConfig;
 use super::log::{Entry, IngestLog, LogError};
+use super::room::Taken;
 
 /// Records that wait to be written.
 pub const TO_WRITE_MAX: usize = 2048;
@@ -38,6 +39,8 @@ pub struct ToWrite {
     pub committed: Committed,
     /// Whom to tell.
     pub ack: AckSink,
+    /// Memory that it takes, given back with it.
+    pub room: Taken,
 }
 
 /// Whether the log takes records. Cheap to clone.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use goldentime_runtime::TaskKind;
 use quinn::{Endpoint, Incoming, VarInt};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::session;
 use super::shared::Shared;
@@ -15,6 +15,8 @@ use crate::ingest::config::AgentsConfig;
 
 /// A handshake that takes longer is given up.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
+/// Handshakes begun in a second; each costs a signature. Above it agents are refused and come back.
+const HANDSHAKES_PER_SECOND_MAX: u32 = 1000;
 /// How long connections may take to close when the central stops.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// Close code: the central stops; come back.
@@ -55,10 +57,27 @@ impl Drop for Place {
     }
 }
 
+/// Handshakes of the present second.
+struct Rate {
+    since: Instant,
+    begun: u32,
+}
+
+impl Rate {
+    fn allows_one_more(&mut self) -> bool {
+        if self.since.elapsed() >= Duration::from_secs(1) {
+            (self.since, self.begun) = (Instant::now(), 0);
+        }
+        self.begun += 1;
+        self.begun <= HANDSHAKES_PER_SECOND_MAX
+    }
+}
+
 /// Takes connections until the program stops.
 pub async fn run(endpoint: Endpoint, config: AgentsConfig, shared: Arc<Shared>) {
     let stopping = shared.tasks.stopping();
     let places = Places::default();
+    let mut rate = Rate { since: Instant::now(), begun: 0 };
     loop {
         let incoming = tokio::select! {
             incoming = endpoint.accept() => incoming,
@@ -68,6 +87,11 @@ pub async fn run(endpoint: Endpoint, config: AgentsConfig, shared: Arc<Shared>) 
         // An address that was not proved could be anybody's: ask for a proof before it costs anything.
         if !incoming.remote_address_validated() && incoming.may_retry() {
             let _ = incoming.retry();
+            continue;
+        }
+        if !rate.allows_one_more() {
+            metrics::counter!("goldentime_uplink_refused_total", "reason" => "handshake_rate").increment(1);
+            incoming.refuse();
             continue;
         }
         let Some(place) = places.take(incoming.remote_address().ip(), &config) else {

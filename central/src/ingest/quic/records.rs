@@ -14,6 +14,7 @@ use super::shared::Shared;
 use crate::ingest::ack::AckSink;
 use crate::ingest::agents::AgentIdentity;
 use crate::ingest::deadletter::DeadLetter;
+use crate::ingest::room::{Room, Taken};
 use crate::ingest::sequencer::{Incoming, Received};
 
 /// Reads one stream.
@@ -21,6 +22,7 @@ pub(super) struct Reader {
     pub(super) shared: Arc<Shared>,
     pub(super) identity: AgentIdentity,
     pub(super) acks: AckSink,
+    pub(super) room: Room,
 }
 
 /// The stream is not of records, or the central stops.
@@ -43,11 +45,12 @@ impl Reader {
             };
             let received = self.shared.clock.now();
             self.shared.board.heard(&self.identity.agent, received);
-            self.take(bytes, received).await?;
+            let room = self.room.take(bytes.len()).await.ok_or(Broken)?;
+            self.take(bytes, received, room).await?;
         }
     }
 
-    async fn take(&self, bytes: Bytes, received: UnixNanos) -> Result<(), Broken> {
+    async fn take(&self, bytes: Bytes, received: UnixNanos, room: Taken) -> Result<(), Broken> {
         let record = match frame::decode::<Record>(bytes.clone()) {
             Ok(record) => record,
             Err(error) => {
@@ -75,7 +78,7 @@ impl Reader {
         // A record that is refused is acknowledged all the same where it names its place: sent again
         // it would be refused again.
         let (Some(door), Ok(stream), true) = (place, stream, number > 0) else { return Ok(()) };
-        let incoming = Incoming { record: taken, stream, number, ack: self.acks.clone() };
+        let incoming = Incoming { record: taken, stream, number, ack: self.acks.clone(), room };
         door.records.send(incoming).await.map_err(|_| Broken)
     }
 

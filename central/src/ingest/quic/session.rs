@@ -22,6 +22,7 @@ use crate::evaluate::openslo::express;
 use crate::evaluate::rule::Rule;
 use crate::ingest::ack::{AckSink, StreamId};
 use crate::ingest::agents::AgentIdentity;
+use crate::ingest::room::Room;
 
 /// A connection that says nothing is closed.
 const FIRST_FRAME_WITHIN: Duration = Duration::from_secs(10);
@@ -54,7 +55,10 @@ pub async fn serve(connection: &Connection, shared: &Arc<Shared>) {
             connection.close(CLOSED, b"answered");
         }
         Frame::Hello(hello) => match admit(connection, &hello, shared).await {
-            Ok(identity) => Session { connection, shared, identity }.run(&hello, send, control).await,
+            Ok(identity) => {
+                let started_ns = hello.started_ns;
+                Session { connection, shared, identity, started_ns }.run(&hello, send, control).await;
+            }
             Err(refused) => {
                 say_last(&mut send, Frame::Refused(refused)).await;
                 connection.close(CLOSED, b"refused");
@@ -132,13 +136,15 @@ struct Session<'a> {
     connection: &'a Connection,
     shared: &'a Arc<Shared>,
     identity: AgentIdentity,
+    /// When the agent's process started, by its own clock.
+    started_ns: i64,
 }
 
 impl Session<'_> {
     async fn run(self, hello: &Hello, send: SendStream, control: FrameReader<RecvStream>) {
         self.connection.set_receive_window(CONNECTION_WINDOW_BYTES.into());
         let (now, shared) = (self.shared.clock.now(), self.shared);
-        let event = shared.board.connected(&self.identity, &hello.agent_version, now);
+        let event = shared.board.connected(&self.identity, &hello.agent_version, self.started_ns, now);
         let identity = &self.identity;
         // The fan-out ends only after the uplink does.
         let _ = shared.events.send(event).await;
@@ -146,9 +152,10 @@ impl Session<'_> {
         tracing::info!(agent = %identity.agent, host = %identity.host, "an agent connected");
 
         let acks = AckSink::default();
+        let room = Room::of_connection(&shared.room);
         let left = tokio::select! {
             left = self.converse(hello, send, control, &acks) => left,
-            _ = self.read_streams(&acks) => false,
+            _ = self.read_streams(&acks, &room) => false,
             _ = self.connection.closed() => false,
         };
         let now = shared.clock.now();
@@ -160,6 +167,17 @@ impl Session<'_> {
         }
         self.connection.close(CLOSED, b"");
         tracing::info!(agent = %identity.agent, host = %identity.host, left, "an agent disconnected");
+    }
+
+    /// Whether the agent was revoked since its hello. A registry that cannot answer revokes nobody.
+    async fn is_revoked(&self) -> bool {
+        match self.shared.registry.is_revoked(&self.identity.agent).await {
+            Ok(is_revoked) => is_revoked,
+            Err(error) => {
+                tracing::warn!(%error, agent = %self.identity.agent, "the registry cannot be asked");
+                false
+            }
+        }
     }
 
     async fn note_seen(&self, has_left: bool) {
@@ -206,6 +224,11 @@ impl Session<'_> {
             loop {
                 match control.next::<Control>().await {
                     Ok(Some(Control { frame: Some(Frame::Ping(ping)) })) => {
+                        if self.is_revoked().await {
+                            // It learns why at its next hello.
+                            self.connection.close(CLOSED, b"revoked: the agent was revoked");
+                            return false;
+                        }
                         if answers.send(self.pong(&ping)).await.is_err() {
                             return false;
                         }
@@ -237,7 +260,7 @@ impl Session<'_> {
 
     fn pong(&self, ping: &Ping) -> Frame {
         let received = self.shared.clock.now();
-        self.shared.board.reported(&self.identity.agent, ping, received);
+        self.shared.board.reported(&self.identity.agent, self.started_ns, ping, received);
         Frame::Pong(Pong {
             sent_ns: ping.sent_ns,
             received_ns: received.0,
@@ -276,7 +299,7 @@ impl Session<'_> {
     }
 
     /// Reads the agent's record streams, a few at a time as the transport allows.
-    async fn read_streams(&self, acks: &AckSink) {
+    async fn read_streams(&self, acks: &AckSink, room: &Room) {
         let mut streams = JoinSet::new();
         loop {
             tokio::select! {
@@ -286,6 +309,7 @@ impl Session<'_> {
                             shared: Arc::clone(self.shared),
                             identity: self.identity.clone(),
                             acks: acks.clone(),
+                            room: room.clone(),
                         };
                         streams.spawn(reader.run(stream));
                     }

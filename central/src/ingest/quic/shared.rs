@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use goldentime_runtime::{SharedClock, Tasks};
 use goldentime_transport::authority::Authority;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::evaluate::openslo::RuleSet;
 use crate::ingest::ack::Committed;
@@ -35,6 +35,8 @@ pub struct Shared {
     pub events: mpsc::Sender<AgentEvent>,
     /// Where records go, by partition.
     pub partitions: Vec<PartitionDoor>,
+    /// Memory for records on their way to the log.
+    pub room: Arc<Semaphore>,
     /// Topic generation.
     pub generation: u32,
     /// The rules, whose tightest thresholds say what goes by the express lane.

@@ -1,0 +1,350 @@
+//! Intake over real QUIC on loopback: enrolment, records once and in order, acknowledgements,
+//! reconnects, restarts, forks, refusals, and garbage.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use goldentime_central::evaluate::openslo::RuleSet;
+use goldentime_central::ingest::agents::AgentEvent;
+use goldentime_central::ingest::board::AgentBoard;
+use goldentime_central::ingest::registry::Registry;
+use goldentime_central::ingest::start::{Feeds, open_registry};
+use goldentime_central::ingest::{self, AgentsConfig, LogConfig};
+use goldentime_model::ServiceId;
+use goldentime_runtime::{Clock, Drained, SystemClock, Tasks};
+use goldentime_transport::client::{Client, Session, SessionError};
+use goldentime_transport::endpoint;
+use goldentime_transport::enrol::{EnrolError, enrol};
+use goldentime_transport::identity::Identity;
+use goldentime_transport::token::JoinToken;
+use goldentime_wire::proto::control::Frame;
+use goldentime_wire::proto::stream_header::Class;
+use goldentime_wire::proto::{self, Hello, PartitionNumber, Record, StreamState};
+use prost::Message;
+use tokio::time::timeout;
+
+const PARTITIONS: u32 = 2;
+const STREAM: [u8; 16] = [9; 16];
+/// The longest that anything here may take.
+const SOON: Duration = Duration::from_secs(20);
+
+struct Central {
+    address: String,
+    feeds: Feeds,
+    board: AgentBoard,
+    registry: Registry,
+    token: JoinToken,
+    tasks: Tasks,
+    // Rules never change here; the sender keeps their channel open.
+    _rules: tokio::sync::watch::Sender<Arc<RuleSet>>,
+}
+
+impl Central {
+    async fn start(state: &Path) -> Self {
+        let clock = Arc::new(SystemClock);
+        let now = clock.now();
+        let (authority, registry) = open_registry(state, now).await.expect("registry");
+        let token =
+            ingest::start::create_token(&authority, &registry, "shop", now, None).await.expect("token");
+        let ingest = ingest::open(state, LogConfig::default(), clock).await.expect("opens");
+        let board = ingest.board();
+        let tasks = Tasks::new();
+        let listen = free_port();
+        let config = AgentsConfig { listen, ..AgentsConfig::default() };
+        let (rules_sender, rules) = tokio::sync::watch::channel(Arc::new(RuleSet::default()));
+        let none = vec![None; PARTITIONS as usize];
+        let feeds = ingest.start(&tasks, &config, &none, rules).await.expect("starts");
+        Self { address: listen.to_string(), feeds, board, registry, token, tasks, _rules: rules_sender }
+    }
+
+    async fn enrolled(&self) -> Identity {
+        enrol(&self.address, &self.token, "web-1").await.expect("enrolled")
+    }
+
+    /// Offsets and numbers of the next `count` records of a partition.
+    async fn merged(&mut self, partition: u32, count: usize) -> Vec<(u64, u64)> {
+        let records = &mut self.feeds.partitions[partition as usize].records;
+        let mut merged = Vec::new();
+        while merged.len() < count {
+            let logged = timeout(SOON, records.recv()).await.expect("in time").expect("open");
+            merged.push((logged.offset, logged.record.number));
+        }
+        merged
+    }
+
+    /// Stops, and gives what the merge had not taken yet.
+    async fn stop(mut self) -> Vec<u64> {
+        assert_eq!(self.tasks.drain(SOON).await, Drained::Clean);
+        let mut left = Vec::new();
+        for partition in &mut self.feeds.partitions {
+            while let Ok(logged) = partition.records.try_recv() {
+                left.push(logged.record.number);
+            }
+        }
+        left
+    }
+}
+
+fn free_port() -> SocketAddr {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    socket.local_addr().expect("bound")
+}
+
+fn service() -> ServiceId {
+    ServiceId::new("shop", "prod", "order-api").expect("valid")
+}
+
+fn partition() -> u32 {
+    service().partition(PARTITIONS)
+}
+
+fn record(number: u64) -> Record {
+    let bucket = proto::Bucket { second: 1_800_000_000, ok: 1, ..Default::default() };
+    let series =
+        proto::SeriesDelta { endpoint: "/orders".into(), method: "GET".into(), buckets: vec![bucket] };
+    Record {
+        version: goldentime_wire::RECORD_VERSION,
+        stream: Bytes::copy_from_slice(&STREAM),
+        partition: partition(),
+        number,
+        service: service().to_string(),
+        host: "web-1".into(),
+        agent: "a".into(),
+        body: Some(proto::record::Body::Deltas(proto::Deltas { series: vec![series] })),
+        ..Default::default()
+    }
+}
+
+fn encoded(record: &Record) -> Bytes {
+    record.encode_to_vec().into()
+}
+
+fn hello(next: u64) -> Hello {
+    let next = vec![PartitionNumber { partition: partition(), number: next }];
+    let stream = StreamState { stream: Bytes::copy_from_slice(&STREAM), next, current: true };
+    Hello {
+        version: 1,
+        host: "web-1".into(),
+        agent_version: "test".into(),
+        environment: "prod".into(),
+        streams: vec![stream],
+        started_ns: 1,
+        sentinel: false,
+    }
+}
+
+async fn connect(central: &Central, client: &Client, next: u64) -> Session {
+    client.connect(&central.address, hello(next)).await.expect("welcomed")
+}
+
+/// Waits for the acknowledgement of `number`.
+async fn acknowledged(session: &mut Session, number: u64) {
+    let seen = async {
+        loop {
+            match session.replies.next().await.expect("readable").expect("open") {
+                Frame::Ack(ack) if ack.number >= number => return,
+                _ => {}
+            }
+        }
+    };
+    timeout(SOON, seen).await.expect("acknowledged in time");
+}
+
+fn applied(session: &Session) -> u64 {
+    let numbers = session.welcome.applied.iter().flat_map(|stream| &stream.next);
+    numbers.map(|next| next.number).max().unwrap_or(0)
+}
+
+#[tokio::test]
+async fn records_arrive_once_and_in_order_over_a_reconnect_and_a_restart() {
+    let state = tempfile::tempdir().expect("temporary folder");
+    let mut central = Central::start(state.path()).await;
+    let client = Client::new(&central.enrolled().await).expect("client");
+    let mut session = connect(&central, &client, 1).await;
+    assert_eq!((applied(&session), session.welcome.partitions), (0, PARTITIONS));
+    let mut live = session.uplink.open_stream(Class::Live).await.expect("stream");
+    for number in 1..=5 {
+        live.send(encoded(&record(number))).await.expect("sent");
+    }
+    acknowledged(&mut session, 5).await;
+    assert_eq!(central.merged(partition(), 5).await, [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5)]);
+    session.uplink.close("cut");
+
+    // The same numbers again, as after a lost acknowledgement, and one more.
+    let mut session = connect(&central, &client, 6).await;
+    assert_eq!(applied(&session), 5);
+    let mut live = session.uplink.open_stream(Class::Live).await.expect("stream");
+    for number in 3..=6 {
+        live.send(encoded(&record(number))).await.expect("sent");
+    }
+    acknowledged(&mut session, 6).await;
+    assert_eq!(central.merged(partition(), 1).await, [(6, 6)]);
+    session.uplink.close("done");
+    assert!(central.stop().await.is_empty());
+
+    // What was acknowledged is read back, and its numbers are known.
+    let mut central = Central::start(state.path()).await;
+    assert_eq!(central.feeds.partitions[partition() as usize].replay_until, 6);
+    let again = central.merged(partition(), 6).await;
+    assert_eq!(again.first().zip(again.last()), Some((&(1, 1), &(6, 6))));
+    let session = connect(&central, &client, 7).await;
+    assert_eq!(applied(&session), 6);
+    session.uplink.close("done");
+    central.stop().await;
+}
+
+#[tokio::test]
+async fn numbers_that_were_used_already_are_told_and_shown_as_a_fork() {
+    let state = tempfile::tempdir().expect("temporary folder");
+    let central = Central::start(state.path()).await;
+    let client = Client::new(&central.enrolled().await).expect("client");
+    let mut session = connect(&central, &client, 1).await;
+    let mut live = session.uplink.open_stream(Class::Live).await.expect("stream");
+    for number in 1..=4 {
+        live.send(encoded(&record(number))).await.expect("sent");
+    }
+    acknowledged(&mut session, 4).await;
+    assert!(!central.board.all()[0].forked);
+    let restored = connect(&central, &client, 3).await;
+    assert_eq!(applied(&restored), 4, "the agent sees that its number 3 was used");
+    assert!(central.board.all()[0].forked);
+    restored.uplink.close("done");
+    session.uplink.close("done");
+    central.stop().await;
+}
+
+#[tokio::test]
+async fn a_wrong_token_and_a_wrong_central_enrol_nobody() {
+    let (state, other) = (tempfile::tempdir().expect("folder"), tempfile::tempdir().expect("folder"));
+    let central = Central::start(state.path()).await;
+    let stranger = Central::start(other.path()).await;
+    let forged = JoinToken::generate(central.token.authority).expect("random");
+    let refused = enrol(&central.address, &forged, "web-1").await.expect_err("refused");
+    assert!(
+        matches!(&refused, EnrolError::Session(SessionError::Refused { code, .. }) if code == "token_unknown"),
+        "{refused:?}"
+    );
+    let elsewhere = enrol(&stranger.address, &central.token, "web-1").await.expect_err("not the pinned one");
+    assert!(matches!(&elsewhere, EnrolError::Session(SessionError::NotOurCentral { .. })), "{elsewhere:?}");
+    central.stop().await;
+    stranger.stop().await;
+}
+
+#[tokio::test]
+async fn a_revoked_agent_is_cut_off_at_its_ping_and_refused_at_its_hello() {
+    let state = tempfile::tempdir().expect("temporary folder");
+    let central = Central::start(state.path()).await;
+    let identity = central.enrolled().await;
+    let client = Client::new(&identity).expect("client");
+    let mut session = connect(&central, &client, 1).await;
+    let now = SystemClock.now();
+    assert!(central.registry.revoke_agent(&identity.agent, now).await.expect("revoked"));
+    let ping = proto::Ping { sent_ns: now.0, ..Default::default() };
+    session.control.send(Frame::Ping(ping)).await.expect("sent");
+    timeout(SOON, session.uplink.closed()).await.expect("cut off");
+    let refused = client.connect(&central.address, hello(1)).await.err().expect("refused");
+    assert!(matches!(&refused, SessionError::Refused { code, .. } if code == "revoked"), "{refused:?}");
+    central.stop().await;
+}
+
+#[tokio::test]
+async fn a_goodbye_is_told_as_leaving_and_a_ping_is_answered_with_its_times() {
+    let state = tempfile::tempdir().expect("temporary folder");
+    let mut central = Central::start(state.path()).await;
+    let client = Client::new(&central.enrolled().await).expect("client");
+    let mut session = connect(&central, &client, 1).await;
+    let before = SystemClock.now();
+    session
+        .control
+        .send(Frame::Ping(proto::Ping { sent_ns: before.0, ..Default::default() }))
+        .await
+        .expect("sent");
+    let pong = loop {
+        let frame = timeout(SOON, session.replies.next()).await.expect("in time").expect("readable");
+        if let Some(Frame::Pong(pong)) = frame {
+            break pong;
+        }
+    };
+    assert!(pong.sent_ns == before.0 && pong.received_ns >= before.0 && pong.replied_ns >= pong.received_ns);
+    session.control.send(Frame::Goodbye(proto::Goodbye { reason: "test".into() })).await.expect("sent");
+    let event = |event: Option<AgentEvent>| event.expect("open");
+    assert!(matches!(
+        event(timeout(SOON, central.feeds.agents.recv()).await.expect("told")),
+        AgentEvent::Connected(_)
+    ));
+    assert!(matches!(
+        event(timeout(SOON, central.feeds.agents.recv()).await.expect("told")),
+        AgentEvent::Left(_)
+    ));
+    central.stop().await;
+}
+
+#[tokio::test]
+async fn garbage_of_every_kind_changes_no_good_count() {
+    let state = tempfile::tempdir().expect("temporary folder");
+    let mut central = Central::start(state.path()).await;
+    let identity = central.enrolled().await;
+    let client = Client::new(&identity).expect("client");
+    let mut session = connect(&central, &client, 1).await;
+    let mut live = session.uplink.open_stream(Class::Live).await.expect("stream");
+
+    // Datagrams that are no QUIC, and some that pretend to be.
+    let noise = tokio::net::UdpSocket::bind("127.0.0.1:0").await.expect("bound");
+    let mut bytes = [0_u8; 1200];
+    for round in 0..2000_u32 {
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            *byte = (round.wrapping_mul(2_654_435_761).wrapping_add(at as u32 * 40_503) >> 13) as u8;
+        }
+        bytes[0] = if round % 2 == 0 { bytes[0] } else { 0xc0 };
+        // A full buffer drops some, which is as well.
+        let _ = noise.send_to(&bytes, &central.address).await;
+        if round % 500 == 0 {
+            live.send(encoded(&record(u64::from(round / 500) + 1))).await.expect("sent");
+        }
+    }
+
+    // A record that is no protobuf, one of another project, one whose partition is wrong.
+    live.send(Bytes::from_static(&[0xff; 40])).await.expect("sent");
+    let theirs = ServiceId::new("bank", "prod", "order-api").expect("valid");
+    let foreign =
+        Record { service: theirs.to_string(), partition: theirs.partition(PARTITIONS), ..record(1) };
+    live.send(encoded(&foreign)).await.expect("sent");
+    let lost = Record { number: 5, partition: partition() ^ 1, ..record(5) };
+    live.send(encoded(&lost)).await.expect("sent");
+    live.send(encoded(&record(5))).await.expect("sent");
+    acknowledged(&mut session, 5).await;
+    assert_eq!(central.merged(partition(), 5).await.last(), Some(&(5, 5)));
+
+    // A stranger's frames, and a length that nobody may announce.
+    for opening in [&[0xff; 64][..], &u32::MAX.to_be_bytes(), &[0, 0, 0, 1, 0]] {
+        stranger_says(&central, opening).await;
+    }
+    let rogue = Client::new(&identity).expect("client");
+    let huge = connect(&central, &rogue, 6).await;
+    let mut stream = huge.uplink.open_stream(Class::Live).await.expect("stream");
+    let limit = <Record as goldentime_wire::frame::Framed>::BYTES_MAX;
+    assert!(stream.send(vec![0; limit + 1].into()).await.is_err(), "refused before it is sent");
+
+    live.send(encoded(&record(6))).await.expect("sent");
+    acknowledged(&mut session, 6).await;
+    assert_eq!(central.merged(partition(), 1).await, [(6, 6)]);
+    huge.uplink.close("done");
+    session.uplink.close("done");
+    assert!(central.stop().await.is_empty());
+}
+
+/// Opens a connection without a certificate and says something; waits until the central closes it.
+async fn stranger_says(central: &Central, bytes: &[u8]) {
+    let address: SocketAddr = central.address.parse().expect("an address");
+    let endpoint = quinn::Endpoint::client("127.0.0.1:0".parse().expect("valid")).expect("endpoint");
+    let config = endpoint::stranger_client(central.token.authority).expect("config");
+    let name = goldentime_transport::authority::SERVER_NAME;
+    let connection = endpoint.connect_with(config, address, name).expect("begun").await.expect("connected");
+    let (mut send, _receive) = connection.open_bi().await.expect("stream");
+    send.write_all(&BytesMut::from(bytes)).await.expect("sent");
+    send.finish().expect("open");
+    timeout(SOON, connection.closed()).await.expect("closed by the central");
+}
