@@ -45,7 +45,8 @@ dashboard-test: dashboard ## Types, lints and unit tests of the dashboard
 
 .PHONY: docs
 docs: ## Write the generated references anew
-	UPDATE=1 $(CARGO) test -p goldentime-model -p goldentime-agent -p goldentime-central generated_
+	UPDATE=1 $(CARGO) test -p goldentime-model -p goldentime-agent -p goldentime-central \
+	  --test indicator_schema --test reference generated_
 
 bench-%: ## Run one benchmark: sketch, alert, agent, central (RUNS=n shortens or lengthens it)
 	@scripts/setup bench
