@@ -1,6 +1,9 @@
 // Opens the dashboard of a running central and checks what only a browser can see.
 //
-//   npm run smoke -- <url>        of a central, or without one against the development server
+//   npm run smoke -- [<url> [<state>]]
+//
+// The URL is that of a central, without one it is the development server's. With a state (`ok`,
+// `critical`, …) a service must come to stand like that, and what fires must show the way it took.
 //
 // Live numbers move without a reload, language and theme switch, keys work, a service's page draws its
 // charts; there is no error on the console and no violation of the content security policy.
@@ -8,7 +11,10 @@ import { complaints, launch } from './browser.mjs';
 import { startFake } from './fake-central.mjs';
 
 const LIMIT_MS = 15_000;
+/** How long a service may take to come to the wanted state: its data, a rule's window, a page. */
+const STATE_LIMIT_MS = 60_000;
 const given = process.argv[2];
+const wanted = process.argv[3];
 const fake = given === undefined ? await startFake({ name: 'critical' }) : null;
 const url = fake === null ? given : fake.address;
 const browser = await launch();
@@ -53,6 +59,21 @@ await step('it connects and shows the wall or how to begin', async () => {
   await page.waitForSelector('[data-testid=verdict], [data-testid=first-run]');
   await page.waitForSelector('[data-testid=age][data-link=live]');
 });
+if (wanted !== undefined) {
+  await step(`a service comes to be ${wanted}`, () =>
+    page.waitForSelector(`.service-row[data-state=${wanted}]:has(.cell-since)`, { timeout: STATE_LIMIT_MS }),
+  );
+}
+if (wanted === 'critical') {
+  await step('its alert tells the stages of its way', async () => {
+    const alert = page.locator('.alert[data-status=firing]').first();
+    await alert.locator('.stages-total').waitFor();
+    demand((await alert.locator('.stages-table tr').count()) >= 4, 'stages are missing');
+  });
+  await step('the verdict says so', () =>
+    page.waitForSelector('[data-testid=verdict] .tone-critical, [data-testid=verdict] .verdict-case'),
+  );
+}
 const services = await page.locator('.service-row').count();
 if (services > 0) {
   await step('numbers move by themselves', async () => {

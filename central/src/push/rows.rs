@@ -90,7 +90,7 @@ impl Rows {
     #[must_use]
     pub fn order(&self) -> Vec<&ServiceId> {
         let mut order: Vec<_> = self.rows.iter().collect();
-        order.sort_by_key(|(service, row)| (row.standing.state, *service));
+        order.sort_by_key(|(service, row)| (row.standing.state, service.host().is_some(), *service));
         order.into_iter().map(|(service, _)| service).collect()
     }
 
@@ -131,7 +131,10 @@ impl Rows {
     ) -> Option<ServiceChange> {
         let statuses = statuses.of(service);
         let read = read(service, cells, complete);
-        let hosts = self.hosts(service, &read.hosts);
+        let hosts = match service.host() {
+            Some(host) => vec![itself(host, &read)],
+            None => self.hosts(service, &read.hosts),
+        };
         // A second without a cell is a second without requests where later ones have come, or where
         // the evaluator has judged it; otherwise nothing is known of it.
         let judged = statuses.iter().map(|status| status.watermark).max();
@@ -279,6 +282,19 @@ fn add(
         }
     }
     Ok(())
+}
+
+/// A host in its own row, where it has no requests.
+fn itself(host: &str, read: &Read) -> Host {
+    let fullness = read.fullness.values().next_back();
+    Host {
+        host: host.into(),
+        traffic: 0.0,
+        errors: None,
+        p95_ms: None,
+        saturation: fullness.map(|fullness| round(fullness.value)),
+        saturation_of: fullness.map(|fullness| fullness.of),
+    }
 }
 
 fn age(now: Option<Point>, at: UnixNanos) -> Option<f64> {

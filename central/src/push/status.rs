@@ -2,7 +2,7 @@
 
 use goldentime_model::alert::label;
 use goldentime_model::indicator::Signal;
-use goldentime_model::{Fingerprint, Severity};
+use goldentime_model::{Fingerprint, Interval, Severity};
 
 use super::frame::{SloStatus, Standing, State};
 use crate::evaluate::status::{RuleState, RuleStatus};
@@ -31,14 +31,21 @@ pub fn standing(statuses: &[RuleStatus]) -> Standing {
     }
 }
 
+/// Share of bad events among those that were seen, from the share of good ones with the missing taken
+/// at its worst and at its best. The last flush is always on its way: counted as bad, it would show a
+/// service without one failure with most of its budget spent. None when nothing was seen.
+fn bad_of_seen(good: Interval) -> Option<f64> {
+    let seen = 1.0 - (good.high - good.low);
+    (seen > 1e-9).then(|| ((1.0 - good.high) / seen).clamp(0.0, 1.0))
+}
+
 impl From<&RuleStatus> for SloStatus {
     fn from(status: &RuleStatus) -> Self {
         let part = |name: &str| status.labels.get(name).cloned();
         let allowed = 1.0 - status.objective;
-        let worst = status.sli.map(|sli| sli.low);
         let budget_left = match status.signal {
             Signal::Traffic => None,
-            _ => worst.filter(|_| allowed > 0.0).map(|worst| 1.0 - (1.0 - worst) / allowed),
+            _ => status.sli.and_then(bad_of_seen).filter(|_| allowed > 0.0).map(|bad| 1.0 - bad / allowed),
         };
         Self {
             key: format!("{}:{}", status.rule, Fingerprint::of(&status.labels)),
@@ -58,5 +65,20 @@ impl From<&RuleStatus> for SloStatus {
             budget_left,
             watermark_s: status.watermark.0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_still_on_its_way_spends_no_budget() {
+        let none_failed = Interval { low: 0.957, high: 1.0 };
+        assert_eq!(bad_of_seen(none_failed), Some(0.0));
+        let one_in_ten_of_the_seen = Interval { low: 0.45, high: 0.95 };
+        let bad = bad_of_seen(one_in_ten_of_the_seen).expect("half was seen");
+        assert!((bad - 0.1).abs() < 1e-12, "{bad}");
+        assert_eq!(bad_of_seen(Interval { low: 0.0, high: 1.0 }), None);
     }
 }

@@ -13,7 +13,7 @@ function webLink(text: string | undefined): string | null {
 }
 
 /** See the module. `atMs` is the central's clock. */
-export function AlertItem({ alert, atMs }: { alert: Alert; atMs: number }) {
+export function AlertItem({ alert, atMs, newest }: { alert: Alert; atMs: number; newest: boolean }) {
   const texts = useTexts();
   const { labels, annotations } = alert;
   const firing = alert.status === 'firing';
@@ -59,7 +59,7 @@ export function AlertItem({ alert, atMs }: { alert: Alert; atMs: number }) {
           )}
         </p>
       )}
-      <StageBar alert={alert} />
+      <StageBar alert={alert} newest={newest} />
     </li>
   );
 }

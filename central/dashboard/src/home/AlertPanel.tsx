@@ -23,8 +23,8 @@ export function AlertPanel({ alerts, atMs }: { alerts: readonly Alert[]; atMs: n
         </div>
       ) : (
         <ol className="alerts-list">
-          {alerts.map((alert) => (
-            <AlertItem key={alert.episode} alert={alert} atMs={atMs} />
+          {alerts.map((alert, place) => (
+            <AlertItem key={alert.episode} alert={alert} atMs={atMs} newest={place === 0} />
           ))}
         </ol>
       )}

@@ -4,7 +4,7 @@ import { besideService, duration, percent, plain, span } from '../format';
 import { useTexts } from '../i18n/language';
 import { STALE_AFTER_MS } from '../live/freshness';
 import { pointAt, slice } from '../live/history';
-import type { Point, Service, SloStatus } from '../live/protocol';
+import type { Host, Point, Service, SloStatus } from '../live/protocol';
 import { washes, type Signal, type Stretch } from '../live/stretches';
 import { FigureText } from '../ui/FigureText';
 import { Sparkline } from '../ui/Sparkline';
@@ -87,6 +87,7 @@ export function ServiceRow(props: {
           point={point}
           end={end}
           stretches={stretches.get(view.signal)}
+          note={noteOf(view, point, service, texts)}
           title={titleOf(view, point, service, props.percentileError, texts)}
         />
       ))}
@@ -105,14 +106,19 @@ function SignalCell(props: {
   point: Point | null;
   end: number;
   stretches: readonly Stretch[] | undefined;
+  note: string | null;
   title: string | undefined;
 }) {
-  const { view, service, point, end, stretches, title } = props;
+  const { view, service, point, end, stretches, note, title } = props;
   const texts = useTexts();
   const bad = stretches?.find((stretch) => stretch.untilS === null);
   return (
     <div role="cell" className="cell-signal" data-bad={bad?.severity}>
-      <span className="cell-label">{texts.signal[view.signal]}</span>
+      <span className="cell-label">
+        {texts.signal[view.signal]}
+        {note !== null && ` · ${note}`}
+      </span>
+      {note !== null && <span className="signal-note quiet">{note}</span>}
       <FigureText figure={view.figure(point)} {...(title === undefined ? {} : { title })} />
       <span className="spark-box">
         <Sparkline
@@ -123,6 +129,28 @@ function SignalCell(props: {
       </span>
     </div>
   );
+}
+
+/** The host with the highest saturation. */
+function fullestHost(service: Service): Host | null {
+  return service.hosts.reduce<Host | null>(
+    (most, host) => ((host.saturation ?? -1) > (most?.saturation ?? -1) ? host : most),
+    null,
+  );
+}
+
+/** What a number is of, where its column's name leaves that open. */
+function noteOf(
+  view: SignalView,
+  point: Point | null,
+  service: Service,
+  texts: ReturnType<typeof useTexts>,
+): string | null {
+  if (view.signal === 'latency' && point?.p95_ms != null) return 'p95';
+  // Hosts are told as of now: of the second under the pointer the fullest part is not known.
+  const of =
+    view.signal === 'saturation' && point === service.now ? fullestHost(service)?.saturation_of : null;
+  return of == null ? null : (texts.fullest[of] ?? of);
 }
 
 function titleOf(
@@ -138,10 +166,7 @@ function titleOf(
     return `p50 ${of(point.p50_ms)} · p95 ${of(point.p95_ms)} · p99 ${of(point.p99_ms)} · ±${error}`;
   }
   if (view.signal === 'saturation') {
-    const fullest = service.hosts.reduce<(typeof service.hosts)[number] | null>(
-      (most, host) => ((host.saturation ?? -1) > (most?.saturation ?? -1) ? host : most),
-      null,
-    );
+    const fullest = fullestHost(service);
     if (fullest?.saturation_of == null) return undefined;
     return `${fullest.host} · ${texts.fullest[fullest.saturation_of] ?? fullest.saturation_of}`;
   }

@@ -1,22 +1,11 @@
 /** The worst SLO of a service: what it reaches against what it should, and the budget left. */
 
-import { besideService, compliance, objectivePercent, plain, rate } from '../format';
+import { besideService, objectivePercent, plain, rate } from '../format';
 import { useTexts } from '../i18n/language';
 import type { SloStatus } from '../live/protocol';
 import { StateMark } from '../ui/StateMark';
 import { stateOfRule } from '../ui/states';
-
-/** What an SLO reaches, as text: one value, or both ends where missing data leaves it open. */
-export function reached(slo: SloStatus): string {
-  if (slo.sli === null) return '–';
-  const { low, high } = slo.sli;
-  if (slo.signal === 'traffic') {
-    const [a, b] = [plain(rate(low)), plain(rate(high))];
-    return a === b ? a : `${a} – ${b}`;
-  }
-  const [a, b] = [compliance(low, slo.objective), compliance(high, slo.objective)];
-  return a === b ? `${a}%` : `${a}–${b}%`;
-}
+import { ends, reached } from './reached';
 
 /** See the module. `slos` stand worst first. */
 export function SloCell({ slos, service }: { slos: readonly SloStatus[]; service: string }) {
@@ -37,7 +26,9 @@ export function SloCell({ slos, service }: { slos: readonly SloStatus[]; service
       <span className="cell-label">{texts.column.slo}</span>
       <div className="slo-line">
         {state !== 'ok' && <StateMark state={state} />}
-        <span className={`slo-reached tone-${state}`}>{settled ? reached(slo) : texts.state[state]}</span>
+        <span className={`slo-reached tone-${state}`} title={settled ? texts.sloEnds(ends(slo)) : undefined}>
+          {settled ? reached(slo) : texts.state[state]}
+        </span>
         <span className="quiet">
           {slo.signal === 'traffic'
             ? texts.floorOf(plain(rate(slo.objective)))

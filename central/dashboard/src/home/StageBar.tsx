@@ -43,10 +43,11 @@ export function pieces(stages: Stages): Piece[] {
   return found;
 }
 
-/** See the module. */
-export function StageBar({ alert }: { alert: Alert }) {
+/** See the module. The stages of the `newest` alert stand open until somebody closes them. */
+export function StageBar({ alert, newest }: { alert: Alert; newest: boolean }) {
   const texts = useTexts();
-  const [open, setOpen] = useState(false);
+  const [chosen, setChosen] = useState<boolean | null>(null);
+  const open = chosen ?? newest;
   const way = pieces(alert.stages);
   if (way.length === 0) return null;
   const total = way.at(-1)?.toMs ?? 0;
@@ -58,7 +59,7 @@ export function StageBar({ alert }: { alert: Alert }) {
         type="button"
         className="stages-toggle"
         aria-expanded={open}
-        onClick={() => setOpen(!open)}
+        onClick={() => setChosen(!open)}
         title={`${texts.goldenTimeMeaning} · ${texts.goldenPromise}`}
       >
         <svg className="stages-bar" viewBox={`0 0 ${end} 6`} preserveAspectRatio="none" aria-hidden="true">

@@ -19,6 +19,7 @@ export function Verdict(props: { wall: Wall; services: readonly Service[]; fresh
   const counts = new Map<State, number>();
   for (const service of services) counts.set(service.state, (counts.get(service.state) ?? 0) + 1);
   const worst = STATES.find((state) => counts.has(state)) ?? 'ok';
+  const hosts = services.filter((service) => service.kind === 'host').length;
   const judged = wall.central.rules.loaded > 0;
   // Old data that was well says nothing of now: to call that well would be silent blindness.
   const blind = worst === 'ok' && judged && fresh.stale && fresh.ageMs !== null ? fresh.ageMs : null;
@@ -57,7 +58,7 @@ export function Verdict(props: { wall: Wall; services: readonly Service[]; fresh
           <p className="quiet">
             {judged
               ? blind === null
-                ? texts.allWellDetail(services.length, wall.central.rules.loaded)
+                ? texts.allWellDetail(services.length - hosts, hosts, wall.central.rules.loaded)
                 : texts.wasWellDetail(span(blind, texts.units))
               : texts.nothingJudgedDetail}
           </p>

@@ -52,6 +52,7 @@ const en = {
   budgetLeft: (share: string) => `budget ${share}`,
   budgetSpent: 'budget spent',
   budgetLeftLong: 'Error budget left in the window',
+  sloEnds: (ends: string) => `By what was seen. With what is still missing taken as bad or as good: ${ends}`,
   moreSlos: (count: number) => `+${count}`,
   noSlo: 'none',
   servicesTable: 'Services, worst first',
@@ -59,8 +60,8 @@ const en = {
     `${count} more ${count === 1 ? 'service is' : 'services are'} not shown; none is more urgent than the last one here.`,
 
   allWell: 'All services are well',
-  allWellDetail: (services: number, rules: number) =>
-    `${services} ${services === 1 ? 'service' : 'services'}, ${rules} ${rules === 1 ? 'rule' : 'rules'} in force, nothing firing.`,
+  allWellDetail: (services: number, hosts: number, rules: number) =>
+    `${services} ${services === 1 ? 'service' : 'services'}, ${hosts === 0 ? '' : `${hosts} ${hosts === 1 ? 'host' : 'hosts'}, `}${rules} ${rules === 1 ? 'rule' : 'rules'} in force, nothing firing.`,
   wasWell: 'Whether all is well is not known now',
   wasWellDetail: (age: string) => `Nothing was firing when the newest data came, ${age} ago.`,
   nothingJudged: 'Services are seen, but nothing judges them',
@@ -258,13 +259,15 @@ const ko: Texts = {
   budgetLeft: (share) => `예산 ${share}`,
   budgetSpent: '예산 소진',
   budgetLeftLong: '이 창에 남은 오류 예산',
+  sloEnds: (ends) => `도착한 요청 기준. 아직 오지 않은 요청이 모두 실패하거나 모두 성공하면 ${ends}`,
   moreSlos: (count) => `+${count}`,
   noSlo: '없음',
   servicesTable: '서비스, 나쁜 순',
   showingHidden: (count) => `서비스 ${count}개가 더 있지만 여기 마지막 것보다 급하지 않습니다.`,
 
   allWell: '모든 서비스가 정상입니다',
-  allWellDetail: (services, rules) => `서비스 ${services}개, 규칙 ${rules}개, 울리는 알림 없음.`,
+  allWellDetail: (services, hosts, rules) =>
+    `서비스 ${services}개, ${hosts === 0 ? '' : `호스트 ${hosts}대, `}규칙 ${rules}개, 울리는 알림 없음.`,
   wasWell: '지금 정상인지 알 수 없습니다',
   wasWellDetail: (age) => `마지막 데이터가 온 ${age} 전에는 울리는 알림이 없었습니다.`,
   nothingJudged: '서비스는 보이지만 판정하는 규칙이 없습니다',

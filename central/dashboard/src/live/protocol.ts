@@ -33,7 +33,7 @@ export interface Snapshot {
   percentile_error: number;
   /** Length of every column in `Service.history`, in seconds. */
   history_s: number; // 300
-  /** Worst first, then by id; at most 500. */
+  /** Worst first, of equals services before hosts, then by id; at most 500. */
   services: Service[];
   /** Services beyond those 500, all of them less urgent than the last one shown. */
   services_hidden: number;
@@ -93,7 +93,7 @@ export interface Service {
   now: Point | null;
   /** Age of `now`: from the end of its second to `at_ms`. */
   data_age_ms: number | null;
-  /** Hosts that served it in the last 10 s: worst error ratio first, at most 20. */
+  /** Hosts that served it in the last 10 s: worst error ratio first, at most 20. A host's own row: itself. */
   hosts: Host[];
   hosts_total: number;
   /** Live from 300 s ago to the newest complete second. */
@@ -179,7 +179,8 @@ export interface SloStatus {
   /** Below this the rule is true. */
   objective: number;
   window_s: number;
-  /** Share of the window's error budget that is left at the worst, may be negative; null for traffic. */
+  /** Share of the window's error budget that is left, by the events that were seen; may be negative,
+      null for traffic and when nothing was seen. */
   budget_left: number | null;
   /** Newest second judged. */
   watermark_s: number;

@@ -1,5 +1,5 @@
 import { objectivePercent, plain, rate, span } from '../format';
-import { reached } from '../home/SloCell';
+import { ends, reached } from '../home/reached';
 import { useTexts } from '../i18n/language';
 import type { SloStatus } from '../live/protocol';
 import { StateMark } from '../ui/StateMark';
@@ -52,14 +52,18 @@ export function RuleTable({ slos, atMs }: { slos: readonly SloStatus[]; atMs: nu
                       {slo.rule}
                       {part !== '' && <span className="quiet"> {part}</span>}
                     </th>
-                    <td className="number">{reached(slo)}</td>
+                    <td className="number" title={texts.sloEnds(ends(slo))}>
+                      {reached(slo)}
+                    </td>
                     <td className="number">
                       {slo.signal === 'traffic'
                         ? plain(rate(slo.objective))
                         : `${objectivePercent(slo.objective)}%`}
                     </td>
                     <td className="number">
-                      {slo.budget_left === null ? '–' : `${Math.round(slo.budget_left * 100)}%`}
+                      {slo.budget_left === null
+                        ? '–'
+                        : `${Math.round(slo.budget_left * 100)}%`.replace('-', '−')}
                     </td>
                     <td className="number">{span(slo.window_s * 1000, texts.units)}</td>
                   </tr>

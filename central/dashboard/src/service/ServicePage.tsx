@@ -98,7 +98,7 @@ export default memo(function ServicePage({ id, wall }: { id: string; wall: Wall 
             ))}
           </div>
           <RuleTable slos={slos} atMs={wall.atMs} />
-          <HostTable hosts={service.hosts} total={service.hosts_total} />
+          {service.kind === 'service' && <HostTable hosts={service.hosts} total={service.hosts_total} />}
         </div>
         <AlertPanel alerts={alerts} atMs={wall.atMs} />
       </div>
