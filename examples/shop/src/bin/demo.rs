@@ -51,13 +51,16 @@ async fn main() -> ExitCode {
 async fn run(arguments: &Arguments) -> Result<()> {
     goldentime_runtime::logging::start("warn", goldentime_runtime::logging::LogFormat::Text)
         .map_err(anyhow::Error::msg)?;
+    // The central runs in a folder of its own, where a relative path would lead elsewhere.
+    let slo_dir = arguments.slo_dir.canonicalize();
+    let slo_dir = slo_dir.with_context(|| format!("rule files in {}", arguments.slo_dir.display()))?;
     let folder = tempfile::Builder::new().prefix("goldentime-demo-").tempdir()?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut receiver = pages::receive().await?;
     println!("Starting the shop, the central and an agent …");
     let stack = tokio::select! {
-        stack = stack::start(folder.path(), &arguments.slo_dir, &receiver.url, dashboard_port(arguments.port)) => stack?,
+        stack = stack::start(folder.path(), &slo_dir, &receiver.url, dashboard_port(arguments.port)) => stack?,
         _ = interrupt.recv() => return Ok(()),
         _ = terminate.recv() => return Ok(()),
     };
