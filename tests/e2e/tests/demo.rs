@@ -1,0 +1,33 @@
+//! `make demo`, as a stranger's first minute with Goldentime.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use goldentime_testkit::ports;
+use goldentime_testkit::process::Program;
+use goldentime_testkit::programs::program;
+
+/// How long the whole story may take, on a busy machine.
+const DEMO_MAX: Duration = Duration::from_secs(120);
+/// How long it may take to stop when it did not end by itself.
+const STOP_MAX: Duration = Duration::from_secs(30);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_breaks_a_service_and_prints_the_page_with_its_stage_times() -> Result<()> {
+    let folder = tempfile::Builder::new().prefix("goldentime-e2e-").tempdir()?;
+    let port = ports::free_tcp().to_string();
+    let mut demo = Program::new("demo", program("goldentime-demo")?, folder.path())
+        .args(["--once", "--calm-seconds", "4", "--port", &port])
+        .start()?;
+    let ended = demo.ended(DEMO_MAX).await;
+    // Asked to stop, it takes its own programs with it; killed, it would leave them behind.
+    demo.stop(STOP_MAX).await?;
+    let (status, output) = (ended?, demo.output());
+    ensure!(status.success(), "the demo ended with {status}:\n{output}");
+    let page = output.split("FIRING").nth(1);
+    let page = page.ok_or_else(|| anyhow::anyhow!("no page was printed:\n{output}"))?;
+    for part in ["payment-api", "flushed", "delivered", "request to page"] {
+        ensure!(page.contains(part), "the page does not tell {part:?}:\n{output}");
+    }
+    Ok(())
+}
