@@ -41,6 +41,8 @@ pub struct CentralConfig {
     pub agents_port: u16,
     /// Rule files.
     pub slo_dir: PathBuf,
+    /// What else stands under `agents:`, indented by two spaces.
+    pub agents_yaml: String,
     /// What stands under `notify:`, indented by two spaces.
     pub notify_yaml: String,
     /// Further top-level YAML.
@@ -67,6 +69,7 @@ impl CentralConfig {
             http_port: ports::free_tcp(),
             agents_port: ports::free_udp(),
             slo_dir,
+            agents_yaml: String::new(),
             notify_yaml,
             extra_yaml: String::new(),
         })
@@ -80,9 +83,10 @@ impl CentralConfig {
 
     fn write(&self) -> Result<()> {
         let mut text = format!(
-            "http:\n  listen: 127.0.0.1:{}\nagents:\n  listen: 127.0.0.1:{}\nstate_dir: {}\nslo_dir: {}\n{}",
+            "http:\n  listen: 127.0.0.1:{}\nagents:\n  listen: 127.0.0.1:{}\n{}state_dir: {}\nslo_dir: {}\n{}",
             self.http_port,
             self.agents_port,
+            self.agents_yaml,
             self.folder.join("state").display(),
             self.slo_dir.display(),
             self.extra_yaml,
