@@ -1,5 +1,6 @@
 //! Random instants that can be drawn again.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -21,5 +22,12 @@ impl Dice {
     /// A length of time between the two.
     pub fn between(&mut self, least: Duration, most: Duration) -> Duration {
         self.0.random_range(least..=most)
+    }
+
+    /// As many random bytes as the range allows.
+    pub fn bytes(&mut self, count: RangeInclusive<usize>) -> Vec<u8> {
+        let mut bytes = vec![0; self.0.random_range(count)];
+        self.0.fill(&mut bytes[..]);
+        bytes
     }
 }

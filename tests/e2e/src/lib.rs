@@ -2,10 +2,17 @@
 //!
 //! [`world`] is a small company on loopback (hosts with nginx and an agent each, one central),
 //! [`counts`] compares what the central counted with what nginx wrote, [`fault`] draws the instants
-//! at which something is killed.
+//! at which something is killed and [`disk`] is one that is soon full. [`lines`] writes logs that
+//! nginx would not, [`rules`] are SLO files, [`pages`] what a webhook was told, [`ask`] questions to
+//! the programs.
 
+pub mod ask;
 pub mod counts;
+pub mod disk;
 pub mod fault;
+pub mod lines;
+pub mod pages;
+pub mod rules;
 pub mod world;
 
 /// Whether the long form of the tests was asked for (`make test-full`).

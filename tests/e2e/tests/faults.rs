@@ -1,0 +1,75 @@
+//! Disks that are full: every request is counted once all the same.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use goldentime_e2e::ask::{PATIENCE, agent_until};
+use goldentime_e2e::counts::assert_exact;
+use goldentime_e2e::disk::SmallDisk;
+use goldentime_e2e::is_full;
+use goldentime_e2e::world::{HEALTHY, World};
+use goldentime_testkit::programs::Central;
+use goldentime_testkit::{http_client, wait};
+use serde_json::Value;
+
+/// How long a disk stays full, or a central away.
+fn outage() -> Duration {
+    Duration::from_secs(if is_full() { 20 } else { 4 })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_whose_disk_is_full_for_a_while_counts_every_request_once() -> Result<()> {
+    let world = World::start(1, HEALTHY).await?;
+    let central = world.central(None)?.start().await?;
+    let address = format!("127.0.0.1:{}", central.config.agents_port);
+    let config = world.agent(0, &address, &central.join_token("default")?)?;
+    let Some(disk) = SmallDisk::mount(&config.state_dir(), 16)? else { return Ok(()) };
+    let agent = config.start()?;
+    let steady = world.steady(200.0);
+    agent_until(&agent, "an acknowledgement", |status| status["uplink"]["acknowledged"].as_u64() > Some(0))
+        .await?;
+    disk.fill()?;
+    let held =
+        agent_until(&agent, "a refused flush", |status| status["flush"]["held_back"].is_string()).await?;
+    println!("{}", held["flush"]["held_back"]);
+    tokio::time::sleep(outage()).await;
+    disk.free()?;
+    agent_until(&agent, "the next flush", |status| status["flush"]["held_back"].is_null()).await?;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    drop(steady);
+    assert_exact(&world, &central).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_central_whose_disk_is_full_for_a_while_counts_every_request_once() -> Result<()> {
+    let world = World::start(1, HEALTHY).await?;
+    let config = world.central(None)?;
+    let Some(disk) = SmallDisk::mount(&config.folder.join("state"), 64)? else { return Ok(()) };
+    let central = config.start().await?;
+    let _agents = world.start_agents(&central)?;
+    let steady = world.steady(200.0);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    disk.fill()?;
+    let full =
+        ready_until(&central, "the full log", |ready| ready["not_ready"][0]["code"] == "log_full").await?;
+    println!("{full}");
+    tokio::time::sleep(outage()).await;
+    disk.free()?;
+    ready_until(&central, "readiness", |ready| ready["ready"] == true).await?;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    drop(steady);
+    assert_exact(&world, &central).await?;
+    central.stop().await?;
+    Ok(())
+}
+
+/// Waits until `/readyz`, whatever its status, answers as it should.
+async fn ready_until(central: &Central, what: &str, is_so: impl Fn(&Value) -> bool) -> Result<Value> {
+    let (client, url, is_so) = (http_client(), format!("{}/readyz", central.url()), &is_so);
+    let waited = wait::until(what, PATIENCE, || async {
+        let answer: Value = client.get(&url).send().await.ok()?.json().await.ok()?;
+        is_so(&answer).then_some(answer)
+    });
+    waited.await.with_context(|| format!("central's output:\n{}", central.process().output()))
+}
