@@ -43,7 +43,7 @@ pub struct Config {
     /// Whom to tell, and how.
     pub notify: NotifyConfig,
     /// Memory that all components together may plan for. The start is refused when their bounds add up
-    /// to more. Default `1GiB`; at least `64MiB`.
+    /// to more. Default `1280MiB`; at least `64MiB`.
     pub memory_bytes_max: ByteSize,
     /// The program's own log, to standard error.
     pub logging: LoggingConfig,
@@ -105,7 +105,7 @@ impl Default for Config {
             evaluate: EvaluateConfig::default(),
             slo_dir: PathBuf::from("/etc/goldentime/slo"),
             notify: NotifyConfig::default(),
-            memory_bytes_max: ByteSize::mib(1024),
+            memory_bytes_max: ByteSize::mib(1280),
             logging: LoggingConfig::default(),
         }
     }
@@ -197,6 +197,45 @@ mod tests {
         let config = read(packaged).expect("valid");
         let as_json = |config: &Config| serde_json::to_value(config).expect("plain data");
         assert_eq!(as_json(&config), as_json(&Config::default()));
+    }
+
+    /// Paths of all settings; lists and empty values have nothing below them.
+    fn paths(value: &serde_json::Value, path: &str, all: &mut std::collections::BTreeSet<String>) {
+        match value.as_object() {
+            Some(object) => object.iter().for_each(|(key, value)| paths(value, &format!("{path}.{key}"), all)),
+            None => drop(all.insert(path.to_owned())),
+        }
+    }
+
+    #[test]
+    fn the_packaged_file_names_every_setting() {
+        let packaged = include_str!("../../packaging/config/central.yaml");
+        let written: serde_json::Value = serde_saphyr::from_str(packaged).expect("YAML");
+        let (mut known, mut named) = (std::collections::BTreeSet::new(), std::collections::BTreeSet::new());
+        paths(&serde_json::to_value(Config::default()).expect("plain data"), "", &mut known);
+        paths(&written, "", &mut named);
+        let missing: Vec<_> = known.difference(&named).collect();
+        // It has no default that could be written.
+        assert_eq!(missing, [".notify.external_url"]);
+    }
+
+    #[test]
+    fn the_channels_that_the_packaged_file_shows_are_valid() {
+        let packaged = include_str!("../../packaging/config/central.yaml");
+        let (before, example) = packaged.split_once("  channels: []\n").expect("no channels by default");
+        let shown: String = example
+            .lines()
+            .take_while(|line| line.starts_with("  # channels:") || line.starts_with("  #   "))
+            .map(|line| line.replacen("# ", "", 1) + "\n")
+            .collect();
+        let rest = &example[example.find("\n  debounce:").expect("the next setting")..];
+        let secrets = tempfile::tempdir().expect("a folder");
+        let hook = secrets.path().join("hook");
+        std::fs::write(&hook, "secret").expect("written");
+        let yaml = format!("{before}{shown}{rest}")
+            .replace("/etc/goldentime/hook", &hook.display().to_string())
+            .replace("{env: SLACK_WEBHOOK_URL}", "https://hooks.slack.com/services/a/b/c");
+        assert_eq!(read(&yaml).expect("valid").notify.channels.len(), 3);
     }
 
     #[test]

@@ -7,7 +7,6 @@
 //! | [`evaluate`] | touched seconds, ticks | transitions of rules |
 //! | [`notify`] | transitions | pages, alert history |
 //! | [`push`] | window state, alerts | WebSocket frames |
-//! | [`persist`] | the log, a second time | history |
 //! | [`api`] | HTTP requests | answers |
 //!
 //! No station calls back up the line.
@@ -21,6 +20,5 @@ pub mod evaluate;
 pub mod ingest;
 pub mod merge;
 pub mod notify;
-pub mod persist;
 pub mod push;
 pub mod serve;

@@ -31,6 +31,9 @@ use crate::push::{self, Sources};
 /// Everything that was taken in must be written within this time after the signal to stop.
 const DRAIN_WITHIN: Duration = Duration::from_secs(30);
 
+/// The stores close within this time; a disk that hangs must not keep the program from ending.
+const CLOSE_WITHIN: Duration = Duration::from_secs(5);
+
 /// Transitions that may wait for the notifier. It only has to note them, so a full queue means that
 /// its store hangs; then evaluation waits rather than lose a page.
 pub const TRANSITIONS_MAX: usize = 4096;
@@ -108,6 +111,15 @@ impl Stores {
             checkpoints.push(self.windows.load_checkpoint(partition).await?);
         }
         Ok(checkpoints)
+    }
+
+    /// Closes both files, after everything that uses them has ended. What was committed is safe either
+    /// way; a clean close also empties their write-ahead logs.
+    pub async fn close(&self) {
+        let closing = async { tokio::join!(self.windows.close(), self.catalogue.close()) };
+        if tokio::time::timeout(CLOSE_WITHIN, closing).await.is_err() {
+            tracing::warn!("windows.db or catalogue.db did not close in {} s", CLOSE_WITHIN.as_secs());
+        }
     }
 }
 
@@ -197,7 +209,7 @@ pub async fn run_until_stopped(tasks: &Tasks, stores: Stores) -> anyhow::Result<
         () = stopping.cancelled() => {}
     }
     let drained = tasks.drain(DRAIN_WITHIN).await;
-    stores.windows.close().await;
+    stores.close().await;
     if let Some(task) = tasks.failed_task() {
         anyhow::bail!("task `{task}` ended; see the log above");
     }

@@ -25,10 +25,7 @@ const ALERTS_MAX: usize = 1024;
 
 /// Runs the central until SIGTERM or SIGINT.
 pub async fn run(config: Config) -> anyhow::Result<()> {
-    let mut budget = Budget::default();
-    serve::declare_memory(&config, &mut budget);
-    budget.declare("ingest", ingest::start::memory_bound_bytes(&config.agents, config.partitions));
-    budget.check(config.memory_bytes_max)?;
+    budget(&config).check(config.memory_bytes_max)?;
 
     let tasks = Tasks::new();
     let clock: SharedClock = Arc::new(SystemClock);
@@ -91,6 +88,15 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     serve::start(&config, &surroundings, &stores, in_force, intake, Notified { transitions, alerts }).await?;
     greet(&config, first_token.as_ref());
     serve::run_until_stopped(&tasks, stores).await
+}
+
+/// What every station says that it may take.
+fn budget(config: &Config) -> Budget {
+    let mut budget = Budget::default();
+    serve::declare_memory(config, &mut budget);
+    budget.declare("ingest", ingest::start::memory_bound_bytes(&config.agents, config.partitions));
+    budget.declare("notify", notify::memory_bound_bytes(&config.notify, TRANSITIONS_MAX, ALERTS_MAX));
+    budget
 }
 
 /// A rule that names a target which is no channel would page nobody.
@@ -183,4 +189,21 @@ pub fn main(config: Config) -> anyhow::Result<()> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.context("cannot start threads")?.block_on(run(config))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_limits_fit_the_default_memory_with_some_channels() {
+        let channel = "name: a\nwebhook: {url: 'https://hooks.example.com/a'}\n";
+        let mut config = Config::default();
+        let source = goldentime_model::config::Source { name: "channel".into(), text: channel.into() };
+        let node = goldentime_model::config::yaml::parse(&Arc::new(source)).expect("YAML");
+        let channel: notify::config::ChannelConfig =
+            goldentime_model::config::decode(&node).expect("a channel");
+        config.notify.channels = vec![channel; 8];
+        assert_eq!(budget(&config).check(config.memory_bytes_max), Ok(()));
+    }
 }

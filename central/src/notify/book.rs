@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use goldentime_catalog::AlertRecord;
 use goldentime_model::{Alert, Fingerprint, UnixNanos};
 
-/// Most alerts that fire at once; further ones are shown and kept, but not told.
-pub(super) const ACTIVE_MAX: usize = 50_000;
+/// Most alerts that fire at once; further ones are shown and kept, but not told. Not more than the
+/// catalogue gives back after a restart.
+pub(super) const ACTIVE_MAX: usize = goldentime_catalog::ROWS_MAX as usize;
 
 /// Active alerts by fingerprint. Cheap to clone; all clones show the same.
 #[derive(Clone, Default)]

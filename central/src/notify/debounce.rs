@@ -10,7 +10,7 @@ use goldentime_model::Fingerprint;
 use tokio::time::Instant;
 
 /// Resolves remembered; beyond, an alert that fires again is told at once.
-const RESOLVES_MAX: usize = 50_000;
+pub(super) const RESOLVES_MAX: usize = 50_000;
 
 /// Who resolved when, and who is held until when.
 pub(super) struct Debounce {

@@ -33,4 +33,4 @@ mod tests;
 pub use config::NotifyConfig;
 pub use handle::Handle;
 pub use health::{ChannelHealth, ChannelState};
-pub use start::{Deps, NotifyError, start};
+pub use start::{Deps, NotifyError, memory_bound_bytes, start};

@@ -7,9 +7,10 @@ use goldentime_model::Alert;
 use goldentime_runtime::{SharedClock, TaskKind, Tasks};
 use tokio::sync::mpsc;
 
-use super::book::Book;
+use super::book::{ACTIVE_MAX, Book};
 use super::claim::Claims;
 use super::config::NotifyConfig;
+use super::debounce::RESOLVES_MAX;
 use super::deliver::{QUEUE_MAX, Report, Worker};
 use super::dispatch::{Dispatcher, Outlet};
 use super::handle::Handle;
@@ -27,6 +28,26 @@ const REPORTS_MAX: usize = 1024;
 /// Owner of all claims. An embedded central is alone on its catalogue, so every start has the same
 /// name and takes over at once what the last one had claimed and not finished.
 const OWNER: &str = "embedded";
+
+/// What one alert with its labels and texts takes in memory, for the budget: most are smaller.
+const ALERT_BYTES: u64 = 2 * 1024;
+
+/// What one waiting message takes, for the budget: most carry one alert, a large group's carries a
+/// hundred, and a group sends one message an interval.
+const MESSAGE_BYTES: u64 = 8 * 1024;
+
+/// What is remembered of a resolve, in its three indices.
+const RESOLVE_BYTES: u64 = 128;
+
+/// Memory that the notifier may take, in bytes, the queues of `transitions_max` and `alerts_max` at its
+/// two ends included.
+#[must_use]
+pub const fn memory_bound_bytes(config: &NotifyConfig, transitions_max: usize, alerts_max: usize) -> u64 {
+    // An active alert stands in the book and in its group.
+    let alerts = 2 * ACTIVE_MAX + transitions_max + alerts_max + REPORTS_MAX;
+    let messages = WRITES_MAX + config.channels.len() * QUEUE_MAX;
+    alerts as u64 * ALERT_BYTES + messages as u64 * MESSAGE_BYTES + RESOLVES_MAX as u64 * RESOLVE_BYTES
+}
 
 /// What the notifier works with.
 #[derive(Clone)]

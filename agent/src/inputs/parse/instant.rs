@@ -30,7 +30,7 @@ impl Zone {
     }
 
     /// Seconds since the epoch of local seconds.
-    fn to_utc(&mut self, local_s: i64) -> i64 {
+    fn utc_of(&mut self, local_s: i64) -> i64 {
         let quarter = local_s.div_euclid(QUARTER_S);
         if quarter != self.quarter {
             let at = jiff::Timestamp::from_second(local_s).unwrap_or_default();
@@ -114,7 +114,7 @@ fn iso(text: &[u8], zone: &mut Zone) -> Option<(UnixNanos, bool)> {
         rest = &tail[end..];
     }
     let seconds = match rest {
-        b"" => zone.to_utc(local),
+        b"" => zone.utc_of(local),
         b"Z" | b"z" => local,
         [b' ', rest @ ..] => local - offset(rest)?,
         rest => local - offset(rest)?,

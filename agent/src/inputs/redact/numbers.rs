@@ -93,9 +93,9 @@ fn is_card(digits: &[u8]) -> bool {
         .rev()
         .enumerate()
         .map(|(at, &digit)| {
-            let doubled = u32::from(digit) * if at % 2 == 1 { 2 } else { 1 };
+            let doubled = u32::from(digit) * if at.is_multiple_of(2) { 1 } else { 2 };
             doubled / 10 + doubled % 10
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }

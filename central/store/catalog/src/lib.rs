@@ -11,4 +11,4 @@ pub mod store;
 
 pub use record::{AlertRecord, Claim, DeadLetter, HistoryQuery, Notification, Outcome, PageKey, PageKind};
 pub use sqlite::SqliteCatalogue;
-pub use store::{BoxFuture, Catalogue, CatalogueError};
+pub use store::{BoxFuture, Catalogue, CatalogueError, ROWS_MAX};
