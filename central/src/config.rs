@@ -202,7 +202,9 @@ mod tests {
     /// Paths of all settings; lists and empty values have nothing below them.
     fn paths(value: &serde_json::Value, path: &str, all: &mut std::collections::BTreeSet<String>) {
         match value.as_object() {
-            Some(object) => object.iter().for_each(|(key, value)| paths(value, &format!("{path}.{key}"), all)),
+            Some(object) => {
+                object.iter().for_each(|(key, value)| paths(value, &format!("{path}.{key}"), all))
+            }
             None => drop(all.insert(path.to_owned())),
         }
     }
@@ -232,6 +234,8 @@ mod tests {
         let secrets = tempfile::tempdir().expect("a folder");
         let hook = secrets.path().join("hook");
         std::fs::write(&hook, "secret").expect("written");
+        std::fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o600))
+            .expect("private");
         let yaml = format!("{before}{shown}{rest}")
             .replace("/etc/goldentime/hook", &hook.display().to_string())
             .replace("{env: SLACK_WEBHOOK_URL}", "https://hooks.slack.com/services/a/b/c");

@@ -49,14 +49,6 @@ impl Report {
     }
 }
 
-/// A figure that an earlier run of another benchmark left, if it did.
-#[must_use]
-pub fn read_figure(bench: &str, figure: &str) -> Option<f64> {
-    let path = target_folder().join("bench").join(format!("{bench}.json"));
-    let report: Value = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
-    report["figures"][figure].as_f64()
-}
-
 /// The middle of the values, the mean of the two middle ones if their number is even; NaN of none.
 #[must_use]
 pub fn median(values: &[f64]) -> f64 {
@@ -97,7 +89,8 @@ fn machine() -> String {
 
 /// Where cargo puts what it builds: beside the workspace's `Cargo.toml` unless the environment says
 /// otherwise.
-fn target_folder() -> PathBuf {
+#[must_use]
+pub fn target_folder() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(
         || {
             let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
