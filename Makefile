@@ -23,6 +23,7 @@ test: ## Every unit and conformance test, one end-to-end run a path, a browser s
 	$(MAKE) --no-print-directory lint dashboard-test
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace
+	cd central/dashboard && npm run --silent smoke
 
 .PHONY: test-full
 test-full: test ## The same with long fault matrices and all screenshots
