@@ -203,32 +203,6 @@ mod tests {
     }
 
     #[test]
-    fn the_packaged_file_and_every_setting_that_it_shows_are_valid() {
-        let packaged = include_str!("../../packaging/config/agent.yaml");
-        let config = read(packaged).expect("valid");
-        assert!(config.inputs.host.enabled && config.inputs.tail.is_empty());
-        // Shown are the commented lines from one that begins with a setting on.
-        let mut shown = false;
-        let lines = packaged.lines().map(|line| {
-            let Some((indent, text)) = line.split_once('#') else {
-                shown = false;
-                return line.to_owned();
-            };
-            let setting = text.split_whitespace().next().is_some_and(|word| word.ends_with(':'));
-            shown = indent.trim().is_empty() && (shown || setting);
-            if shown {
-                format!("{indent}{}", text.strip_prefix(' ').unwrap_or(text))
-            } else {
-                line.to_owned()
-            }
-        });
-        let yaml: String = lines.map(|line| line + "\n").collect();
-        let config = read(&yaml).unwrap_or_else(|faults| panic!("{faults}\n{yaml}"));
-        assert_eq!(config.inputs.tail.len(), 2, "{yaml}");
-        assert_eq!(config.environment, "prod", "{yaml}");
-    }
-
-    #[test]
     fn a_wrong_setting_is_told_with_its_place_and_the_way_out() {
         let faults = read("central:\n  address: central.example.com\nflush:\n  interval: 1ms\n")
             .expect_err("wrong")
