@@ -4,7 +4,7 @@ use goldentime_model::UnixNanos;
 use sqlx::{Connection, SqliteConnection};
 
 use super::streams::CurrentStreams;
-use super::{Flush, RECORD_OVERHEAD_BYTES, Spool, SpoolError};
+use super::{Flush, RECORD_OVERHEAD_BYTES, Spool, SpoolError, Writer};
 use crate::aggregate::{PositionKey, PositionUpdate};
 use crate::ship::outgoing::{Outgoing, RecordKind};
 
@@ -14,8 +14,13 @@ impl Spool {
     /// On an error nothing was committed and the same flush may be given again. Not cancel safe: a
     /// future that is dropped may or may not have committed.
     pub async fn commit(&self, flush: &Flush) -> Result<Vec<Outgoing>, SpoolError> {
-        let mut guard = self.0.writer.lock().await;
-        let writer = &mut *guard;
+        let mut writer = self.writer().await?;
+        let committed = self.commit_on(&mut writer, flush).await;
+        writer.has_failed = committed.is_err();
+        committed
+    }
+
+    async fn commit_on(&self, writer: &mut Writer, flush: &Flush) -> Result<Vec<Outgoing>, SpoolError> {
         let needed_bytes = flush.records.iter().map(|record| cost_bytes(record.body.len())).sum();
 
         let mut current = writer.current.clone();

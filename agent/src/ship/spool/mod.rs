@@ -124,6 +124,10 @@ struct Inner {
 
 struct Writer {
     connection: SqliteConnection,
+    /// Something failed on the connection: it is opened anew before its next use.
+    has_failed: bool,
+    /// Bound of the file in pages, told to each new connection.
+    pages_max: u64,
     current: CurrentStreams,
     next_seq: i64,
     /// Names written at the first commit, so that a full disk does not keep the spool from opening.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use goldentime_model::UnixNanos;
 use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use tokio::sync::MutexGuard;
 
 use super::streams::CurrentStreams;
 use super::{Durability, Inner, Limits, Spool, SpoolError, Writer, saturating_ns};
@@ -117,6 +118,8 @@ impl Spool {
             limits,
             writer: tokio::sync::Mutex::new(Writer {
                 connection,
+                has_failed: false,
+                pages_max: 0,
                 current: CurrentStreams::open()?,
                 next_seq: last_seq + 1,
                 session_noted: false,
@@ -146,11 +149,36 @@ impl Spool {
 
     pub(super) async fn set_pages_max(&self, pages_max: u64) -> Result<(), SpoolError> {
         let mut writer = self.0.writer.lock().await;
+        writer.pages_max = pages_max;
+        self.bound_file(&mut writer).await
+    }
+
+    async fn bound_file(&self, writer: &mut Writer) -> Result<(), SpoolError> {
+        let pages_max = writer.pages_max;
         sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages_max}")))
             .fetch_all(&mut writer.connection)
             .await
             .map_err(self.fail("bounding the file"))?;
         Ok(())
+    }
+
+    /// The writer, on a connection on which nothing has failed.
+    ///
+    /// When the disk is full SQLite may end a transaction by itself. What the driver believes of the
+    /// connection is wrong then: a later flush would only seem committed, inside a transaction that
+    /// is never ended, and be gone with the process though it was sent.
+    pub(super) async fn writer(&self) -> Result<MutexGuard<'_, Writer>, SpoolError> {
+        let mut writer = self.0.writer.lock().await;
+        if writer.has_failed {
+            let options = options(&self.0.path, self.0.limits.durability);
+            let connection = options.connect().await.map_err(self.fail("opening the database again"))?;
+            let failed = std::mem::replace(&mut writer.connection, connection);
+            // Only its locks matter, and they end with it either way.
+            let _ = failed.close().await;
+            self.bound_file(&mut writer).await?;
+            writer.has_failed = false;
+        }
+        Ok(writer)
     }
 }
 

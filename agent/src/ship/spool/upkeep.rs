@@ -11,7 +11,7 @@ use sqlx::Connection;
 use super::commit::set_meta;
 use super::evict::Removed;
 use super::open::meta;
-use super::{Spool, SpoolError};
+use super::{Spool, SpoolError, Writer};
 use crate::ship::outgoing::StreamId;
 
 /// The write-ahead log is folded into the file after this many bytes of flushes. A checkpoint reads
@@ -25,8 +25,13 @@ impl Spool {
     /// Removes what was acknowledged and what was flushed longer ago than the maximum age; folds the
     /// write-ahead log and gives space back when enough has gathered. Call about once a second.
     pub async fn upkeep(&self, now: UnixNanos) -> Result<(), SpoolError> {
-        let mut guard = self.0.writer.lock().await;
-        let writer = &mut *guard;
+        let mut writer = self.writer().await?;
+        let done = self.upkeep_on(&mut writer, now).await;
+        writer.has_failed = done.is_err();
+        done
+    }
+
+    async fn upkeep_on(&self, writer: &mut Writer, now: UnixNanos) -> Result<(), SpoolError> {
         let age_max_ns = self.0.age_max_ns.load(Ordering::Relaxed);
         let mut removed = Removed::default();
         let applied = self.acknowledged_numbers();
@@ -61,7 +66,7 @@ impl Spool {
     /// that is dropped without it is as after a kill.
     pub async fn close(&self, now: UnixNanos) -> Result<(), SpoolError> {
         self.upkeep(now).await?;
-        let mut writer = self.0.writer.lock().await;
+        let mut writer = self.writer().await?;
         set_meta(&mut writer.connection, "session", "closed").await.map_err(self.fail("noting the end"))?;
         sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
             .execute(&mut writer.connection)
