@@ -1,20 +1,50 @@
-//! Disks that are full: every request is counted once all the same.
+//! Full disks and a copied machine: every request is counted once all the same.
 
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use goldentime_e2e::ask::{PATIENCE, agent_until};
 use goldentime_e2e::counts::assert_exact;
 use goldentime_e2e::disk::SmallDisk;
 use goldentime_e2e::is_full;
-use goldentime_e2e::world::{HEALTHY, World};
-use goldentime_testkit::programs::Central;
+use goldentime_e2e::world::{HEALTHY, World, restart};
+use goldentime_testkit::programs::{AgentConfig, Central};
 use goldentime_testkit::{http_client, wait};
 use serde_json::Value;
 
 /// How long a disk stays full, or a central away.
 fn outage() -> Duration {
     Duration::from_secs(if is_full() { 20 } else { 4 })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copied_state_directory_with_backlog_counts_every_request_once() -> Result<()> {
+    let world = World::start(2, HEALTHY).await?;
+    let central = world.central(None)?.start().await?;
+    let address = format!("127.0.0.1:{}", central.config.agents_port);
+    let token = central.join_token("default")?;
+    let first = world.agent(0, &address, &token)?.start()?;
+    let steady = world.steady(200.0);
+    agent_until(&first, "an acknowledgement", |status| status["uplink"]["acknowledged"].as_u64() > Some(3))
+        .await?;
+    let down = central.kill9();
+    tokio::time::sleep(outage()).await;
+    agent_until(&first, "a backlog", |status| status["spool"]["records"].as_u64() > Some(3)).await?;
+    let first = first.kill9();
+    // An input of another name: on a machine of its own the first one's log would not be there, but
+    // here it is, and the positions that were copied lead to it.
+    let folder = world.folder().join(&world.hosts[1].name);
+    let second = AgentConfig::new(&folder, &address, &token, &world.hosts[1].name)?;
+    let second = second.tail("second", &world.hosts[1].log, world.service);
+    let copied = Command::new("cp").arg("-a").arg(first.state_dir()).arg(second.state_dir()).status()?;
+    ensure!(copied.success(), "cp: {copied}");
+    let (_second, _first) = (second.start()?, first.start()?);
+    let central = restart(down).await?;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    drop(steady);
+    assert_exact(&world, &central).await?;
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,8 +66,12 @@ async fn an_agent_whose_disk_is_full_for_a_while_counts_every_request_once() -> 
     disk.free()?;
     agent_until(&agent, "the next flush", |status| status["flush"]["held_back"].is_null()).await?;
     tokio::time::sleep(Duration::from_secs(1)).await;
+    // What it flushed since must be on the disk: it is not told to stop.
+    let agent = agent.kill9().start()?;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     drop(steady);
     assert_exact(&world, &central).await?;
+    agent.stop().await?;
     Ok(())
 }
 
