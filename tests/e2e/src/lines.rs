@@ -3,9 +3,10 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
+use goldentime_runtime::{Clock, SystemClock};
 
 /// An access log that is appended to.
 pub struct AccessLog {
@@ -24,8 +25,8 @@ impl AccessLog {
 
     /// Appends a request to each of `paths` that ends now, answered with 200 after 12 ms.
     pub fn requests(&mut self, paths: impl IntoIterator<Item = String>) -> Result<()> {
-        let now = (SystemTime::now() + self.ahead).duration_since(UNIX_EPOCH)?;
-        let msec = format!("{}.{:03}", now.as_secs(), now.subsec_millis());
+        let now_ms = SystemClock.now().as_millis() + i64::try_from(self.ahead.as_millis())?;
+        let msec = format!("{}.{:03}", now_ms / 1000, now_ms % 1000);
         let mut text = String::new();
         for path in paths {
             text.push_str(&format!(
