@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use goldentime_model::ServiceId;
-use goldentime_perf::alert::outcome::{Outcome, outcomes, together};
+use goldentime_perf::alert::outcome::{Outcome, Side, outcomes, together};
 use goldentime_perf::alert::receiver::Receiver;
 use goldentime_perf::alert::rules::{Rule, openslo};
 use goldentime_perf::alert::trial::{Sides, Trial, run};
@@ -60,7 +60,7 @@ async fn main() -> Result<()> {
     };
 
     let logs = stage.stop().await?;
-    let all = tell("beside Prometheus and Alertmanager", outcomes(&beside, &logs));
+    let all = tell("beside Prometheus and Alertmanager", outcomes(&beside, &logs), true);
     let mut report = Report::new("alert", u32::try_from(beside.len())?);
     report
         .figure("tipping_to_webhook_p50_ms", all.ours.tipping(0.5))
@@ -73,7 +73,7 @@ async fn main() -> Result<()> {
         .figure("prometheus_missed", all.peer.missed as f64)
         .figure("without_tipping", all.without_tipping as f64);
     if let Some(deltas_per_s) = load {
-        let loaded = tell("while loaded", outcomes(&loaded, &logs));
+        let loaded = tell("while loaded", outcomes(&loaded, &logs), false);
         report
             .figure("loaded_deltas_per_s", deltas_per_s)
             .figure("loaded_tipping_to_webhook_p50_ms", loaded.ours.tipping(0.5))
@@ -187,25 +187,20 @@ fn log(root: &Path, number: usize) -> PathBuf {
     root.join(format!("{}.access.log", service_name(number)))
 }
 
-/// Prints a row for each rule and gives them all together.
-fn tell(title: &str, by_rule: BTreeMap<Rule, Outcome>) -> Outcome {
+/// Prints a row for each rule, the peer's part where it took part, and gives them all together.
+fn tell(title: &str, by_rule: BTreeMap<Rule, Outcome>, with_peer: bool) -> Outcome {
     println!("{title}: milliseconds from the tipping request to the webhook");
-    println!(
-        "  {:<13}{:>7} |{:>9}{:>9}{:>8} |{:>9}{:>9}{:>8}",
-        "rule", "trials", "our p50", "p99", "missed", "peer p50", "p99", "missed"
-    );
+    let peer_header = format!(" |{:>9}{:>9}{:>8}", "peer p50", "p99", "missed");
+    let header = if with_peer { peer_header.as_str() } else { "" };
+    println!("  {:<13}{:>7} |{:>9}{:>9}{:>8}{header}", "rule", "trials", "our p50", "p99", "missed");
     for (rule, outcome) in &by_rule {
-        println!(
-            "  {:<13}{:>7} |{:>9.0}{:>9.0}{:>8} |{:>9.0}{:>9.0}{:>8}",
-            rule.name(),
-            outcome.ours.tipping_ms.len() + outcome.ours.missed,
-            outcome.ours.tipping(0.5),
-            outcome.ours.tipping(0.99),
-            outcome.ours.missed,
-            outcome.peer.tipping(0.5),
-            outcome.peer.tipping(0.99),
-            outcome.peer.missed,
-        );
+        let trials = outcome.ours.tipping_ms.len() + outcome.ours.missed;
+        let peer = if with_peer { columns(&outcome.peer) } else { String::new() };
+        println!("  {:<13}{trials:>7}{}{peer}", rule.name(), columns(&outcome.ours));
     }
     together(by_rule)
+}
+
+fn columns(side: &Side) -> String {
+    format!(" |{:>9.0}{:>9.0}{:>8}", side.tipping(0.5), side.tipping(0.99), side.missed)
 }
