@@ -13,6 +13,8 @@ use goldentime_testkit::ports;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep, timeout};
 
+/// The service that breaks. Those that call it fail with it, and may be paged a moment sooner.
+const BROKEN: &str = "payment-api";
 /// How long the broken service stays broken after its page.
 const BROKEN_FOR: Duration = Duration::from_secs(15);
 /// How long the page may take before the demo says that it failed.
@@ -96,7 +98,7 @@ fn introduce(stack: &Stack, folder: &Path) {
 
 /// Calm, fault, page, recovery; then whatever comes until somebody stops it.
 async fn tell(arguments: &Arguments, stack: &Stack, receiver: &mut Receiver) -> Result<()> {
-    println!("All is calm for {} s. Then payment-api breaks.", arguments.calm_seconds);
+    println!("All is calm for {} s. Then {BROKEN} breaks.", arguments.calm_seconds);
     let calm = Instant::now() + Duration::from_secs(arguments.calm_seconds);
     while let Ok(Some(page)) = tokio::time::timeout_at(calm, receiver.pages.recv()).await {
         if arguments.once {
@@ -105,22 +107,21 @@ async fn tell(arguments: &Arguments, stack: &Stack, receiver: &mut Receiver) -> 
         print(&page)?;
     }
 
-    println!("\nFault: payment-api now answers half of its requests with 500.");
+    println!("\nFault: {BROKEN} now answers half of its requests with 500.");
     let broken = Fault { errors: 0.5, ..Fault::default() };
-    stack.inject("payment-api", broken).await?;
-    let page = timeout(PAGE_WITHIN, receiver.pages.recv()).await;
-    let page = page.ok().flatten().with_context(|| {
-        format!("no page within {PAGE_WITHIN:?}; the central says:\n{}", stack.central.process().output())
+    stack.inject(BROKEN, broken).await?;
+    let paged = timeout(PAGE_WITHIN, print_until_page_of(BROKEN, receiver)).await;
+    paged.unwrap_or_else(|_| bail!("no page of {BROKEN} within {PAGE_WITHIN:?}")).with_context(|| {
+        format!("the story ends here; the central says:\n{}", stack.central.process().output())
     })?;
-    print(&page)?;
     if arguments.once {
         return Ok(());
     }
 
     let healed = async {
         sleep(BROKEN_FOR).await;
-        println!("\npayment-api is healed.");
-        let healed = stack.inject("payment-api", Fault::default()).await;
+        println!("\n{BROKEN} is healed.");
+        let healed = stack.inject(BROKEN, Fault::default()).await;
         println!("Ctrl-C ends the demo.");
         healed
     };
@@ -133,6 +134,17 @@ async fn tell(arguments: &Arguments, stack: &Stack, receiver: &mut Receiver) -> 
                 is_healed = true;
             }
             page = receiver.pages.recv() => print(&page.context("the receiver of pages ended")?)?,
+        }
+    }
+}
+
+/// Prints what is paged, until the page of `service` is among it.
+async fn print_until_page_of(service: &str, receiver: &mut Receiver) -> Result<()> {
+    loop {
+        let page = receiver.pages.recv().await.context("the receiver of pages ended")?;
+        print(&page)?;
+        if page.alerts.iter().any(|alert| alert.status == "firing" && alert.label("service") == service) {
+            return Ok(());
         }
     }
 }

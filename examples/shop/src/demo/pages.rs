@@ -111,15 +111,20 @@ async fn take(
 }
 
 impl PagedAlert {
+    /// The value of a label, empty where there is none.
+    #[must_use]
+    pub fn label(&self, name: &str) -> &str {
+        self.labels.get(name).map_or("", String::as_str)
+    }
+
     /// The alert as a few lines for a terminal, with a bar for each stage.
     pub fn render(&self, arrived: UnixNanos) -> Result<String> {
-        let label = |name: &str| self.labels.get(name).map_or("", String::as_str);
         let mut text = format!(
             "{}  {}  {} of {}\n",
             self.status.to_uppercase(),
-            label("severity"),
-            label("alertname"),
-            label("service")
+            self.label("severity"),
+            self.label("alertname"),
+            self.label("service")
         );
         if let Some(summary) = self.annotations.get("summary") {
             writeln!(text, "  {summary}")?;
