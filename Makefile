@@ -26,8 +26,8 @@ test: ## Every unit and conformance test, one end-to-end run a path, a browser s
 	cd central/dashboard && npm run --silent smoke
 
 .PHONY: test-full
+test-full: export GOLDENTIME_TEST_FULL := 1
 test-full: test ## The same with long fault matrices and all screenshots
-	GOLDENTIME_TEST_FULL=1 $(CARGO) test -p goldentime-e2e -- --nocapture
 	cd central/dashboard && npm run --silent screenshots
 
 .PHONY: lint
