@@ -3,14 +3,14 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use goldentime_agent::config::{Config, DEFAULT_FILE};
 use goldentime_agent::ship::uplink::IdentityFailure;
 use goldentime_agent::status::client;
 use goldentime_agent::status::page::Page;
 use goldentime_agent::{memory, run};
 use goldentime_model::exit::ExitCode;
-use goldentime_runtime::logging;
+use goldentime_runtime::{logging, manual};
 
 /// Worker threads: one for inputs' bookkeeping and flushes, one so that a slow disk delays no ping.
 const WORKERS: usize = 2;
@@ -48,12 +48,25 @@ enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Prints what a shell needs to complete this program's commands.
+    Completions {
+        /// Which shell.
+        shell: manual::Shell,
+    },
+    /// Writes manual pages and completions, for packages.
+    #[command(hide = true)]
+    Manual {
+        /// Stands for /usr/share.
+        folder: PathBuf,
+    },
 }
 
 #[derive(Subcommand)]
 enum ConfigCommand {
     /// Prints the manual page of `agent.yaml` in Markdown.
     Reference,
+    /// Checks the configuration as `run` would load it. Exit code 2 when it is wrong.
+    Check(ConfigArgument),
 }
 
 #[derive(clap::Args)]
@@ -73,6 +86,14 @@ fn main() -> ExitCode {
         Command::Config { command: ConfigCommand::Reference } => {
             print(&goldentime_agent::config::reference())
         }
+        Command::Config { command: ConfigCommand::Check(argument) } => {
+            load(&argument).map_or_else(|code| code, |config| check_bounds(&config))
+        }
+        Command::Completions { shell } => {
+            let written = manual::completions(Arguments::command(), shell, &mut std::io::stdout().lock());
+            done("completions", written)
+        }
+        Command::Manual { folder } => done("manual", manual::write_all(&Arguments::command(), &folder)),
     }
 }
 
@@ -127,6 +148,27 @@ fn show_status(config: &Config, json: bool, metrics: bool) -> ExitCode {
             eprintln!("goldentime-agent: {:#}", anyhow::Error::from(error));
             ExitCode::Failed
         }
+    }
+}
+
+/// What `run` refuses before it does anything, beside what loading refuses.
+fn check_bounds(config: &Config) -> ExitCode {
+    match memory::bounds(config) {
+        Ok(_) => print("the configuration is valid"),
+        Err(too_much) => {
+            eprintln!("{too_much}");
+            ExitCode::Usage
+        }
+    }
+}
+
+fn done(what: &str, written: std::io::Result<()>) -> ExitCode {
+    match written {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            eprintln!("goldentime-agent {what}: {error}");
+            ExitCode::Failed
+        }
+        _ => ExitCode::Ok,
     }
 }
 

@@ -7,7 +7,7 @@ use anyhow::Context;
 use goldentime_model::exit::ExitCode;
 use goldentime_model::metric_names;
 use goldentime_runtime::self_metrics::SelfMetrics;
-use goldentime_runtime::{SharedClock, SystemClock, TaskKind, Tasks};
+use goldentime_runtime::{ServiceManager, SharedClock, SystemClock, TaskKind, Tasks};
 use goldentime_transport::identity::Identity;
 use goldentime_wire::proto;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -53,11 +53,15 @@ pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
         socket::serve(listener, agent.sources.clone(), metrics.clone()),
     );
     services.spawn(TaskKind::Upkeep, "metrics", keep_up(metrics));
+    // A central that is away is no reason to fail a start: what is read meanwhile waits in the spool.
+    let manager = ServiceManager::from_environment();
+    manager.ready();
+    manager.watch(&services);
 
     let stop = CancellationToken::new();
     let ended = tokio::select! {
         ended = agent.serve(&services, &stop) => ended,
-        never = signals.stop_asked(&stop) => match never {},
+        never = signals.stop_asked(&stop, &manager) => match never {},
     };
     // Upkeep ends with the services; the spool closes last, when nobody writes any more.
     services.drain(SHIP_END_MAX).await;
@@ -311,11 +315,19 @@ impl Signals {
     }
 
     /// Cancels `stop` at the first SIGTERM or SIGINT. Never returns.
-    async fn stop_asked(&mut self, stop: &CancellationToken) -> std::convert::Infallible {
+    async fn stop_asked(
+        &mut self,
+        stop: &CancellationToken,
+        manager: &ServiceManager,
+    ) -> std::convert::Infallible {
+        let asked = || {
+            manager.stopping();
+            stop.cancel();
+        };
         loop {
             tokio::select! {
-                _ = self.terminate.recv() => stop.cancel(),
-                _ = self.interrupt.recv() => stop.cancel(),
+                _ = self.terminate.recv() => asked(),
+                _ = self.interrupt.recv() => asked(),
                 _ = self.hangup.recv() => {
                     tracing::info!("the configuration is read at start: restart the agent to take in a new one");
                 }

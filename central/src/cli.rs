@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use goldentime_model::units::HumanDuration;
+use goldentime_runtime::manual::Shell;
 
 /// Where the configuration is read from unless told otherwise.
 const CONFIG_FILE: &str = "/etc/goldentime/central.yaml";
@@ -31,6 +32,17 @@ pub enum Command {
     /// About the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Prints what a shell needs to complete this program's commands.
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
+    /// Writes manual pages and completions, for packages.
+    #[command(hide = true)]
+    Manual {
+        /// Stands for /usr/share.
+        folder: PathBuf,
+    },
 }
 
 /// About the configuration.
@@ -38,6 +50,9 @@ pub enum Command {
 pub enum ConfigCommand {
     /// Prints the manual page of `central.yaml` in Markdown.
     Reference,
+    /// Checks the configuration as `serve` would load it, and its rules. Exit code 2 when the
+    /// configuration is wrong; wrong rules are told, but keep no central from starting.
+    Check(ConfigArgs),
 }
 
 /// Which configuration.

@@ -1,11 +1,13 @@
 //! The program `goldentime-central`.
 
-use clap::Parser;
+use anyhow::Context;
+use clap::{CommandFactory, Parser};
 use goldentime_central::cli::{Cli, Command, ConfigArgs, ConfigCommand, RulesCommand, TokenCommand};
-use goldentime_central::commands::{serve, token};
+use goldentime_central::commands::{check, serve, token};
 use goldentime_central::config::{Config, reference};
 use goldentime_central::evaluate::openslo::report;
 use goldentime_model::exit::ExitCode;
+use goldentime_runtime::manual;
 
 fn main() -> ExitCode {
     match Cli::parse().command {
@@ -28,19 +30,38 @@ fn main() -> ExitCode {
             print!("{}", reference());
             ExitCode::Ok
         }
+        Command::Config(ConfigCommand::Check(args)) => match load(&args) {
+            Ok(config) => check::main(&config),
+            Err(code) => code,
+        },
+        Command::Completions { shell } => {
+            let written = manual::completions(Cli::command(), shell, &mut std::io::stdout().lock());
+            ended(written.map_err(anyhow::Error::from))
+        }
+        Command::Manual { folder } => {
+            let written = manual::write_all(&Cli::command(), &folder);
+            ended(written.with_context(|| format!("{}", folder.display())))
+        }
     }
 }
 
 /// Loads the configuration and does the rest with it; a wrong one is told with its places.
 fn with_config(args: &ConfigArgs, command: impl FnOnce(Config) -> anyhow::Result<()>) -> ExitCode {
-    let config = match goldentime_model::config::load(&args.load_options()) {
-        Ok(config) => config,
-        Err(faults) => {
-            eprintln!("{faults}");
-            return ExitCode::Usage;
-        }
-    };
-    match command(config) {
+    match load(args) {
+        Ok(config) => ended(command(config)),
+        Err(code) => code,
+    }
+}
+
+fn load(args: &ConfigArgs) -> Result<Config, ExitCode> {
+    goldentime_model::config::load(&args.load_options()).map_err(|faults| {
+        eprintln!("{faults}");
+        ExitCode::Usage
+    })
+}
+
+fn ended(result: anyhow::Result<()>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::Ok,
         Err(error) => {
             eprintln!("goldentime-central: {error:#}");

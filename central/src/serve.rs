@@ -12,7 +12,7 @@ use anyhow::Context;
 use goldentime_catalog::{Catalogue, HistoryQuery, SqliteCatalogue};
 use goldentime_model::{Alert, UnixNanos};
 use goldentime_runtime::self_metrics::SelfMetrics;
-use goldentime_runtime::{Drained, SharedClock, TaskKind, Tasks};
+use goldentime_runtime::{Drained, ServiceManager, SharedClock, TaskKind, Tasks};
 use goldentime_windows::{Checkpoint, MemoryWindows, WindowStore};
 use tokio::sync::mpsc;
 
@@ -196,7 +196,11 @@ pub async fn start(
 
 /// Waits for SIGTERM, SIGINT or the end of a task that the central cannot do without; then drains
 /// everything and closes the stores.
-pub async fn run_until_stopped(tasks: &Tasks, stores: Stores) -> anyhow::Result<()> {
+pub async fn run_until_stopped(
+    tasks: &Tasks,
+    stores: Stores,
+    manager: &ServiceManager,
+) -> anyhow::Result<()> {
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
         .context("cannot listen for SIGTERM")?;
     let stopping = tasks.stopping();
@@ -208,6 +212,7 @@ pub async fn run_until_stopped(tasks: &Tasks, stores: Stores) -> anyhow::Result<
         }
         () = stopping.cancelled() => {}
     }
+    manager.stopping();
     let drained = tasks.drain(DRAIN_WITHIN).await;
     stores.close().await;
     if let Some(task) = tasks.failed_task() {

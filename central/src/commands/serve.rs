@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use goldentime_model::metric_names::BUILD_INFO;
 use goldentime_runtime::self_metrics::SelfMetrics;
-use goldentime_runtime::{SharedClock, SystemClock, Tasks};
+use goldentime_runtime::{ServiceManager, SharedClock, SystemClock, Tasks};
 use tokio::sync::mpsc;
 
 use crate::budget::Budget;
@@ -87,11 +87,15 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     };
     serve::start(&config, &surroundings, &stores, in_force, intake, Notified { transitions, alerts }).await?;
     greet(&config, first_token.as_ref());
-    serve::run_until_stopped(&tasks, stores).await
+    // It listens; how far the replay has come is `/readyz`'s to say.
+    let manager = ServiceManager::from_environment();
+    manager.ready();
+    manager.watch(&tasks);
+    serve::run_until_stopped(&tasks, stores, &manager).await
 }
 
 /// What every station says that it may take.
-fn budget(config: &Config) -> Budget {
+pub(super) fn budget(config: &Config) -> Budget {
     let mut budget = Budget::default();
     serve::declare_memory(config, &mut budget);
     budget.declare("ingest", ingest::start::memory_bound_bytes(&config.agents, config.partitions));

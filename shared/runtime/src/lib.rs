@@ -1,10 +1,14 @@
 //! What both programs run on: tasks that have a kind ([`tasks`]), time that is given ([`clock`]),
-//! logs ([`logging`]) and metrics about oneself ([`self_metrics`]).
+//! logs ([`logging`]) and metrics about oneself ([`self_metrics`]), word to systemd
+//! ([`service_manager`]), and the manual that packages carry ([`manual`]).
 
 pub mod clock;
 pub mod logging;
+pub mod manual;
 pub mod self_metrics;
+pub mod service_manager;
 pub mod tasks;
 
 pub use clock::{Clock, ManualClock, SharedClock, SystemClock};
+pub use service_manager::ServiceManager;
 pub use tasks::{Drained, TaskKind, Tasks};

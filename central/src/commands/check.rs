@@ -1,0 +1,29 @@
+//! `goldentime-central config check`: what `serve` would refuse, without starting anything. The
+//! systemd unit asks this before each start.
+
+use goldentime_model::exit::ExitCode;
+
+use super::serve::budget;
+use crate::config::Config;
+use crate::evaluate::openslo::report;
+
+/// Says whether the loaded configuration would start. Rules that are wrong are told, and do not count:
+/// the central starts without them, since stopping would also stop the collecting of data.
+#[must_use]
+pub fn main(config: &Config) -> ExitCode {
+    if let Err(too_much) = budget(config).check(config.memory_bytes_max) {
+        eprintln!("{too_much}");
+        return ExitCode::Usage;
+    }
+    if config.slo_dir.is_dir() {
+        let rules = report::check(&config.slo_dir);
+        if !rules.valid {
+            eprint!("{}", rules.text);
+            eprintln!("the central starts all the same, without rules, and says that it is not ready");
+        }
+    } else {
+        eprintln!("slo_dir: {} does not exist; there are no rules until it does", config.slo_dir.display());
+    }
+    println!("the configuration is valid");
+    ExitCode::Ok
+}
