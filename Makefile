@@ -19,7 +19,7 @@ demo: ## Build all, start a shop with central and agent, break it, and show the 
 
 .PHONY: test
 test: ## Every unit and conformance test, one end-to-end run a path, a browser smoke test
-	@scripts/setup test
+	@scripts/setup $(if $(GOLDENTIME_TEST_FULL),test-full,test)
 	$(MAKE) --no-print-directory lint dashboard-test
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace
@@ -27,7 +27,7 @@ test: ## Every unit and conformance test, one end-to-end run a path, a browser s
 
 .PHONY: test-full
 test-full: export GOLDENTIME_TEST_FULL := 1
-test-full: test ## The same with long fault matrices and all screenshots
+test-full: test ## The same with long fault matrices, packages in a fresh Debian, and all screenshots
 	cd central/dashboard && npm run --silent screenshots
 
 .PHONY: lint
@@ -60,11 +60,11 @@ bench-sketch: ## The sketch beside DDSketch and HDR histogram
 	$(CARGO) bench -p goldentime-sketch --bench sketch
 
 .PHONY: dist
-dist: dashboard ## Release binaries of agent and central in target/dist
+dist: ## Deb and rpm of agent and central, their programs and checksums, in target/dist
+	@scripts/setup dist
+	$(MAKE) --no-print-directory dashboard
 	$(CARGO) build --release -p goldentime-agent -p goldentime-central --bins
-	mkdir -p target/dist
-	cp target/release/goldentime-agent target/release/goldentime-central target/dist/
-	cd target/dist && sha256sum goldentime-agent goldentime-central > SHA256SUMS
+	@scripts/dist
 
 .PHONY: clean
 clean: ## Remove everything that was built
