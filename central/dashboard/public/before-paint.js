@@ -1,5 +1,5 @@
-// Runs before the first paint so that a chosen theme or language does not flash in late. A file and
-// not an inline script because the content security policy forbids those.
+// Runs before the first paint so that no theme or language flashes in late, whether chosen or the
+// system's. A file and not an inline script because the content security policy forbids those.
 (function () {
   var query = new URLSearchParams(location.search);
   var stored = function (key) {
@@ -10,7 +10,10 @@
     }
   };
   var theme = query.get('theme') || stored('goldentime.theme');
-  if (theme === 'dark' || theme === 'light') document.documentElement.dataset.theme = theme;
+  if (theme !== 'dark' && theme !== 'light') {
+    theme = window.matchMedia('(prefers-color-scheme: light)').matches ? 'light' : 'dark';
+  }
+  document.documentElement.dataset.theme = theme;
   var lang = query.get('lang') || stored('goldentime.lang') || navigator.language;
   document.documentElement.lang = lang.slice(0, 2) === 'ko' ? 'ko' : 'en';
 })();

@@ -4,8 +4,11 @@ import { useSyncExternalStore } from 'react';
 import { parameter, setParameter } from './url';
 import { recall, remember } from './remember';
 
+/** What is shown. */
+export type Theme = 'dark' | 'light';
+
 /** What the viewer chose; `system` follows the operating system. */
-export type ThemeChoice = 'system' | 'dark' | 'light';
+export type ThemeChoice = 'system' | Theme;
 
 const KEY = 'goldentime.theme';
 const listeners = new Set<() => void>();
@@ -19,11 +22,24 @@ function read(): ThemeChoice {
 /** Chooses a theme, keeps it for the next visit and takes it out of the link, which it now overrides. */
 export function chooseTheme(next: ThemeChoice): void {
   choice = next;
-  if (next === 'system') delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = next;
   remember(KEY, next === 'system' ? null : next);
   setParameter('theme', null);
+  apply();
+}
+
+/** Keeps the page in the system's theme while the viewer has not chosen one. */
+export function followSystemTheme(): void {
+  systemTheme().addEventListener('change', apply);
+}
+
+function apply(): void {
+  document.documentElement.dataset.theme = effective();
   for (const listener of listeners) listener();
+}
+
+function effective(): Theme {
+  if (choice !== 'system') return choice;
+  return systemTheme().matches ? 'light' : 'dark';
 }
 
 function systemTheme(): MediaQueryList {
@@ -31,18 +47,14 @@ function systemTheme(): MediaQueryList {
 }
 
 function subscribe(listener: () => void): () => void {
-  const media = systemTheme();
   listeners.add(listener);
-  media.addEventListener('change', listener);
-  return () => {
-    listeners.delete(listener);
-    media.removeEventListener('change', listener);
-  };
+  return () => listeners.delete(listener);
 }
 
 /** The choice, and the theme that it comes to now. */
-export function useTheme(): { choice: ThemeChoice; effective: 'dark' | 'light' } {
-  const chosen = useSyncExternalStore(subscribe, () => choice);
-  const light = useSyncExternalStore(subscribe, () => systemTheme().matches);
-  return { choice: chosen, effective: chosen === 'system' ? (light ? 'light' : 'dark') : chosen };
+export function useTheme(): { choice: ThemeChoice; effective: Theme } {
+  return {
+    choice: useSyncExternalStore(subscribe, () => choice),
+    effective: useSyncExternalStore(subscribe, effective),
+  };
 }

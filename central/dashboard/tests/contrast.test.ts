@@ -12,7 +12,6 @@ function tokens(selector: string): Map<string, string> {
 const THEMES = {
   dark: tokens(':root'),
   light: tokens(":root[data-theme='light']"),
-  'light by preference': tokens(':root:not([data-theme])'),
 };
 
 function channels(hex: string): [number, number, number] {
@@ -92,8 +91,4 @@ describe.each(Object.entries(THEMES))('in the %s theme', (_, theme) => {
       }
     },
   );
-});
-
-test('both light themes are the same', () => {
-  expect(THEMES['light by preference']).toEqual(THEMES.light);
 });

@@ -1,28 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { ends, reached } from '../src/home/reached';
 import type { SloStatus } from '../src/live/protocol';
+import { sloStatus } from './samples';
 
-function slo(change: Partial<SloStatus>): SloStatus {
-  return {
-    key: 'errors:1',
-    rule: 'errors',
-    slo: null,
-    service: 'shop/prod/order',
-    endpoint: null,
-    method: null,
-    host: null,
-    signal: 'errors',
-    state: 'ok',
-    severity: 'critical',
-    since_ms: 0,
-    sli: { low: 0.957, high: 1 },
-    objective: 0.95,
-    window_s: 10,
-    budget_left: 1,
-    watermark_s: 10,
-    ...change,
-  };
-}
+const slo = (change: Partial<SloStatus>) =>
+  sloStatus({ sli: { low: 0.957, high: 1 }, objective: 0.95, ...change });
 
 describe('what an SLO reaches', () => {
   it('is what was seen while the last flush is on its way', () => {

@@ -13,6 +13,7 @@ import type {
 import { freshness } from '../src/live/freshness';
 import { stretchesOf, washes } from '../src/live/stretches';
 import { ALERTS_KEPT, applyMessage, axisEnd, type Wall } from '../src/live/wall';
+import { sloStatus } from './samples';
 
 const point = (s: number, traffic: number | null): Point => ({
   s,
@@ -52,25 +53,7 @@ const service = (name: string, over: Partial<Service> = {}): Service => ({
   ...over,
 });
 
-const slo = (key: string, over: Partial<SloStatus> = {}): SloStatus => ({
-  key,
-  rule: key,
-  slo: null,
-  service: 'shop/prod/order',
-  endpoint: null,
-  method: null,
-  host: null,
-  signal: 'errors',
-  state: 'ok',
-  severity: 'critical',
-  since_ms: 1000,
-  sli: { low: 1, high: 1 },
-  objective: 0.999,
-  window_s: 60,
-  budget_left: 1,
-  watermark_s: 102,
-  ...over,
-});
+const slo = (key: string, over: Partial<SloStatus> = {}) => sloStatus({ key, rule: key, ...over });
 
 const alert = (episode: string, over: Partial<Alert> = {}): Alert => ({
   episode,

@@ -1,7 +1,8 @@
 /** One alert: what, where, since when, and the way it took. */
 
 import { moment, span } from '../format';
-import { useTexts } from '../i18n/language';
+import type { Language } from '../i18n/glossary';
+import { useLanguage, useTexts } from '../i18n/language';
 import type { Alert } from '../live/protocol';
 import { StateMark } from '../ui/StateMark';
 import { serviceHref } from '../url';
@@ -10,6 +11,11 @@ import { StageBar } from './StageBar';
 /** A link of an alert is followed only where it leads to a web page. */
 function webLink(text: string | undefined): string | null {
   return text !== undefined && /^https?:\/\//i.test(text) ? text : null;
+}
+
+/** The first line in the viewer's language, where the central wrote one. */
+function summaryOf(annotations: Alert['annotations'], language: Language): string | undefined {
+  return (language === 'ko' ? annotations.summary_ko : undefined) ?? annotations.summary;
 }
 
 /** See the module. `atMs` is the central's clock. */
@@ -21,6 +27,7 @@ export function AlertItem({ alert, atMs, newest }: { alert: Alert; atMs: number;
   const where = [labels.method, labels.endpoint, labels.host].filter(
     (part) => part !== undefined && part !== '',
   );
+  const summary = summaryOf(annotations, useLanguage());
   const runbook = webLink(annotations.runbook_url);
   return (
     <li className="alert" data-status={alert.status} data-severity={alert.severity}>
@@ -49,9 +56,9 @@ export function AlertItem({ alert, atMs, newest }: { alert: Alert; atMs: number;
             : texts.lasted(span(alert.ends_at_ms - alert.starts_at_ms, texts.units))}
         </span>
       </div>
-      {(annotations.summary !== undefined || runbook !== null) && (
+      {(summary !== undefined || runbook !== null) && (
         <p className="alert-summary">
-          {annotations.summary}{' '}
+          {summary}{' '}
           {runbook !== null && (
             <a href={runbook} target="_blank" rel="noreferrer noopener">
               {texts.runbook}

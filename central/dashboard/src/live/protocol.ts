@@ -193,7 +193,7 @@ export interface Alert {
   severity: 'warning' | 'critical';
   /** `labels.alertname`, `labels.service`, … */
   labels: Record<string, string>;
-  /** `summary`, `description`, `runbook_url`, values. */
+  /** `summary`, `summary_ko`, `description`, `runbook_url`, values. */
   annotations: Record<string, string>;
   first_breach_s: number;
   starts_at_ms: number;

@@ -42,11 +42,7 @@ export function useKeys(actions: { filter: () => void; help: () => void }): void
       window.location.hash = '#/';
     },
     t: () => {
-      const root = document.documentElement;
-      const light =
-        root.dataset.theme === 'light' ||
-        (root.dataset.theme === undefined && window.matchMedia('(prefers-color-scheme: light)').matches);
-      chooseTheme(light ? 'dark' : 'light');
+      chooseTheme(document.documentElement.dataset.theme === 'light' ? 'dark' : 'light');
     },
   });
 }
