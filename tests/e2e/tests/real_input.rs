@@ -8,7 +8,7 @@ use goldentime_e2e::fault::Dice;
 use goldentime_e2e::is_full;
 use goldentime_e2e::world::{HEALTHY, World, restart};
 use goldentime_testkit::ports::loopback;
-use goldentime_testkit::proxy::{Fault, UdpProxy};
+use goldentime_testkit::proxy::{Fault, Proxy};
 
 /// Kills at random instants, in the short and in the long form.
 fn kills() -> usize {
@@ -91,7 +91,7 @@ async fn both_killed_at_once_count_every_request_once() -> Result<()> {
 async fn a_link_that_is_cut_for_a_while_loses_nothing() -> Result<()> {
     let world = World::start(1, HEALTHY).await?;
     let central = world.central(None)?.start().await?;
-    let proxy = UdpProxy::start(loopback(central.config.agents_port), 1).await?;
+    let proxy = Proxy::udp(loopback(central.config.agents_port), 1).await?;
     let token = central.join_token("default")?;
     let _agent = world.agent(0, &proxy.address().to_string(), &token)?.start()?;
     let steady = world.steady(200.0);

@@ -1,9 +1,10 @@
-//! Links between real programs that a test can make hurt: [`tcp`] and [`udp`], steered by [`fault`].
+//! Links between real programs that a test can make hurt: a [`Proxy`] in front of a server passes
+//! [`tcp`] or [`udp`], steered by [`fault`].
 
 pub mod fault;
-pub mod tcp;
-pub mod udp;
+mod front;
+mod tcp;
+mod udp;
 
 pub use fault::{Fault, Link};
-pub use tcp::TcpProxy;
-pub use udp::UdpProxy;
+pub use front::Proxy;

@@ -1,9 +1,8 @@
-//! A TCP proxy on loopback.
+//! TCP on loopback.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::Result;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -11,37 +10,8 @@ use tokio::task::JoinSet;
 
 use super::fault::{Fault, Link};
 
-/// A proxy in front of one server. Ends when dropped.
-pub struct TcpProxy {
-    address: SocketAddr,
-    link: Link,
-    _tasks: JoinSet<()>,
-}
-
-impl TcpProxy {
-    /// Listens on a free port and passes everything to `server`.
-    pub async fn start(server: SocketAddr, seed: u64) -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let (address, link) = (listener.local_addr()?, Link::new(seed));
-        let mut tasks = JoinSet::new();
-        tasks.spawn(accept(listener, server, link.clone()));
-        Ok(Self { address, link, _tasks: tasks })
-    }
-
-    /// Where clients connect.
-    #[must_use]
-    pub const fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// The switch.
-    #[must_use]
-    pub const fn link(&self) -> &Link {
-        &self.link
-    }
-}
-
-async fn accept(listener: TcpListener, server: SocketAddr, link: Link) {
+/// Passes connections on until dropped.
+pub(super) async fn accept(listener: TcpListener, server: SocketAddr, link: Link) {
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
@@ -93,6 +63,7 @@ async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, link: Link) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Proxy;
     use super::*;
 
     async fn echo_server() -> (SocketAddr, JoinSet<()>) {
@@ -123,7 +94,7 @@ mod tests {
     #[tokio::test]
     async fn a_half_open_link_passes_nothing_and_closes_nothing_and_heals() {
         let (server, _tasks) = echo_server().await;
-        let proxy = TcpProxy::start(server, 1).await.expect("proxy");
+        let proxy = Proxy::tcp(server, 1).await.expect("proxy");
         let mut stream = TcpStream::connect(proxy.address()).await.expect("connects");
         assert!(answers(&mut stream).await);
         proxy.link().set(Fault::HalfOpen);
@@ -137,12 +108,39 @@ mod tests {
     #[tokio::test]
     async fn a_cut_link_ends_connections_and_refuses_new_ones() {
         let (server, _tasks) = echo_server().await;
-        let proxy = TcpProxy::start(server, 1).await.expect("proxy");
+        let proxy = Proxy::tcp(server, 1).await.expect("proxy");
         let mut stream = TcpStream::connect(proxy.address()).await.expect("connects");
         assert!(answers(&mut stream).await);
         proxy.link().set(Fault::Cut);
         assert!(!answers(&mut stream).await);
         let mut refused = TcpStream::connect(proxy.address()).await.expect("the listener is there");
         assert!(!answers(&mut refused).await);
+    }
+
+    #[tokio::test]
+    async fn a_late_link_passes_everything_in_order() {
+        let (server, _tasks) = echo_server().await;
+        let proxy = Proxy::tcp(server, 1).await.expect("proxy");
+        let mut stream = TcpStream::connect(proxy.address()).await.expect("connects");
+        proxy.link().set(Fault::Delay(Duration::from_millis(5)));
+        for sent in 0..20_u8 {
+            stream.write_all(&[sent]).await.expect("written");
+        }
+        let mut echoed = [0; 20];
+        stream.read_exact(&mut echoed).await.expect("echoed");
+        assert!(echoed.is_sorted() && echoed[19] == 19, "{echoed:?}");
+    }
+
+    #[tokio::test]
+    async fn a_link_that_drops_refuses_some_connections_and_leaves_others_alone() {
+        let (server, _tasks) = echo_server().await;
+        let proxy = Proxy::tcp(server, 1).await.expect("proxy");
+        proxy.link().set(Fault::Drop(0.5));
+        let mut served = 0;
+        for _ in 0..16 {
+            let mut stream = TcpStream::connect(proxy.address()).await.expect("the listener is there");
+            served += u32::from(answers(&mut stream).await);
+        }
+        assert!((1..16).contains(&served), "{served} of 16 served");
     }
 }

@@ -1,10 +1,9 @@
-//! A UDP proxy on loopback, good enough for QUIC: one socket towards the server for each client.
+//! UDP on loopback, good enough for QUIC: one socket towards the server for each client.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use anyhow::Result;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -19,37 +18,8 @@ const IN_FLIGHT_MAX: usize = 16 * 1024;
 /// Largest datagram on loopback.
 const DATAGRAM_BYTES_MAX: usize = 65_535;
 
-/// A proxy in front of one server. Ends when dropped.
-pub struct UdpProxy {
-    address: SocketAddr,
-    link: Link,
-    _tasks: JoinSet<()>,
-}
-
-impl UdpProxy {
-    /// Listens on a free port and passes everything to `server`.
-    pub async fn start(server: SocketAddr, seed: u64) -> Result<Self> {
-        let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await?);
-        let (address, link) = (socket.local_addr()?, Link::new(seed));
-        let mut tasks = JoinSet::new();
-        tasks.spawn(from_clients(socket, server, link.clone()));
-        Ok(Self { address, link, _tasks: tasks })
-    }
-
-    /// Where clients send to.
-    #[must_use]
-    pub const fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// The switch.
-    #[must_use]
-    pub const fn link(&self) -> &Link {
-        &self.link
-    }
-}
-
-async fn from_clients(socket: Arc<UdpSocket>, server: SocketAddr, link: Link) {
+/// Passes datagrams on until dropped.
+pub(super) async fn from_clients(socket: Arc<UdpSocket>, server: SocketAddr, link: Link) {
     let mut clients: HashMap<SocketAddr, (Arc<UdpSocket>, Lane)> = HashMap::new();
     let mut tasks = JoinSet::new();
     let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
@@ -136,6 +106,7 @@ impl Carry {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Proxy;
     use super::*;
     use std::time::Duration;
 
@@ -148,10 +119,9 @@ mod tests {
             )
     }
 
-    #[tokio::test]
-    async fn a_cut_link_drops_datagrams_and_a_healed_one_passes_them() {
+    async fn echo_server() -> (SocketAddr, JoinSet<()>) {
         let server = UdpSocket::bind("127.0.0.1:0").await.expect("free port");
-        let server_address = server.local_addr().expect("bound");
+        let address = server.local_addr().expect("bound");
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             let mut buffer = [0; 64];
@@ -159,13 +129,53 @@ mod tests {
                 let _ = server.send_to(&buffer[..read], from).await;
             }
         });
-        let proxy = UdpProxy::start(server_address, 1).await.expect("proxy");
+        (address, tasks)
+    }
+
+    async fn client_of(proxy: &Proxy) -> UdpSocket {
         let client = UdpSocket::bind("127.0.0.1:0").await.expect("free port");
         client.connect(proxy.address()).await.expect("connects");
+        client
+    }
+
+    #[tokio::test]
+    async fn a_cut_link_drops_datagrams_and_a_healed_one_passes_them() {
+        let (server, _tasks) = echo_server().await;
+        let proxy = Proxy::udp(server, 1).await.expect("proxy");
+        let client = client_of(&proxy).await;
         assert!(round_trip(&client).await);
         proxy.link().set(Fault::Cut);
         assert!(!round_trip(&client).await);
         proxy.link().set(Fault::None);
         assert!(round_trip(&client).await);
+    }
+
+    #[tokio::test]
+    async fn a_link_that_drops_loses_some_datagrams_and_passes_others() {
+        let (server, _tasks) = echo_server().await;
+        let proxy = Proxy::udp(server, 1).await.expect("proxy");
+        let client = client_of(&proxy).await;
+        proxy.link().set(Fault::Drop(0.3));
+        let mut passed = 0;
+        for _ in 0..16 {
+            passed += u32::from(round_trip(&client).await);
+        }
+        assert!((1..16).contains(&passed), "{passed} of 16 passed");
+    }
+
+    #[tokio::test]
+    async fn a_late_link_keeps_the_order() {
+        let (server, _tasks) = echo_server().await;
+        let proxy = Proxy::udp(server, 1).await.expect("proxy");
+        let client = client_of(&proxy).await;
+        proxy.link().set(Fault::Delay(Duration::from_millis(20)));
+        for sent in 0..20_u8 {
+            client.send(&[sent]).await.expect("sent");
+        }
+        let mut byte = [0];
+        for expected in 0..20_u8 {
+            client.recv(&mut byte).await.expect("received");
+            assert_eq!(byte[0], expected);
+        }
     }
 }
