@@ -134,7 +134,7 @@ mod tests {
             "t.yaml:1:1: nam: unknown key `nam`; did you mean `name`?\n\
              t.yaml:2:17: flush_interval: `30` has no unit; write for example `30s`\n\
              t.yaml:3:9: memory: `64M` has the unknown unit `M`; known are B, KiB, MiB, GiB, TiB, kB, MB, GB, TB\n\
-             t.yaml:6:14: inputs[0].lines_max: expected u32, found `-5`\n\
+             t.yaml:6:14: inputs[0].lines_max: expected a whole number from 0 to 4294967295, found `-5`\n\
              t.yaml:7:3: inputs[1].pth: unknown key `pth`; did you mean `path`?\n\
              t.yaml:8:9: format: unknown value `xml`; known are json, nginx"
         );

@@ -231,7 +231,7 @@ mod tests {
         let fault = files.load(&[("GOLDENTIME_CENTRAL__HTTP__WORKERS", "many")]).expect_err("refused");
         assert_eq!(
             fault,
-            "environment variable GOLDENTIME_CENTRAL__HTTP__WORKERS: http.workers: expected u32, found `many`\n\
+            "environment variable GOLDENTIME_CENTRAL__HTTP__WORKERS: http.workers: expected a whole number from 0 to 4294967295, found `many`\n\
              conf.d/a.yaml:1:8: lease: `30` has no unit; write for example `30s`\n  \
              1 | lease: 30\n    |        ^\n\
              main.yaml:2:3: http.lisen: unknown key `lisen`; did you mean `listen`?\n  \

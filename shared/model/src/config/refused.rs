@@ -54,11 +54,11 @@ impl de::Error for Refused {
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::new(format!("expected {expected}, found {}", Found(found)))
+        Self::new(format!("expected {}, found {}", in_words(&expected.to_string()), Found(found)))
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::new(format!("expected {expected}, found {}", Found(found)))
+        Self::new(format!("expected {}, found {}", in_words(&expected.to_string()), Found(found)))
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
@@ -71,6 +71,21 @@ impl de::Error for Refused {
 
     fn missing_field(field: &'static str) -> Self {
         Self { missing: Some(field), ..Self::new(format!("`{field}` is missing")) }
+    }
+}
+
+/// What serde expects by the names of Rust's types, in words for people.
+fn in_words(expected: &str) -> &str {
+    match expected {
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" => "a whole number from 0 to 4294967295",
+        "u64" | "usize" => "a whole number from 0",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a string" => "text",
+        _ if expected.starts_with("internally tagged enum ") => "a map with `type` in it",
+        other => other,
     }
 }
 
