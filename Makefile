@@ -35,6 +35,24 @@ lint: dashboard ## Formatting and lints of the whole tree
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 
+FUZZ_TARGETS := sketch_wire sketch_state sketch_operations frames record config lines
+SECONDS ?= 60
+FUZZ := $(CARGO) +nightly fuzz
+
+.PHONY: fuzz
+fuzz: ## Fuzz every decoder and parser, SECONDS=n each (needs nightly Rust and cargo-fuzz)
+	@scripts/setup fuzz
+	$(FUZZ) build --fuzz-dir tests/fuzz --sanitizer none --target-dir target/fuzz
+	@for target in $(FUZZ_TARGETS); do \
+	  seeds=tests/fuzz/seeds/$$target; [ $$target = config ] && seeds=packaging/config; \
+	  mkdir -p target/fuzz-corpus/$$target; \
+	  [ -d $$seeds ] || seeds=; \
+	  echo "== $$target"; \
+	  $(FUZZ) run --fuzz-dir tests/fuzz --sanitizer none --target-dir target/fuzz $$target \
+	    $(CURDIR)/target/fuzz-corpus/$$target $${seeds:+$(CURDIR)/$$seeds} \
+	    -- -max_total_time=$(SECONDS) -rss_limit_mb=1024 -timeout=5 -print_final_stats=1 -verbosity=0; \
+	done
+
 .PHONY: dashboard
 dashboard: ## Build the dashboard that the central carries
 	@scripts/setup dashboard

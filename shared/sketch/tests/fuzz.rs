@@ -1,8 +1,7 @@
 //! The bodies of the fuzz targets, over mutated sketches: what coverage guides on nightly, chance does
 //! here in every run.
 
-#[allow(unreachable_pub, reason = "fuzz targets share it")]
-#[path = "../fuzz/bodies.rs"]
+#[allow(unreachable_pub, reason = "the targets of tests/fuzz share it")]
 mod bodies;
 
 use goldentime_sketch::Sketch;
