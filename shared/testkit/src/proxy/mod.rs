@@ -1,5 +1,5 @@
 //! Links between real programs that a test can make hurt: a [`Proxy`] in front of a server passes
-//! [`tcp`] or [`udp`], steered by [`fault`].
+//! TCP or UDP, steered by [`fault`].
 
 pub mod fault;
 mod front;
