@@ -1,14 +1,17 @@
-//! The catalogue: what must outlive the central about alerts and their pages.
+//! The catalogue: what must outlive the central about alerts and their pages, and about who may see them.
 //!
-//! [`record`] is what is kept (notifications, claims, dead letters; alerts are
-//! [`goldentime_model::Alert`]), [`store`] the contract, [`sqlite`] the embedded backend in a file of
-//! its own, and [`conformance`] the suite that every backend passes.
+//! Two contracts, each with its records and its suite, which every backend passes: [`store`] with
+//! [`record`] and [`conformance`] for alerts and pages (notifications, claims, dead letters; alerts are
+//! [`goldentime_model::Alert`]), [`access`] for accounts, sessions, API tokens and set-up links.
+//! [`sqlite`] is the embedded backend of both, in a file of its own.
 
+pub mod access;
 pub mod conformance;
 pub mod record;
 pub mod sqlite;
 pub mod store;
 
+pub use access::{AccessStore, Account, ApiToken, NewAccount, Removed, Role, SecretHash, Session, SetupLink};
 pub use record::{AlertRecord, Claim, DeadLetter, HistoryQuery, Notification, Outcome, PageKey, PageKind};
 pub use sqlite::SqliteCatalogue;
 pub use store::{BoxFuture, Catalogue, CatalogueError, ROWS_MAX};

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use goldentime_catalog::{Catalogue, CatalogueError, Claim, PageKey, PageKind, SqliteCatalogue, conformance};
+use goldentime_catalog::{
+    AccessStore, Catalogue, CatalogueError, Claim, PageKey, PageKind, SqliteCatalogue, access, conformance,
+};
 use goldentime_model::{Second, UnixNanos};
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -28,6 +30,42 @@ async fn the_backend_passes_the_suite() {
         async move { Arc::new(SqliteCatalogue::open(&path).await.expect("opens")) as Arc<dyn Catalogue> }
     })
     .await;
+}
+
+#[tokio::test]
+async fn the_backend_passes_the_suite_of_access() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let files = AtomicU32::new(0);
+    access::conformance::run(|| {
+        let path = dir.path().join(format!("{}.db", files.fetch_add(1, Ordering::Relaxed)));
+        async move { Arc::new(SqliteCatalogue::open(&path).await.expect("opens")) as Arc<dyn AccessStore> }
+    })
+    .await;
+}
+
+/// The command line and the running central are two processes with one file.
+#[tokio::test]
+async fn what_one_process_ends_is_ended_for_the_other() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("catalogue.db");
+    let running = SqliteCatalogue::open(&path).await.expect("opens");
+    let command = SqliteCatalogue::open(&path).await.expect("opens beside it");
+    let secret = access::SecretHash([1; 32]);
+    let token = access::ApiToken {
+        secret,
+        name: "scraper".into(),
+        role: access::Role::Viewer,
+        created_by: "kim".into(),
+        created_at: UnixNanos(1),
+        expires_at: None,
+        used_at: None,
+        revoked_at: None,
+    };
+    command.add_api_token(token).await.expect("keeps");
+    assert!(running.api_token(secret).await.expect("reads").is_some());
+    assert!(command.revoke_api_token(&secret.id(), UnixNanos(2)).await.expect("revokes"));
+    let seen = running.api_token(secret).await.expect("reads").expect("there");
+    assert_eq!(seen.revoked_at, Some(UnixNanos(2)));
 }
 
 #[tokio::test]

@@ -8,8 +8,10 @@ use super::{BACKEND, failed};
 use crate::store::CatalogueError;
 
 /// Every step ever taken, in order; a step that has left the house is never edited.
-const STEPS: [&str; 1] =
-    [include_str!("../../../../../migrations/sqlite/catalogue/0001_alerts_and_notifications.sql")];
+const STEPS: [&str; 2] = [
+    include_str!("../../../../../migrations/sqlite/catalogue/0001_alerts_and_notifications.sql"),
+    include_str!("../../../../../migrations/sqlite/catalogue/0002_access.sql"),
+];
 
 /// Newest layout known.
 pub(super) const KNOWN: i64 = STEPS.len() as i64;

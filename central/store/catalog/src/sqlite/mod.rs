@@ -2,8 +2,10 @@
 //!
 //! Write-ahead log with `synchronous=NORMAL`: a commit costs no fsync, so a claim takes well under a
 //! millisecond and stays within the 100 ms that a page may wait for it. [`migrate`] brings the file
-//! to this version's layout, [`alerts`] and [`notifications`] are the two halves of the contract.
+//! to this version's layout, [`alerts`] and [`notifications`] are the two halves of the one contract,
+//! [`access`] is the other.
 
+mod access;
 mod alerts;
 mod migrate;
 mod notifications;

@@ -1,0 +1,9 @@
+//! Who may use the central: [`record`] is what is kept, [`store`] the contract, [`conformance`] the suite
+//! that every backend passes.
+
+pub mod conformance;
+pub mod record;
+pub mod store;
+
+pub use record::{Account, ApiToken, NewAccount, Removed, Role, SecretHash, Session, SetupLink};
+pub use store::AccessStore;
