@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use goldentime_catalog::Role;
 use goldentime_model::units::HumanDuration;
 use goldentime_runtime::manual::Shell;
 
@@ -29,6 +30,35 @@ pub enum Command {
     /// Join tokens, with which agents are enrolled.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Agents that were enrolled.
+    #[command(subcommand)]
+    Agents(AgentsCommand),
+    /// Makes a link by which somebody sets name and password of an account, once, and prints it. Also
+    /// for who lost their password.
+    SetupLink {
+        /// What a new account may do: viewer, editor or admin.
+        #[arg(long, default_value = "admin")]
+        role: Role,
+        /// The account that is to be made or, if it is there, gets a new password; its holder chooses a
+        /// new name unless given.
+        #[arg(long)]
+        name: Option<String>,
+        /// How long it can be used, `1m` to `7d`; `24h` unless given.
+        #[arg(long, value_name = "DURATION")]
+        expires: Option<HumanDuration>,
+        /// Which configuration.
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+    /// Accounts of people. `setup-link` makes them.
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// API tokens, with which programs ask.
+    #[command(subcommand)]
+    ApiToken(ApiTokenCommand),
+    /// Prints the certificate of the central's own authority, which signs HTTP's certificate with
+    /// `http.tls.mode: self_made`.
+    Authority(ConfigArgs),
     /// About the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -42,6 +72,86 @@ pub enum Command {
     Manual {
         /// Stands for /usr/share.
         folder: PathBuf,
+    },
+}
+
+/// Agents.
+#[derive(Debug, Subcommand)]
+pub enum AgentsCommand {
+    /// Lists every agent that was ever enrolled.
+    List {
+        /// Which configuration.
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+    /// Cuts an agent off within a second and lets it in no more. What it has not shipped stays on its host.
+    Revoke {
+        /// Its id.
+        id: String,
+        /// Which configuration.
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+    /// Lets a revoked agent in again.
+    Restore {
+        /// Its id.
+        id: String,
+        /// Which configuration.
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+}
+
+/// Accounts.
+#[derive(Debug, Subcommand)]
+pub enum AccountCommand {
+    /// Lists accounts.
+    List {
+        /// Which configuration.
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+    /// Removes an account; its sessions end at once.
+    Remove {
+        /// Its name.
+        name: String,
+        /// Which configuration.
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+}
+
+/// API tokens.
+#[derive(Debug, Subcommand)]
+pub enum ApiTokenCommand {
+    /// Makes a token and prints it, this once: only its hash is kept.
+    Create {
+        /// What it is for.
+        #[arg(long)]
+        name: String,
+        /// What it may do: viewer, editor or admin.
+        #[arg(long, default_value = "viewer")]
+        role: Role,
+        /// How long it is good, such as `90d`; for ever unless given.
+        #[arg(long, value_name = "DURATION")]
+        expires: Option<HumanDuration>,
+        /// Which configuration.
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+    /// Lists tokens by id, without their secrets.
+    List {
+        /// Which configuration.
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+    /// Ends a token at once.
+    Revoke {
+        /// Its id.
+        id: String,
+        /// Which configuration.
+        #[command(flatten)]
+        config: ConfigArgs,
     },
 }
 
@@ -84,8 +194,11 @@ pub enum TokenCommand {
         #[arg(long, default_value = "default")]
         project: String,
         /// How long agents may join with it, such as `24h`; for ever unless given.
-        #[arg(long, value_name = "DURATION")]
-        expires_in: Option<HumanDuration>,
+        #[arg(long, value_name = "DURATION", alias = "expires-in")]
+        expires: Option<HumanDuration>,
+        /// How many agents may join with it; any number unless given.
+        #[arg(long, value_name = "AGENTS", value_parser = clap::value_parser!(u32).range(1..))]
+        uses: Option<u32>,
         /// Which configuration.
         #[command(flatten)]
         config: ConfigArgs,

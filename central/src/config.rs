@@ -3,7 +3,6 @@
 //! Sections that belong to one station are that station's own `Config`; here stand those that belong
 //! to the program as a whole.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use goldentime_model::config::{Check, Settings, reference};
@@ -12,6 +11,7 @@ use goldentime_windows::WindowsConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::api::HttpConfig;
 use crate::ingest::{AgentsConfig, LogConfig};
 use crate::notify::NotifyConfig;
 
@@ -47,16 +47,6 @@ pub struct Config {
     pub memory_bytes_max: ByteSize,
     /// The program's own log, to standard error.
     pub logging: LoggingConfig,
-}
-
-/// Where dashboards and the API are served.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct HttpConfig {
-    /// Address and port of dashboard, API, WebSocket and `/metrics`. Default `127.0.0.1:7700`. Until
-    /// there are accounts, an address that is not loopback is refused at start: put a proxy that
-    /// knows who asks before it.
-    pub listen: SocketAddr,
 }
 
 /// How rules are judged.
@@ -111,12 +101,6 @@ impl Default for Config {
     }
 }
 
-impl Default for HttpConfig {
-    fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 7700)) }
-    }
-}
-
 impl Default for EvaluateConfig {
     fn default() -> Self {
         Self { unknown_grace: HumanDuration::from_secs(60), host_silent: true }
@@ -131,14 +115,7 @@ impl Default for LoggingConfig {
 
 impl Settings for Config {
     fn validate(&self, check: &mut Check) {
-        check.section("http", |check| {
-            check.require(
-                self.http.listen.ip().is_loopback(),
-                "listen",
-                "is not a loopback address; there are no accounts yet, so whoever reaches it could read and \
-                 change everything. Listen on 127.0.0.1 and put a proxy before it that asks who it is",
-            );
-        });
+        check.section("http", |check| self.http.validate(check));
         check.require(
             (1..=PARTITIONS_MAX).contains(&self.partitions),
             "partitions",
@@ -217,8 +194,8 @@ mod tests {
         paths(&serde_json::to_value(Config::default()).expect("plain data"), "", &mut known);
         paths(&written, "", &mut named);
         let missing: Vec<_> = known.difference(&named).collect();
-        // It has no default that could be written.
-        assert_eq!(missing, [".notify.external_url"]);
+        // They have no default that could be written.
+        assert_eq!(missing, [".http.tls.cert_file", ".http.tls.key_file", ".notify.external_url"]);
     }
 
     #[test]
@@ -245,7 +222,7 @@ mod tests {
     #[test]
     fn an_address_beyond_loopback_is_refused_with_its_place() {
         let refused = read("http:\n  listen: 0.0.0.0:7700\n").expect_err("refused");
-        assert!(refused.contains("loopback") && refused.contains(":2:"), "{refused}");
+        assert!(refused.contains("http.tls.mode") && refused.contains(":2:"), "{refused}");
     }
 
     #[test]

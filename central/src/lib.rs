@@ -9,8 +9,9 @@
 //! | [`push`] | window state, alerts | WebSocket frames |
 //! | [`api`] | HTTP requests | answers |
 //!
-//! No station calls back up the line.
+//! No station calls back up the line. [`access`] says who may ask.
 
+pub mod access;
 pub mod api;
 pub mod budget;
 pub mod cli;
@@ -18,7 +19,9 @@ pub mod commands;
 pub mod config;
 pub mod evaluate;
 pub mod ingest;
+pub mod loopback;
 pub mod merge;
 pub mod notify;
+pub mod places;
 pub mod push;
 pub mod serve;

@@ -2,8 +2,11 @@
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
-use goldentime_central::cli::{Cli, Command, ConfigArgs, ConfigCommand, RulesCommand, TokenCommand};
-use goldentime_central::commands::{check, serve, token};
+use goldentime_central::cli::{
+    AccountCommand, AgentsCommand, ApiTokenCommand, Cli, Command, ConfigArgs, ConfigCommand, RulesCommand,
+    TokenCommand,
+};
+use goldentime_central::commands::{access, agents, authority, check, serve, token};
 use goldentime_central::config::{Config, reference};
 use goldentime_central::evaluate::openslo::report;
 use goldentime_model::exit::ExitCode;
@@ -17,8 +20,8 @@ fn main() -> ExitCode {
             reports.iter().for_each(|report| print!("{}", report.text));
             if reports.iter().all(|report| report.valid) { ExitCode::Ok } else { ExitCode::Usage }
         }
-        Command::Token(TokenCommand::Create { project, expires_in, config }) => {
-            with_config(&config, |config| wait_for(token::create(&config, &project, expires_in)))
+        Command::Token(TokenCommand::Create { project, expires, uses, config }) => {
+            with_config(&config, |config| wait_for(token::create(&config, &project, expires, uses)))
         }
         Command::Token(TokenCommand::Revoke { id, config }) => {
             with_config(&config, |config| wait_for(token::revoke(&config, &id)))
@@ -26,6 +29,34 @@ fn main() -> ExitCode {
         Command::Token(TokenCommand::List { config }) => {
             with_config(&config, |config| wait_for(token::list(&config)))
         }
+        Command::Agents(AgentsCommand::List { config }) => {
+            with_config(&config, |config| wait_for(agents::list(&config)))
+        }
+        Command::Agents(AgentsCommand::Revoke { id, config }) => {
+            with_config(&config, |config| wait_for(agents::revoke(&config, &id)))
+        }
+        Command::Agents(AgentsCommand::Restore { id, config }) => {
+            with_config(&config, |config| wait_for(agents::restore(&config, &id)))
+        }
+        Command::SetupLink { role, name, expires, config } => {
+            with_config(&config, |config| wait_for(access::setup_link(&config, role, name, expires)))
+        }
+        Command::Account(AccountCommand::List { config }) => {
+            with_config(&config, |config| wait_for(access::accounts(&config)))
+        }
+        Command::Account(AccountCommand::Remove { name, config }) => {
+            with_config(&config, |config| wait_for(access::remove_account(&config, &name)))
+        }
+        Command::ApiToken(ApiTokenCommand::Create { name, role, expires, config }) => {
+            with_config(&config, |config| wait_for(access::create_token(&config, &name, role, expires)))
+        }
+        Command::ApiToken(ApiTokenCommand::List { config }) => {
+            with_config(&config, |config| wait_for(access::list_tokens(&config)))
+        }
+        Command::ApiToken(ApiTokenCommand::Revoke { id, config }) => {
+            with_config(&config, |config| wait_for(access::revoke_token(&config, &id)))
+        }
+        Command::Authority(config) => with_config(&config, |config| authority::print(&config)),
         Command::Config(ConfigCommand::Reference) => {
             print!("{}", reference());
             ExitCode::Ok

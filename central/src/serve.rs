@@ -16,8 +16,9 @@ use goldentime_runtime::{Drained, ServiceManager, SharedClock, TaskKind, Tasks};
 use goldentime_windows::{Checkpoint, MemoryWindows, WindowStore};
 use tokio::sync::mpsc;
 
+use crate::access::Access;
 use crate::api::state::ListAgents;
-use crate::api::{self, ApiState};
+use crate::api::{self, ApiState, Certificate};
 use crate::budget::Budget;
 use crate::config::Config;
 use crate::evaluate::handle::StatusBoard;
@@ -75,6 +76,14 @@ pub struct Notified {
     pub transitions: mpsc::Sender<Transition>,
     /// Alerts come out as they begin, change and end.
     pub alerts: mpsc::Receiver<Alert>,
+}
+
+/// Who may come in over HTTP, and how it is encrypted.
+pub struct Door {
+    /// Who may ask.
+    pub access: Access,
+    /// With what connections are encrypted, if they are.
+    pub certificate: Option<Certificate>,
 }
 
 /// What every station shares.
@@ -139,8 +148,9 @@ pub async fn start(
     rules: Rules,
     intake: Intake,
     notified: Notified,
+    door: Door,
 ) -> anyhow::Result<()> {
-    let listener = api::bind(config.http.listen).await?;
+    let listener = api::bind(config.http.listen, door.certificate.as_ref()).await?;
     let board = StatusBoard::default();
     let windows: Arc<dyn WindowStore> = Arc::clone(&stores.windows) as _;
     let catalogue: Arc<dyn Catalogue> = Arc::clone(&stores.catalogue) as _;
@@ -172,7 +182,13 @@ pub async fn start(
         started: with.started,
     };
     let push = push::start(&with.tasks, sources, CLIENTS_MAX);
+    door.access.keep(&with.tasks);
+    if let Some(certificate) = &door.certificate {
+        certificate.keep(&with.tasks, Arc::clone(&with.clock));
+    }
     let state = ApiState {
+        http: Arc::new(config.http.clone()),
+        access: door.access,
         windows,
         statuses: board,
         catalogue,

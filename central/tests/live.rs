@@ -1,25 +1,18 @@
 //! The live WebSocket and the HTTP API, over a real listener and real stores.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+mod stage;
+
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use goldentime_catalog::{Catalogue, SqliteCatalogue};
-use goldentime_central::api::{self, ApiState};
-use goldentime_central::evaluate::handle::StatusBoard;
-use goldentime_central::push::{self, Sources, sources::SelfReport};
 use goldentime_model::{
     Alert, AlertStatus, Fingerprint, Labels, Outcome, Second, ServiceId, Severity, StageTimes, UnixNanos,
 };
-use goldentime_runtime::self_metrics::SelfMetrics;
-use goldentime_runtime::{Clock, SharedClock, SystemClock, Tasks};
-use goldentime_windows::{
-    Aggregate, CellKey, EndpointKey, MemoryWindows, SecondCell, StoredCell, Tier, WindowStore, WindowsConfig,
-};
+use goldentime_runtime::{Clock, SystemClock};
+use goldentime_windows::{Aggregate, CellKey, EndpointKey, SecondCell, StoredCell, Tier};
 use serde_json::{Value, json};
+use stage::{Props, Stage};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -29,84 +22,28 @@ const WAIT: Duration = Duration::from_secs(5);
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// The push station and the API over empty stores.
-struct Stage {
-    address: SocketAddr,
-    windows: Arc<dyn WindowStore>,
-    alerts: mpsc::Sender<Alert>,
-    tasks: Tasks,
-    _folder: tempfile::TempDir,
+/// A central that so many may watch.
+async fn start(clients_max: usize) -> Stage {
+    Stage::start(Props { clients_max, ..Props::default() }).await
 }
 
-impl Stage {
-    async fn start(clients_max: usize) -> Self {
-        let folder = tempfile::tempdir().expect("temporary folder");
-        let windows = MemoryWindows::open(&folder.path().join("windows.db"), &WindowsConfig::default()).await;
-        let windows: Arc<dyn WindowStore> = Arc::new(windows.expect("window store"));
-        let catalogue = SqliteCatalogue::open(&folder.path().join("catalogue.db")).await;
-        let catalogue: Arc<dyn Catalogue> = Arc::new(catalogue.expect("catalogue"));
-        let clock: SharedClock = Arc::new(SystemClock);
-        let (alerts, incoming) = mpsc::channel(16);
-        let (tasks, statuses) = (Tasks::new(), StatusBoard::default());
-        let report_self: push::sources::ReportSelf = Arc::new(SelfReport::default);
-        let sources = Sources {
-            windows: Arc::clone(&windows),
-            statuses: statuses.clone(),
-            alerts: incoming,
-            recent_alerts: Vec::new(),
-            report_self: Arc::clone(&report_self),
-            clock: Arc::clone(&clock),
-            started: clock.now(),
-        };
-        let push = push::start(&tasks, sources, clients_max);
-        let state = ApiState {
-            windows: Arc::clone(&windows),
-            statuses,
-            catalogue,
-            agents: Arc::new(Vec::new),
-            report_self,
-            push,
-            metrics: metrics(),
-            clock,
-            tasks: tasks.clone(),
-        };
-        let listener = api::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("a free port");
-        let address = listener.local_addr().expect("bound");
-        api::serve(&tasks, listener, state);
-        Self { address, windows, alerts, tasks, _folder: folder }
-    }
-
-    /// Ten requests of one host in one second, one of them bad.
-    async fn requests(&self, service: &ServiceId, second: Second, offset: u64) {
-        let mut delta = Aggregate::default();
-        delta.counts.add_outcome(Outcome::Ok, 9);
-        delta.counts.add_outcome(Outcome::ServerError, 1);
-        delta.latency.insert_n(0.02, 10);
-        let mut cell = SecondCell::default();
-        let key = EndpointKey { endpoint: "/orders/{id}".into(), method: "GET".into() };
-        let _ = cell.add(&"web-1".into(), &key, &delta);
-        let key = CellKey { service: service.clone(), tier: Tier::OneSecond, start: second };
-        let cell = StoredCell { key, partition: 0, offset, blob: cell.encode() };
-        self.windows.put(vec![cell]).await.expect("put");
-    }
-
-    async fn connect(&self) -> Socket {
-        let (socket, _) =
-            connect_async(format!("ws://{}/api/v1/live", self.address)).await.expect("connects");
-        socket
-    }
-
-    async fn get(&self, path: &str) -> (u16, Value) {
-        let client = goldentime_testkit::http_client();
-        let answer = client.get(format!("http://{}{path}", self.address)).send().await.expect("answers");
-        (answer.status().as_u16(), answer.json().await.unwrap_or(Value::Null))
-    }
+/// Ten requests of one host in one second, one of them bad.
+async fn requests(stage: &Stage, service: &ServiceId, second: Second, offset: u64) {
+    let mut delta = Aggregate::default();
+    delta.counts.add_outcome(Outcome::Ok, 9);
+    delta.counts.add_outcome(Outcome::ServerError, 1);
+    delta.latency.insert_n(0.02, 10);
+    let mut cell = SecondCell::default();
+    let key = EndpointKey { endpoint: "/orders/{id}".into(), method: "GET".into() };
+    let _ = cell.add(&"web-1".into(), &key, &delta);
+    let key = CellKey { service: service.clone(), tier: Tier::OneSecond, start: second };
+    let cell = StoredCell { key, partition: 0, offset, blob: cell.encode() };
+    stage.windows.put(vec![cell]).await.expect("put");
 }
 
-/// The process has one recorder, whichever test comes first.
-fn metrics() -> SelfMetrics {
-    static METRICS: std::sync::OnceLock<SelfMetrics> = std::sync::OnceLock::new();
-    METRICS.get_or_init(|| SelfMetrics::install().expect("one recorder")).clone()
+async fn connect(stage: &Stage) -> Socket {
+    let (socket, _) = connect_async(format!("ws://{}/api/v1/live", stage.address)).await.expect("connects");
+    socket
 }
 
 async fn subscribe(socket: &mut Socket, resume: Option<Value>) {
@@ -159,15 +96,15 @@ fn service() -> ServiceId {
 
 #[tokio::test]
 async fn a_client_gets_a_snapshot_and_then_numbered_deltas_with_new_seconds() {
-    let stage = Stage::start(4).await;
-    let mut socket = stage.connect().await;
+    let stage = start(4).await;
+    let mut socket = connect(&stage).await;
     subscribe(&mut socket, None).await;
     let snapshot = frame(&mut socket).await;
     assert_eq!(snapshot["type"], "snapshot");
     let mut seq = snapshot["seq"].as_u64().expect("numbered");
 
     let now = SystemClock.now().second();
-    stage.requests(&service(), now.offset(-1), 1).await;
+    requests(&stage, &service(), now.offset(-1), 1).await;
     let mut point = Value::Null;
     for _ in 0..5 {
         let delta = frame(&mut socket).await;
@@ -184,13 +121,12 @@ async fn a_client_gets_a_snapshot_and_then_numbered_deltas_with_new_seconds() {
     assert_eq!((point["traffic"].as_f64(), point["errors"].as_f64()), (Some(10.0), Some(0.1)));
     let p95 = point["p95_ms"].as_f64().expect("timed");
     assert!((p95 - 20.0).abs() < 20.0 * 0.0055, "{p95}");
-    stage.tasks.stop();
 }
 
 #[tokio::test]
 async fn an_alert_arrives_at_once_and_stands_in_the_next_snapshot() {
-    let stage = Stage::start(4).await;
-    let mut socket = stage.connect().await;
+    let stage = start(4).await;
+    let mut socket = connect(&stage).await;
     subscribe(&mut socket, None).await;
     frame(&mut socket).await;
     let sent = tokio::time::Instant::now();
@@ -200,16 +136,15 @@ async fn an_alert_arrives_at_once_and_stands_in_the_next_snapshot() {
     assert_eq!(message["alert"]["episode"], "one");
     assert_eq!(message["alert"]["stages"]["occurred_ms"], 1_000_000.5);
 
-    let mut second = stage.connect().await;
+    let mut second = connect(&stage).await;
     subscribe(&mut second, None).await;
     assert_eq!(frame(&mut second).await["alerts"][0]["episode"], "one");
-    stage.tasks.stop();
 }
 
 #[tokio::test]
 async fn a_client_that_comes_back_gets_just_the_frames_that_it_missed() {
-    let stage = Stage::start(4).await;
-    let mut socket = stage.connect().await;
+    let stage = start(4).await;
+    let mut socket = connect(&stage).await;
     subscribe(&mut socket, None).await;
     let snapshot = frame(&mut socket).await;
     let (boot, seq) = (snapshot["boot"].clone(), snapshot["seq"].as_u64().expect("numbered"));
@@ -217,34 +152,32 @@ async fn a_client_that_comes_back_gets_just_the_frames_that_it_missed() {
     for episode in ["one", "two", "three"] {
         stage.alerts.send(alert(episode)).await.expect("taken");
     }
-    let mut socket = stage.connect().await;
+    let mut socket = connect(&stage).await;
     subscribe(&mut socket, Some(json!({ "boot": boot, "seq": seq }))).await;
     for missed in seq + 1..=seq + 3 {
         let frame = frame(&mut socket).await;
         assert_eq!(frame["seq"].as_u64(), Some(missed), "{frame}");
         assert_ne!(frame["type"], "snapshot");
     }
-    let mut stranger = stage.connect().await;
+    let mut stranger = connect(&stage).await;
     subscribe(&mut stranger, Some(json!({ "boot": "another", "seq": seq }))).await;
     assert_eq!(frame(&mut stranger).await["type"], "snapshot", "numbers of another boot do not compare");
-    stage.tasks.stop();
 }
 
 #[tokio::test]
 async fn a_client_that_talks_nonsense_is_closed_with_the_reason() {
-    let stage = Stage::start(4).await;
-    let mut socket = stage.connect().await;
+    let stage = start(4).await;
+    let mut socket = connect(&stage).await;
     socket.send(Message::text("hello")).await.expect("sends");
     let closed = timeout(WAIT, socket.next()).await.expect("in time").expect("a frame").expect("no error");
     let Message::Close(Some(frame)) = closed else { panic!("not closed: {closed:?}") };
     assert_eq!(u16::from(frame.code), 1008);
     assert!(frame.reason.contains("not a subscribe message"), "{}", frame.reason);
-    stage.tasks.stop();
 }
 
 #[tokio::test]
 async fn pages_of_other_origins_and_too_many_clients_are_refused_by_name() {
-    let stage = Stage::start(1).await;
+    let stage = start(1).await;
     let refusal = async |origin: Option<&'static str>| {
         let mut request = format!("ws://{}/api/v1/live", stage.address).into_client_request().expect("valid");
         if let Some(origin) = origin {
@@ -260,29 +193,27 @@ async fn pages_of_other_origins_and_too_many_clients_are_refused_by_name() {
         }
     };
     assert_eq!(refusal(Some("http://evil.example")).await, (403, "origin_not_allowed".to_owned()));
-    let _first = stage.connect().await;
+    let _first = connect(&stage).await;
     assert_eq!(refusal(None).await, (503, "too_many_clients".to_owned()));
-    stage.tasks.stop();
 }
 
 #[tokio::test]
 async fn a_window_is_answered_with_counts_by_endpoint_and_host() {
-    let stage = Stage::start(1).await;
+    let stage = start(1).await;
     let now = SystemClock.now().second();
     for back in 1..=3 {
-        stage.requests(&service(), now.offset(-back), 1).await;
+        requests(&stage, &service(), now.offset(-back), 1).await;
     }
     let (status, window) = stage.get("/api/v1/windows?service=default/prod/order-api&seconds=60").await;
     assert_eq!(status, 200);
     assert_eq!((window["total"]["requests"].as_u64(), window["total"]["bad"].as_u64()), (Some(30), Some(3)));
     assert_eq!(window["endpoints"][0]["endpoint"], "/orders/{id}");
     assert_eq!(window["hosts"][0]["requests"], 30);
-    stage.tasks.stop();
 }
 
 #[tokio::test]
 async fn bad_requests_get_problems_that_name_what_is_wrong() {
-    let stage = Stage::start(1).await;
+    let stage = start(1).await;
     for (path, status, words) in [
         ("/api/v1/windows?service=order-api", 400, "project/environment/service"),
         ("/api/v1/windows?service=a/b/c&seconds=9999", 400, "1200"),
@@ -299,5 +230,4 @@ async fn bad_requests_get_problems_that_name_what_is_wrong() {
     let rebound = client.get(url).header("host", "evil.example").send().await.expect("answers");
     assert_eq!(rebound.status().as_u16(), 400);
     assert!(rebound.headers().contains_key("content-security-policy"));
-    stage.tasks.stop();
 }

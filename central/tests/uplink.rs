@@ -11,7 +11,7 @@ use goldentime_central::evaluate::openslo::RuleSet;
 use goldentime_central::ingest::agents::AgentEvent;
 use goldentime_central::ingest::board::AgentBoard;
 use goldentime_central::ingest::registry::Registry;
-use goldentime_central::ingest::start::{Feeds, open_registry};
+use goldentime_central::ingest::start::{Feeds, Good, create_token, open_registry};
 use goldentime_central::ingest::{self, AgentsConfig, LogConfig};
 use goldentime_model::ServiceId;
 use goldentime_runtime::{Clock, Drained, SystemClock, Tasks};
@@ -35,7 +35,6 @@ struct Central {
     address: String,
     feeds: Feeds,
     board: AgentBoard,
-    registry: Registry,
     token: JoinToken,
     tasks: Tasks,
     // Rules never change here; the sender keeps their channel open.
@@ -47,8 +46,7 @@ impl Central {
         let clock = Arc::new(SystemClock);
         let now = clock.now();
         let (authority, registry) = open_registry(state, now).await.expect("registry");
-        let token =
-            ingest::start::create_token(&authority, &registry, "shop", now, None).await.expect("token");
+        let token = create_token(&authority, &registry, "shop", now, Good::default()).await.expect("token");
         let ingest = ingest::open(state, LogConfig::default(), clock).await.expect("opens");
         let board = ingest.board();
         let tasks = Tasks::new();
@@ -57,7 +55,7 @@ impl Central {
         let (rules_sender, rules) = tokio::sync::watch::channel(Arc::new(RuleSet::default()));
         let none = vec![None; PARTITIONS as usize];
         let feeds = ingest.start(&tasks, &config, &none, rules).await.expect("starts");
-        Self { address: listen.to_string(), feeds, board, registry, token, tasks, _rules: rules_sender }
+        Self { address: listen.to_string(), feeds, board, token, tasks, _rules: rules_sender }
     }
 
     async fn enrolled(&self) -> Identity {
@@ -234,20 +232,72 @@ async fn a_wrong_token_and_a_wrong_central_enrol_nobody() {
 }
 
 #[tokio::test]
-async fn a_revoked_agent_is_cut_off_at_its_ping_and_refused_at_its_hello() {
+async fn an_agent_that_another_process_revokes_is_cut_off_at_once_and_refused_until_it_is_restored() {
     let state = tempfile::tempdir().expect("temporary folder");
-    let central = Central::start(state.path()).await;
+    let mut central = Central::start(state.path()).await;
     let identity = central.enrolled().await;
     let client = Client::new(&identity).expect("client");
-    let mut session = connect(&central, &client, 1).await;
-    let now = SystemClock.now();
-    assert!(central.registry.revoke_agent(&identity.agent, now).await.expect("revoked"));
-    let ping = proto::Ping { sent_ns: now.0, ..Default::default() };
-    session.control.send(Frame::Ping(ping)).await.expect("sent");
-    timeout(SOON, session.uplink.closed()).await.expect("cut off");
+    let session = connect(&central, &client, 1).await;
+    // The command line opens the file anew, beside the running central.
+    let (_, command) = open_registry(state.path(), SystemClock.now()).await.expect("opens");
+    assert!(command.revoke_agent(&identity.agent, SystemClock.now()).await.expect("revoked"));
+    timeout(SOON, session.uplink.closed()).await.expect("cut off, although it says nothing");
     let refused = client.connect(&central.address, hello(1)).await.err().expect("refused");
     assert!(matches!(&refused, SessionError::Refused { code, .. } if code == "revoked"), "{refused:?}");
+    let left = async { while !matches!(central.feeds.agents.recv().await, Some(AgentEvent::Left(_))) {} };
+    timeout(SOON, left).await.expect("its silence is no alert");
+    assert_eq!(central.board.counts(), (0, 0));
+
+    assert!(command.restore_agent(&identity.agent).await.expect("restored"));
+    let back = async { while client.connect(&central.address, hello(1)).await.is_err() {} };
+    timeout(SOON, back).await.expect("let in again");
     central.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_for_two_agents_lets_two_in() {
+    let state = tempfile::tempdir().expect("temporary folder");
+    let central = Central::start(state.path()).await;
+    let (authority, registry) = open_registry(state.path(), SystemClock.now()).await.expect("opens");
+    let good = Good { uses_max: Some(2), until: None };
+    let token = create_token(&authority, &registry, "shop", SystemClock.now(), good).await.expect("made");
+    for host in ["web-1", "web-2"] {
+        enrol(&central.address, &token, host).await.expect("enrolled");
+    }
+    let refused = enrol(&central.address, &token, "web-3").await.expect_err("refused");
+    assert!(
+        matches!(&refused, EnrolError::Session(SessionError::Refused { code, .. }) if code == "token_used_up"),
+        "{refused:?}"
+    );
+    let listed = registry.tokens().await.expect("lists");
+    assert!(listed.iter().any(|token| (token.uses, token.uses_max) == (2, Some(2))), "{listed:?}");
+    central.stop().await;
+}
+
+#[tokio::test]
+async fn a_registry_of_the_first_version_is_brought_up_to_date() {
+    let state = tempfile::tempdir().expect("temporary folder");
+    let file = state.path().join("agents.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&file).create_if_missing(true);
+    let old = sqlx::SqlitePool::connect_with(options).await.expect("opens");
+    let layout = "CREATE TABLE tokens (secret_hash BLOB PRIMARY KEY, project TEXT NOT NULL, \
+        created_at INTEGER NOT NULL, expires_at INTEGER, revoked_at INTEGER) WITHOUT ROWID; \
+        CREATE TABLE agents (certificate_hash BLOB PRIMARY KEY, agent TEXT NOT NULL UNIQUE, \
+        project TEXT NOT NULL, host TEXT NOT NULL, environment TEXT NOT NULL DEFAULT 'default', \
+        enrolled_at INTEGER NOT NULL, last_seen INTEGER NOT NULL, has_left INTEGER NOT NULL DEFAULT 0, \
+        revoked_at INTEGER) WITHOUT ROWID; \
+        INSERT INTO tokens VALUES (zeroblob(32), 'shop', 1, NULL, NULL); PRAGMA user_version = 1";
+    sqlx::raw_sql(layout).execute(&old).await.expect("made");
+    old.close().await;
+    let registry = Registry::open(&file).await.expect("brought up to date");
+    let token = registry.tokens().await.expect("lists").remove(0);
+    assert_eq!((token.project.as_str(), token.uses, token.uses_max), ("shop", 0, None));
+    drop(registry);
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&file);
+    let newer = sqlx::SqlitePool::connect_with(options).await.expect("opens");
+    sqlx::raw_sql("PRAGMA user_version = 99").execute(&newer).await.expect("written");
+    let refused = Registry::open(&file).await.expect_err("newer").to_string();
+    assert!(refused.contains("layout 99") && refused.contains("upgrade"), "{refused}");
 }
 
 #[tokio::test]

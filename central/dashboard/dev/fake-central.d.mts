@@ -1,4 +1,6 @@
 /** Types of the development server, for the tests. */
+export const ACCOUNT: { name: string; password: string };
+export const SETUP_TOKEN: string;
 export interface FakeCentral {
   address: string;
   live: string;
@@ -8,6 +10,7 @@ export interface FakeCentral {
   lose(): void;
   babble(): void;
   cut(): void;
+  endSession(): void;
   become(scenario: string): void;
   clients(): number;
   stop(): Promise<void>;
@@ -17,4 +20,5 @@ export function startFake(options?: {
   port?: number;
   tickMs?: number | null;
   boot?: string;
+  access?: 'open' | 'signed_in' | 'signed_out';
 }): Promise<FakeCentral>;

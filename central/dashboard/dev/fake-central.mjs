@@ -38,23 +38,91 @@ async function serveFile(request, response) {
   }
 }
 
+/** The account and the set-up link of a stand-in that has them. */
+export const ACCOUNT = { name: 'kim', password: 'correct horse battery' };
+export const SETUP_TOKEN = 'gts_0123456789abcdef0123456789abcdef01234567';
+
+/** Sessions and set-up links: answers what `central/src/api/{session,setup}.rs` answer. */
+class FakeAccess {
+  /** `access` is `open`, `signed_in` or `signed_out`. */
+  constructor(access) {
+    this.state = access;
+    this.name = ACCOUNT.name;
+    this.hasAccounts = access !== 'open';
+    this.wrong = 0;
+  }
+
+  session() {
+    const known = this.state === 'signed_in' ? { name: this.name, role: 'admin' } : {};
+    return { state: this.state, has_accounts: this.hasAccounts, ...known };
+  }
+
+  async answer(request, path) {
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const body = chunks.length === 0 ? {} : JSON.parse(Buffer.concat(chunks).toString());
+    switch (`${request.method} ${path}`) {
+      case 'GET /api/v1/session':
+        return [200, this.session()];
+      case 'POST /api/v1/session':
+        if (this.wrong >= 5) return [429, { code: 'too_many' }];
+        if (body.name !== this.name || body.password !== ACCOUNT.password) {
+          this.wrong += 1;
+          return [401, { code: 'wrong_credentials' }];
+        }
+        this.state = 'signed_in';
+        return [200, this.session()];
+      case 'DELETE /api/v1/session':
+        this.state = 'signed_out';
+        return [204];
+      case 'POST /api/v1/setup/link':
+        if (body.token !== SETUP_TOKEN) return [404, { code: 'not_found' }];
+        return [200, { role: 'admin', expires_at_ms: Date.now() + 3_600_000 }];
+      case 'POST /api/v1/setup':
+        if (body.password.length < 12) return [400, { code: 'invalid_request' }];
+        [this.name, this.state, this.hasAccounts] = [body.name, 'signed_in', true];
+        return [200, this.session()];
+      default:
+        return [404, { code: 'not_found' }];
+    }
+  }
+}
+
 /**
  * Starts a server; `port` 0 takes a free one. `tickMs` is the time between deltas, null for none but
- * those that `tick` sends.
+ * those that `tick` sends. `access` says who looks: `open`, `signed_in` or `signed_out`.
  */
-export async function startFake({ name = 'critical', port = 0, tickMs = 1000, boot = 'boot-1' } = {}) {
+export async function startFake({
+  name = 'critical',
+  port = 0,
+  tickMs = 1000,
+  boot = 'boot-1',
+  access = 'open',
+} = {}) {
+  const gate = new FakeAccess(access);
   const began = Math.floor(Date.now() / 1000) - 1;
   let told = scenario(name, began);
   let second = began;
   let seq = 1;
   const sent = [];
   const greetings = [];
-  const http = createServer((request, response) => void serveFile(request, response));
+  const http = createServer(async (request, response) => {
+    const { pathname } = new URL(request.url, 'http://x');
+    if (!pathname.startsWith('/api/')) return serveFile(request, response);
+    const [status, content] = await gate.answer(request, pathname);
+    const headers = status === 429 ? { 'retry-after': '300' } : {};
+    response.writeHead(status, { 'content-type': 'application/json', ...headers });
+    response.end(content === undefined ? undefined : JSON.stringify(content));
+  });
   const sockets = new WebSocketServer({ noServer: true, handleProtocols: () => 'goldentime.live.v1' });
 
   http.on('upgrade', (request, socket, head) => {
     if (new URL(request.url, 'http://x').pathname !== '/api/v1/live') {
       socket.end('HTTP/1.1 404 Not Found\r\n\r\n');
+      return;
+    }
+    if (gate.state === 'signed_out') {
+      socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n');
       return;
     }
     sockets.handleUpgrade(request, socket, head, (client) => {
@@ -98,6 +166,11 @@ export async function startFake({ name = 'critical', port = 0, tickMs = 1000, bo
     /** Sends something that is no frame. */
     babble: () => {
       for (const client of sockets.clients) client.send('{"type":');
+    },
+    /** The session of whoever looks ends: everything is cut, and nobody is let in. */
+    endSession: () => {
+      gate.state = 'signed_out';
+      for (const client of sockets.clients) client.terminate();
     },
     /** Cuts every connection. */
     cut: () => {

@@ -1,6 +1,7 @@
 /** The frame around every page: bar, notices, the page that the URL names, help. */
 
 import { lazy, Suspense, useEffect, useMemo, useRef, useState } from 'react';
+import { useSession, type SessionStore } from './access/session';
 import { HomePage } from './home/HomePage';
 import { useTexts } from './i18n/language';
 import { useFeed, useLink, type Feed } from './live/feed';
@@ -14,9 +15,32 @@ import { useNow } from './ui/useNow';
 import { useRoute } from './url';
 
 const ServicePage = lazy(() => import('./service/ServicePage'));
+const SetUpPage = lazy(() => import('./access/SetUpPage'));
+const SignInPage = lazy(() => import('./access/SignInPage'));
 
-/** See the module. */
-export function App({ feed }: { feed: Feed }) {
+/** Who is not in sees how to get in, at the same URL; everybody else sees the page that it names. */
+export function App({ feed, session }: { feed: Feed; session: SessionStore }) {
+  const route = useRoute();
+  const who = useSession(session);
+  if (route.page === 'setup') {
+    return (
+      <Suspense fallback={null}>
+        <SetUpPage store={session} token={route.token} />
+      </Suspense>
+    );
+  }
+  if (who.state === 'signed_out') {
+    return (
+      <Suspense fallback={null}>
+        <SignInPage store={session} hasAccounts={who.hasAccounts} />
+      </Suspense>
+    );
+  }
+  return <Inside feed={feed} session={session} />;
+}
+
+/** The pages of those who may see them. */
+function Inside({ feed, session }: { feed: Feed; session: SessionStore }) {
   const texts = useTexts();
   const route = useRoute();
   const link = useLink(feed);
@@ -48,6 +72,7 @@ export function App({ feed }: { feed: Feed }) {
         link={link}
         fresh={fresh}
         filterField={filterField}
+        session={session}
         onHelp={() => setHelpOpen(true)}
       />
       <main>

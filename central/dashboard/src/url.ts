@@ -6,7 +6,11 @@ import { useSyncExternalStore } from 'react';
 export type Parameter = 'q' | 'lang' | 'theme' | 'at';
 
 /** Where the hash leads. */
-export type Route = { page: 'home' } | { page: 'service'; id: string };
+export type Route =
+  | { page: 'home' }
+  | { page: 'service'; id: string }
+  /** A set-up link. Its secret stands after the `#`, so no server's log has it. */
+  | { page: 'setup'; token: string };
 
 const listeners = new Set<() => void>();
 
@@ -52,6 +56,8 @@ export function useParameter(name: Parameter): string | null {
 
 /** Reads a hash such as `#/service/shop/prod/order`; whatever it does not know leads home. */
 export function parseRoute(hash: string): Route {
+  const setup = '#/setup/';
+  if (hash.startsWith(setup)) return { page: 'setup', token: hash.slice(setup.length) };
   const prefix = '#/service/';
   if (!hash.startsWith(prefix)) return { page: 'home' };
   try {
@@ -60,6 +66,13 @@ export function parseRoute(hash: string): Route {
   } catch {
     return { page: 'home' };
   }
+}
+
+/** Goes home and leaves no entry in the history: a set-up link that was used is of no more use. */
+export function goHome(): void {
+  const { pathname, search } = window.location;
+  window.history.replaceState(null, '', `${pathname}${search}#/`);
+  changed();
 }
 
 /** Link to a service's page. */

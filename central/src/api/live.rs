@@ -1,5 +1,6 @@
 //! `GET /api/v1/live`: the live WebSocket.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::http::HeaderMap;
@@ -10,6 +11,7 @@ use goldentime_runtime::TaskKind;
 use super::guard::is_foreign;
 use super::problem::Refusal;
 use super::state::ApiState;
+use crate::access::Principal;
 use crate::push::client;
 
 /// Subprotocol of `docs/websocket.md`.
@@ -17,6 +19,7 @@ const SUBPROTOCOL: &str = "goldentime.live.v1";
 
 pub(super) async fn live(
     State(state): State<ApiState>,
+    Extension(principal): Extension<Principal>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
@@ -29,13 +32,19 @@ pub(super) async fn live(
         let detail = "as many clients as allowed watch already; close one and try again";
         return Refusal::new(ProblemCode::TooManyClients, detail).into_response();
     };
-    let tasks = state.tasks.clone();
+    let (tasks, access) = (state.tasks.clone(), state.access.clone());
     upgrade
         .protocols([SUBPROTOCOL])
         .max_message_size(client::MESSAGE_BYTES_MAX)
         .max_frame_size(client::MESSAGE_BYTES_MAX)
         .on_upgrade(async move |socket| {
             let stopping = tasks.stopping();
-            tasks.spawn(TaskKind::Connection, "live client", client::serve(socket, frames, place, stopping));
+            tasks.spawn(TaskKind::Connection, "live client", async move {
+                tokio::select! {
+                    () = client::serve(socket, frames, place, stopping) => {}
+                    // The browser finds a closed connection, asks who it is, and signs in.
+                    () = access.ended(&principal) => {}
+                }
+            });
         })
 }

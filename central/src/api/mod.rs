@@ -1,20 +1,32 @@
 //! HTTP: the API, the live WebSocket, health, metrics and the dashboard's files. No logic of its own:
 //! each handler asks a station and writes down the answer.
 //!
-//! [`server`] listens, [`guard`] decides who may ask, [`router`] names the routes, [`state`] is what
-//! the handlers read, [`problem`] how they refuse.
+//! [`config`] is what can be set. A request comes through [`server`] (over [`tls`] if so configured), which
+//! notes its [`peer`]; [`guard`] holds for all; [`router`] names the routes and whom each is for, which
+//! [`authorize`] enforces. [`state`] is what the handlers read, [`problem`] how they refuse, [`cookie`] how
+//! a browser stays signed in.
 
 mod alerts;
+mod api_tokens;
+mod authorize;
+pub mod config;
+mod cookie;
 mod dashboard;
 mod guard;
 mod health;
 mod live;
+mod peer;
 mod problem;
-mod router;
+pub mod router;
 pub mod server;
+mod session;
+mod setup;
 pub mod state;
 mod status;
+pub mod tls;
 mod windows;
 
-pub use server::{ServeError, bind, serve};
+pub use config::HttpConfig;
+pub use server::{Listener, ServeError, bind, serve};
 pub use state::ApiState;
+pub use tls::Certificate;

@@ -1,44 +1,109 @@
-//! The routes.
+//! The routes, and whom each is for.
 
 use axum::Router;
-use axum::http::Uri;
+use axum::extract::DefaultBodyLimit;
+use axum::handler::Handler;
+use axum::http::{Method, Uri};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{MethodFilter, MethodRouter, on};
+use goldentime_catalog::Role::{Admin, Viewer};
 use goldentime_model::problem::ProblemCode;
 
+use super::authorize::{For, authorize};
 use super::problem::Refusal;
 use super::state::ApiState;
-use super::{alerts, dashboard, guard, health, live, status, windows};
+use super::{alerts, api_tokens, dashboard, guard, health, live, session, setup, status, windows};
+
+/// Largest body of a request.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// One route. There is no way to make one without saying whom it is for.
+struct Route {
+    allowed: For,
+    method: Method,
+    path: &'static str,
+    handler: MethodRouter<ApiState>,
+}
+
+/// All routes but the dashboard's files, which hold nothing that is not in the binary.
+fn routes() -> Vec<Route> {
+    let viewer = For::Role(Viewer);
+    let admin = For::Role(Admin);
+    vec![
+        get(For::Everybody, "/healthz", health::healthz),
+        get(For::Everybody, "/readyz", health::readyz),
+        get(For::ViewerOrThisMachine, "/metrics", health::metrics),
+        get(For::Everybody, "/api/v1/session", session::show),
+        post(For::Everybody, "/api/v1/session", session::sign_in),
+        delete(viewer, "/api/v1/session", session::sign_out),
+        post(For::Everybody, "/api/v1/setup", setup::set_up),
+        post(For::Everybody, "/api/v1/setup/link", setup::link),
+        get(viewer, "/api/v1/sessions", session::own),
+        delete(viewer, "/api/v1/sessions/{id}", session::end),
+        get(admin, "/api/v1/api-tokens", api_tokens::list),
+        post(admin, "/api/v1/api-tokens", api_tokens::create),
+        delete(admin, "/api/v1/api-tokens/{id}", api_tokens::revoke),
+        get(viewer, "/api/v1/services", status::services),
+        get(viewer, "/api/v1/windows", windows::window),
+        get(viewer, "/api/v1/alerts", alerts::active),
+        get(viewer, "/api/v1/alerts/history", alerts::history),
+        get(viewer, "/api/v1/rules", status::rules),
+        get(viewer, "/api/v1/agents", status::agents),
+        get(viewer, "/api/v1/status", status::status),
+        get(viewer, "/api/v1/live", live::live),
+    ]
+}
+
+/// Reads. Also answers HEAD.
+fn get<H: Handler<T, ApiState>, T: 'static>(allowed: For, path: &'static str, handler: H) -> Route {
+    Route { allowed, method: Method::GET, path, handler: on(MethodFilter::GET, handler) }
+}
+
+/// Makes or does something.
+fn post<H: Handler<T, ApiState>, T: 'static>(allowed: For, path: &'static str, handler: H) -> Route {
+    Route { allowed, method: Method::POST, path, handler: on(MethodFilter::POST, handler) }
+}
+
+/// Ends or removes something.
+fn delete<H: Handler<T, ApiState>, T: 'static>(allowed: For, path: &'static str, handler: H) -> Route {
+    Route { allowed, method: Method::DELETE, path, handler: on(MethodFilter::DELETE, handler) }
+}
+
+/// Every route as (method, path, whether somebody who is not known may ask), for those who check.
+#[must_use]
+pub fn declared() -> Vec<(Method, &'static str, bool)> {
+    let declared = routes().into_iter();
+    declared.map(|route| (route.method, route.path, route.allowed == For::Everybody)).collect()
+}
 
 /// All routes over this state.
 pub(super) fn router(state: ApiState) -> Router {
-    let api = Router::new()
-        .route("/services", get(status::services))
-        .route("/windows", get(windows::window))
-        .route("/alerts", get(alerts::active))
-        .route("/alerts/history", get(alerts::history))
-        .route("/rules", get(status::rules))
-        .route("/agents", get(status::agents))
-        .route("/status", get(status::status))
-        .route("/live", get(live::live))
-        .fallback(unknown)
-        .method_not_allowed_fallback(wrong_method);
-    Router::new()
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
-        .route("/metrics", get(health::metrics))
-        .nest("/api/v1", api)
-        .fallback(get(dashboard::file))
-        .layer(middleware::from_fn(guard::guard))
+    let routes = routes().into_iter().fold(Router::new(), |router, Route { allowed, path, handler, .. }| {
+        let guarded = middleware::from_fn_with_state((state.clone(), allowed), authorize);
+        router.route(path, handler.route_layer(guarded))
+    });
+    routes
+        .fallback(other)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(state.clone(), guard::guard))
         .with_state(state)
 }
 
-async fn unknown(uri: Uri) -> Response {
-    let detail = format!("there is no /api/v1{}; docs/websocket.md lists what there is", uri.path());
-    Refusal::new(ProblemCode::NotFound, detail).into_response()
+/// The dashboard's files; below `/api/` there is nothing but the routes.
+async fn other(method: Method, uri: Uri, headers: axum::http::HeaderMap) -> Response {
+    if uri.path().starts_with("/api/") {
+        let detail = format!("there is no {}; docs/api.md lists what there is", uri.path());
+        return Refusal::new(ProblemCode::NotFound, detail).into_response();
+    }
+    if method != Method::GET && method != Method::HEAD {
+        return wrong_method().await;
+    }
+    dashboard::file(uri, headers).await
 }
 
 async fn wrong_method() -> Response {
-    Refusal::new(ProblemCode::MethodNotAllowed, "only GET is answered here").into_response()
+    let detail = "this path is not answered with this method; docs/api.md lists what there is";
+    Refusal::new(ProblemCode::MethodNotAllowed, detail).into_response()
 }

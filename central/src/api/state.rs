@@ -7,6 +7,8 @@ use goldentime_runtime::self_metrics::SelfMetrics;
 use goldentime_runtime::{SharedClock, Tasks};
 use goldentime_windows::WindowStore;
 
+use super::config::HttpConfig;
+use crate::access::Access;
 use crate::evaluate::handle::StatusBoard;
 use crate::ingest::agents::AgentStatus;
 use crate::push::sources::ReportSelf;
@@ -18,6 +20,10 @@ pub type ListAgents = Arc<dyn Fn() -> Vec<AgentStatus> + Send + Sync>;
 /// What the handlers read. Cheap to clone.
 #[derive(Clone)]
 pub struct ApiState {
+    /// What was set about HTTP.
+    pub http: Arc<HttpConfig>,
+    /// Who may ask.
+    pub access: Access,
     /// What the services do.
     pub windows: Arc<dyn WindowStore>,
     /// Where the rules stand.

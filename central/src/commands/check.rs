@@ -4,6 +4,7 @@
 use goldentime_model::exit::ExitCode;
 
 use super::serve::budget;
+use crate::api::Certificate;
 use crate::config::Config;
 use crate::evaluate::openslo::report;
 
@@ -13,6 +14,10 @@ use crate::evaluate::openslo::report;
 pub fn main(config: &Config) -> ExitCode {
     if let Err(too_much) = budget(config).check(config.memory_bytes_max) {
         eprintln!("{too_much}");
+        return ExitCode::Usage;
+    }
+    if let Err(error) = Certificate::check(&config.http) {
+        eprintln!("{:#}", anyhow::Error::new(error));
         return ExitCode::Usage;
     }
     if config.slo_dir.is_dir() {

@@ -6,9 +6,14 @@ use anyhow::Context;
 use goldentime_model::metric_names::BUILD_INFO;
 use goldentime_runtime::self_metrics::SelfMetrics;
 use goldentime_runtime::{ServiceManager, SharedClock, SystemClock, Tasks};
+use goldentime_transport::token::JoinToken;
 use tokio::sync::mpsc;
 
+use crate::access::set_up::{FirstLink, LINK_LIFETIME};
+use crate::access::{self, Access};
+use crate::api::Certificate;
 use crate::budget::Budget;
+use crate::commands::print::{setup_url, shown};
 use crate::config::Config;
 use crate::evaluate::openslo::{RuleSet, RulesHandle, RulesWatch};
 use crate::ingest::board::AgentBoard;
@@ -18,7 +23,7 @@ use crate::merge::start::{CaughtUp, Resume};
 use crate::notify;
 use crate::push::frame::{AgentCount, ChannelView, NotReady, RuleCount};
 use crate::push::sources::{ReportSelf, SelfReport};
-use crate::serve::{self, Intake, Notified, Stores, Surroundings, TRANSITIONS_MAX};
+use crate::serve::{self, Door, Intake, Notified, Stores, Surroundings, TRANSITIONS_MAX};
 
 /// Alerts that wait for the live page.
 const ALERTS_MAX: usize = 1024;
@@ -42,6 +47,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let checkpoints = stores.checkpoints(config.partitions).await?;
     let mut intake = ingest::open(&config.state_dir, config.log.clone(), Arc::clone(&clock)).await?;
     let first_token = intake.first_token.take();
+    // Before anything listens: a certificate that cannot be read is told at once.
+    let certificate = Certificate::open(&config.http, intake.authority(), clock.now())?;
+    let access = Access::new(Arc::clone(&stores.catalogue) as _, Arc::clone(&clock), config.http.access());
+    let first_link = access.first_link().await?;
     let (board, log_health) = (intake.board(), intake.log_health());
 
     let (transitions, incoming) = mpsc::channel(TRANSITIONS_MAX);
@@ -85,8 +94,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         generation: GENERATION,
         list_agents: Arc::new(move || board.all()),
     };
-    serve::start(&config, &surroundings, &stores, in_force, intake, Notified { transitions, alerts }).await?;
-    greet(&config, first_token.as_ref());
+    let notified = Notified { transitions, alerts };
+    let door = Door { access, certificate };
+    serve::start(&config, &surroundings, &stores, in_force, intake, notified, door).await?;
+    greet(&config, first_token.as_ref(), &first_link);
     // It listens; how far the replay has come is `/readyz`'s to say.
     let manager = ServiceManager::from_environment();
     manager.ready();
@@ -99,6 +110,7 @@ pub(super) fn budget(config: &Config) -> Budget {
     let mut budget = Budget::default();
     serve::declare_memory(config, &mut budget);
     budget.declare("ingest", ingest::start::memory_bound_bytes(&config.agents, config.partitions));
+    budget.declare("access", access::memory_bound_bytes());
     budget.declare("notify", notify::memory_bound_bytes(&config.notify, TRANSITIONS_MAX, ALERTS_MAX));
     budget
 }
@@ -121,13 +133,29 @@ fn warn_of_unknown_targets(rules: &RuleSet, config: &Config) {
 }
 
 /// What a first start tells on standard output; where to look, on every start.
-fn greet(config: &Config, first_token: Option<&goldentime_transport::token::JoinToken>) {
-    println!("Dashboard: http://{}/", config.http.listen);
+fn greet(config: &Config, first_token: Option<&JoinToken>, first_link: &FirstLink) {
+    let page = config.http.page_url();
+    println!("Dashboard: {page}");
     if let Some(token) = first_token {
         println!(
             "Join token for agents of project `default`, shown this once (more: goldentime-central token create):\n\
              {token}"
         );
+    }
+    let is_open = config.http.access().open_without_accounts;
+    let who = if is_open { "everybody on this machine may look" } else { "nobody can sign in" };
+    match first_link {
+        FirstLink::NotNeeded => {}
+        FirstLink::Made(secret) => println!(
+            "No account yet, so {who}. Set up the first one within {} h, by this link, shown this once:\n{}",
+            LINK_LIFETIME.as_secs() / 3600,
+            setup_url(&page, secret)
+        ),
+        FirstLink::Waiting(link) => println!(
+            "No account yet, so {who}. The set-up link that was shown before works until {}; \
+             `goldentime-central setup-link` makes another.",
+            shown(link.expires_at)
+        ),
     }
 }
 

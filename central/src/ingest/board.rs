@@ -158,6 +158,14 @@ impl AgentBoard {
         left.then(|| AgentEvent::Left(identity.clone()))
     }
 
+    /// An agent was revoked: it is not shown any more, and nothing is expected of it.
+    pub fn revoked(&self, agent: &str) -> Option<AgentEvent> {
+        let mut board = self.lock();
+        let entry = board.remove(agent)?;
+        gauge(&board);
+        Some(AgentEvent::Left(entry.status.identity))
+    }
+
     /// Ends the leases of those that were not heard for longer than `lease`, each once.
     pub fn end_leases(&self, lease: Duration) -> Vec<AgentEvent> {
         let mut board = self.lock();
@@ -247,6 +255,17 @@ mod tests {
         assert!(!board.all()[0].forked);
         board.reported("a1", 7, &ping, UnixNanos(5));
         assert!(board.all()[0].forked);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_a_revoked_agent_nothing_more_is_expected() {
+        let board = AgentBoard::default();
+        board.connected(&identity(), "1", 7, UnixNanos(1));
+        assert_eq!(board.revoked("a1"), Some(AgentEvent::Left(identity())));
+        assert_eq!(board.disconnected(&identity(), false, UnixNanos(2)), None);
+        tokio::time::advance(LEASE * 2).await;
+        assert_eq!((board.end_leases(LEASE), board.counts()), (vec![], (0, 0)));
+        assert_eq!(board.revoked("a1"), None);
     }
 
     #[tokio::test(start_paused = true)]

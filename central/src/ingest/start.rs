@@ -21,10 +21,12 @@ use super::log::{IngestLog, LogError};
 use super::logged::Logged;
 use super::quic::listener;
 use super::quic::shared::{PartitionDoor, Shared};
-use super::registry::Registry;
+use super::registry::watch::Revoked;
+use super::registry::{self, Registry};
 use super::room::{self, Room};
 use super::sequencer::{INCOMING_MAX, LOGGED_MAX, Sequencer};
 use super::writer::{self, LogHealth, TO_WRITE_MAX};
+use crate::access::AUDIT;
 use crate::evaluate::openslo::RuleSet;
 
 /// Topic generation of the embedded log: its partitions never change.
@@ -109,7 +111,7 @@ pub async fn open(
     let board = AgentBoard::of(registry.agents().await.map_err(store)?, clock.now());
     let is_first = registry.tokens().await.map_err(store)?.is_empty();
     let first_token = match is_first {
-        true => Some(create_token(&authority, &registry, FIRST_PROJECT, clock.now(), None).await?),
+        true => Some(create_token(&authority, &registry, FIRST_PROJECT, clock.now(), Good::default()).await?),
         false => None,
     };
     let health = LogHealth::default();
@@ -138,16 +140,25 @@ pub async fn open_registry(
     Ok((authority, registry))
 }
 
+/// How long and how often a join token is good. The default: for ever, for any number of agents.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Good {
+    /// When it ends, if ever.
+    pub until: Option<UnixNanos>,
+    /// Agents that may join with it, if there is a limit.
+    pub uses_max: Option<u32>,
+}
+
 /// Makes a join token for a project.
 pub async fn create_token(
     authority: &Authority,
     registry: &Registry,
     project: &str,
     now: UnixNanos,
-    expires_at: Option<UnixNanos>,
+    good: Good,
 ) -> Result<JoinToken, IngestError> {
     let token = JoinToken::generate(authority.fingerprint()).map_err(IngestError::Random)?;
-    let kept = registry.add_token(&token.secret_hash(), project, now, expires_at).await;
+    let kept = registry.add_token(&token.secret_hash(), project, now, good.until, good.uses_max).await;
     kept.map_err(|source| IngestError::Store { what: "agents.db", source })?;
     Ok(token)
 }
@@ -167,6 +178,12 @@ impl Ingest {
     #[must_use]
     pub fn board(&self) -> AgentBoard {
         self.board.clone()
+    }
+
+    /// The central's own authority.
+    #[must_use]
+    pub const fn authority(&self) -> &Arc<Authority> {
+        &self.authority
     }
 
     /// Whether the log takes records.
@@ -220,10 +237,12 @@ impl Ingest {
         let (events, agents) = mpsc::channel(EVENTS_MAX);
         let lease = config.lease.get();
         self.watch_leases(tasks, lease, events.clone());
+        let revoked = self.watch_revocations(tasks, events.clone()).await?;
         self.watch_certificate(tasks, certificate);
         let shared = Arc::new(Shared {
             authority: self.authority,
             registry: self.registry,
+            revoked,
             board: self.board,
             events,
             partitions: doors,
@@ -266,6 +285,31 @@ impl Ingest {
                 }
             }
         });
+    }
+
+    /// An agent that was revoked is cut off by its connection, and nothing more is expected of it,
+    /// connected or not.
+    async fn watch_revocations(
+        &self,
+        tasks: &Tasks,
+        events: mpsc::Sender<AgentEvent>,
+    ) -> Result<Revoked, IngestError> {
+        let board = self.board.clone();
+        let revoked = registry::watch::revoked(self.registry.clone(), move |agent| {
+            tracing::info!(target: AUDIT, event = "agent_revoked", agent, "an agent was revoked");
+            if let Some(event) = board.revoked(agent)
+                && events.try_send(event).is_err()
+            {
+                tracing::warn!(
+                    agent,
+                    "that an agent was revoked was not told to the rules; its silence may page"
+                );
+            }
+        });
+        let (revoked, look) =
+            revoked.await.map_err(|source| IngestError::Store { what: "agents.db", source })?;
+        tasks.spawn(TaskKind::Upkeep, "revocations", look);
+        Ok(revoked)
     }
 
     fn watch_certificate(&self, tasks: &Tasks, certificate: Arc<ServerCertificate>) {

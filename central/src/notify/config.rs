@@ -22,6 +22,8 @@ use goldentime_model::units::HumanDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::loopback::is_loopback_host;
+
 /// Most channels that one central serves.
 pub const CHANNELS_MAX: usize = 64;
 
@@ -264,7 +266,7 @@ impl EmailConfig {
         check.require(!self.server.is_empty(), "server", "must name the mail server");
         check.require((1..=50).contains(&self.to.len()), "to", "must name 1 to 50 receivers");
         check.require(
-            self.encryption != Encryption::None || is_loopback(&self.server),
+            self.encryption != Encryption::None || is_loopback_host(&self.server),
             "encryption",
             "`none` is allowed only for a server on loopback; use `starttls` or `tls`",
         );
@@ -285,10 +287,6 @@ impl EmailConfig {
 
 fn is_http(url: &str) -> bool {
     reqwest::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-}
-
-fn is_loopback(server: &str) -> bool {
-    server == "localhost" || server.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

@@ -34,6 +34,12 @@ pub struct Problem {
 pub enum ProblemCode {
     /// A parameter, header or body is not as documented.
     InvalidRequest,
+    /// Nobody is signed in, or the session or API token has ended.
+    SignInRequired,
+    /// No account has this name and this password.
+    WrongCredentials,
+    /// Who asks is known and may not do this.
+    RoleTooLow,
     /// A browser's page of another origin asks.
     OriginNotAllowed,
     /// Nothing of that name.
@@ -60,7 +66,8 @@ impl ProblemCode {
     pub const fn status(self) -> u16 {
         match self {
             Self::InvalidRequest => 400,
-            Self::OriginNotAllowed => 403,
+            Self::SignInRequired | Self::WrongCredentials => 401,
+            Self::OriginNotAllowed | Self::RoleTooLow => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::Conflict => 409,
@@ -76,6 +83,9 @@ impl ProblemCode {
     pub const fn title(self) -> &'static str {
         match self {
             Self::InvalidRequest => "Invalid request",
+            Self::SignInRequired => "Sign in first",
+            Self::WrongCredentials => "Wrong name or password",
+            Self::RoleTooLow => "Not allowed",
             Self::OriginNotAllowed => "Origin not allowed",
             Self::NotFound => "Not found",
             Self::MethodNotAllowed => "Method not allowed",

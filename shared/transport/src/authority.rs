@@ -83,6 +83,7 @@ pub enum AuthorityError {
 /// The authority with its key.
 pub struct Authority {
     certificate: CertificateDer<'static>,
+    certificate_pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
@@ -102,7 +103,12 @@ impl Authority {
         let key = PrivateKeyDer::from_pem_slice(pem).map_err(|error| error.to_string())?;
         let key = KeyPair::try_from(&key).map_err(|error| error.to_string())?;
         let issuer = Issuer::from_ca_cert_der(&certificate, key).map_err(|error| error.to_string())?;
-        Ok(Self { certificate, issuer })
+        // Its own file has it in PEM, with the key after it.
+        let text = String::from_utf8_lossy(pem);
+        let (begin, end) = ("-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----");
+        let from = text.find(begin).ok_or("no certificate")?;
+        let until = text[from..].find(end).ok_or("no end of the certificate")? + from + end.len();
+        Ok(Self { certificate, certificate_pem: format!("{}\n", &text[from..until]), issuer })
     }
 
     fn make(path: &Path, now: UnixNanos) -> Result<Self, AuthorityError> {
@@ -114,13 +120,20 @@ impl Authority {
         let made = params.self_signed(&pair).map_err(failed)?;
         private_file::write(path, format!("{}{}", made.pem(), pair.serialize_pem()).as_bytes())
             .map_err(|source| AuthorityError::File { action: "write", path: path.into(), source })?;
-        Ok(Self { certificate: made.der().clone(), issuer: Issuer::new(params, pair) })
+        let certificate = made.der().clone();
+        Ok(Self { certificate, certificate_pem: made.pem(), issuer: Issuer::new(params, pair) })
     }
 
     /// The authority's certificate, in DER.
     #[must_use]
     pub const fn certificate(&self) -> &CertificateDer<'static> {
         &self.certificate
+    }
+
+    /// The authority's certificate in PEM, without its key: what others are to trust.
+    #[must_use]
+    pub fn certificate_pem(&self) -> &str {
+        &self.certificate_pem
     }
 
     /// What join tokens carry.
@@ -245,9 +258,15 @@ mod tests {
     #[test]
     fn the_authority_survives_a_restart_and_its_file_is_private() {
         let folder = tempfile::tempdir().expect("tempdir");
-        let first = Authority::open(folder.path(), NOW).expect("made").fingerprint();
-        let second = Authority::open(folder.path(), NOW).expect("opened").fingerprint();
-        assert_eq!(first, second);
+        let first = Authority::open(folder.path(), NOW).expect("made");
+        let second = Authority::open(folder.path(), NOW).expect("opened");
+        assert_eq!(first.fingerprint(), second.fingerprint());
+        for authority in [first, second] {
+            let pem = authority.certificate_pem();
+            let shown = CertificateDer::from_pem_slice(pem.as_bytes()).expect("a certificate");
+            assert_eq!(CertificateHash::of(&shown), authority.fingerprint());
+            assert!(!pem.contains("PRIVATE KEY"));
+        }
         let mode = std::fs::metadata(folder.path().join(FILE)).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }

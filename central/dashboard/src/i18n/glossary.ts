@@ -213,6 +213,60 @@ const en = {
     noPointValue: 'no value',
     lastFiveMinutes: 'Last 5 minutes',
   },
+  access: {
+    signIn: 'Sign in',
+    signingIn: 'Signing in',
+    signOut: 'Sign out',
+    name: 'Name',
+    password: 'Password',
+    show: 'Show',
+    hide: 'Hide',
+    showPassword: 'Show the password',
+    passwordHint:
+      'At least 12 characters; several words that do not belong together are easiest to remember.',
+    lost: 'Password lost?',
+    lostDetail: 'Whoever runs the central makes a link with which you choose another:',
+    noAccounts: 'There is no account yet',
+    noAccountsDetail:
+      'The central shows a set-up link at its first start. Run this on its machine for another one:',
+    setUp: 'Set up your account',
+    setUpFor: (name: string) => `Choose a password for ${name}`,
+    setUpDo: 'Save and sign in',
+    linkUseless: 'This link is of no use any more',
+    linkUselessDetail: 'It was used already or has expired. Whoever runs the central makes another one:',
+    toSignIn: 'To sign-in',
+    again: 'Try again',
+    accountOf: (name: string) => `Account: ${name}`,
+    openShort: 'No account',
+    open: 'Open to this machine',
+    openDetail:
+      'There is no account yet, so whoever uses this machine sees this page. Make a link to set up the first account; from then on everybody signs in:',
+    roleMeaning: {
+      viewer: 'Viewer: sees everything, changes nothing.',
+      editor: 'Editor: sees everything, changes rules and who is told.',
+      admin: 'Admin: sees and changes everything, and decides who may do what.',
+    },
+    refusal: (code: string, waitS: number | null) => {
+      switch (code) {
+        case 'wrong_credentials':
+          return 'No account has this name and this password.';
+        case 'too_many':
+          return `Too many attempts. Try again in ${waitS === null || waitS < 90 ? `${waitS ?? 60} s` : `${Math.ceil(waitS / 60)} min`}.`;
+        case 'conflict':
+          return 'This name is taken; choose another.';
+        case 'not_found':
+          return 'The link was used already or has expired.';
+        case 'invalid_request':
+          return 'Choose another name or password: a name has up to 64 characters; a password has at least 12 and is none of those that everybody tries, such as words in a row or your name.';
+        case 'origin_not_allowed':
+          return 'The browser and the central disagree about this page’s address. Behind a proxy, let it pass the Host header on.';
+        case 'unreachable':
+          return 'The central does not answer. Try again.';
+        default:
+          return 'The central could not do it; its log has the cause.';
+      }
+    },
+  },
   fullest: { cpu: 'CPU', memory: 'memory', disk: 'disk' } as Record<string, string>,
 };
 
@@ -416,6 +470,59 @@ const ko: Texts = {
     budgetSpent: '소진',
     noPointValue: '값 없음',
     lastFiveMinutes: '최근 5분',
+  },
+  access: {
+    signIn: '로그인',
+    signingIn: '로그인하는 중',
+    signOut: '로그아웃',
+    name: '이름',
+    password: '비밀번호',
+    show: '보기',
+    hide: '숨기기',
+    showPassword: '비밀번호 보기',
+    passwordHint: '12자 이상입니다. 서로 관계없는 낱말 몇 개를 이으면 외우기 쉽습니다.',
+    lost: '비밀번호를 잊으셨나요?',
+    lostDetail: '센트럴 관리자가 아래 명령으로 만든 링크에서 새로 정할 수 있습니다.',
+    noAccounts: '아직 계정이 없습니다',
+    noAccountsDetail:
+      '센트럴은 처음 시작할 때 설정 링크를 보여 줍니다. 다시 필요하면 센트럴이 도는 곳에서 실행하세요.',
+    setUp: '계정 만들기',
+    setUpFor: (name) => `${name} 계정의 비밀번호 정하기`,
+    setUpDo: '저장하고 로그인',
+    linkUseless: '더는 쓸 수 없는 링크입니다',
+    linkUselessDetail: '이미 썼거나 기한이 지났습니다. 센트럴 관리자가 새 링크를 만들 수 있습니다.',
+    toSignIn: '로그인 화면으로',
+    again: '다시 시도',
+    accountOf: (name) => `계정: ${name}`,
+    openShort: '계정 없음',
+    open: '이 컴퓨터에 열려 있음',
+    openDetail:
+      '아직 계정이 없어 이 컴퓨터를 쓰는 사람은 누구나 이 화면을 봅니다. 링크를 만들어 첫 계정을 정하면 그때부터 모두 로그인해야 합니다.',
+    roleMeaning: {
+      viewer: '보기: 모두 볼 수 있고 아무것도 바꿀 수 없습니다.',
+      editor: '편집: 모두 보고, 규칙과 알림 대상을 바꿀 수 있습니다.',
+      admin: '관리: 모두 보고 바꾸며, 누가 무엇을 할 수 있는지도 정합니다.',
+    },
+    refusal: (code, waitS) => {
+      switch (code) {
+        case 'wrong_credentials':
+          return '이름이나 비밀번호가 맞지 않습니다.';
+        case 'too_many':
+          return `너무 여러 번 시도했습니다. ${waitS === null || waitS < 90 ? `${waitS ?? 60}초` : `${Math.ceil(waitS / 60)}분`} 뒤에 다시 시도하세요.`;
+        case 'conflict':
+          return '이미 쓰는 이름입니다. 다른 이름을 고르세요.';
+        case 'not_found':
+          return '이미 썼거나 기한이 지난 링크입니다.';
+        case 'invalid_request':
+          return '다른 이름이나 비밀번호를 고르세요. 이름은 64자까지, 비밀번호는 12자 이상이며 이어진 글자나 이름처럼 누구나 먼저 해 보는 것은 쓸 수 없습니다.';
+        case 'origin_not_allowed':
+          return '브라우저와 센트럴이 아는 주소가 다릅니다. 프록시 뒤라면 Host 헤더를 그대로 넘기게 하세요.';
+        case 'unreachable':
+          return '센트럴이 응답하지 않습니다. 다시 시도하세요.';
+        default:
+          return '센트럴이 처리하지 못했습니다. 원인은 센트럴 로그에 있습니다.';
+      }
+    },
   },
   fullest: { cpu: 'CPU', memory: '메모리', disk: '디스크' },
 };

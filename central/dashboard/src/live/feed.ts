@@ -42,6 +42,12 @@ export class Feed {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Forgets what was shown: whoever sits here next may not be the one who saw it. */
+  clear(): void {
+    this.#whole = false;
+    this.#become({ wall: null, receivedMs: 0, outdated: false });
+  }
+
   #greeting(): ClientMessage {
     const { wall } = this.#state;
     return wall !== null && this.#whole
@@ -81,7 +87,7 @@ function parse(text: string): ServerMessage | null {
   }
 }
 
-/** The feed of the central that served this page. It connects at once and stays. */
+/** The feed of the central that served this page. It connects when it is started, and stays. */
 export function openFeed(): Feed {
   const address = new URL(LIVE_PATH, document.baseURI);
   address.search = '';
@@ -93,7 +99,6 @@ export function openFeed(): Feed {
   document.addEventListener('visibilitychange', () => {
     if (document.visibilityState === 'visible') feed.connection.retryNow();
   });
-  feed.connection.start();
   return feed;
 }
 

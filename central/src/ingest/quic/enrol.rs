@@ -4,7 +4,8 @@ use goldentime_transport::token::{CertificateHash, SecretHash};
 use goldentime_wire::proto::{EnrolReply, EnrolRequest, Refused};
 
 use super::shared::Shared;
-use crate::ingest::registry::TokenState;
+use crate::access::AUDIT;
+use crate::ingest::registry::{Enrolment, TokenState};
 
 /// Random bytes of an agent's id.
 const AGENT_ID_BYTES: usize = 8;
@@ -22,26 +23,8 @@ pub async fn answer(request: &EnrolRequest, shared: &Shared) -> Result<EnrolRepl
     let now = shared.clock.now();
     let secret = SecretHash::of(&request.token_secret);
     let (state, project) = shared.registry.token(&secret, now).await.map_err(|error| broken(&error))?;
-    match state {
-        TokenState::Good => {}
-        TokenState::Unknown => {
-            return Err(refused(
-                "token_unknown",
-                "this central did not make that join token; make one with `goldentime-central token create`",
-            ));
-        }
-        TokenState::Expired => {
-            return Err(refused(
-                "token_expired",
-                "the join token has expired; make a new one with `goldentime-central token create`",
-            ));
-        }
-        TokenState::Revoked => {
-            return Err(refused(
-                "token_revoked",
-                "the join token was revoked; make a new one with `goldentime-central token create`",
-            ));
-        }
+    if state != TokenState::Good {
+        return Err(not_good(state));
     }
     let mut id = [0; AGENT_ID_BYTES];
     getrandom::fill(&mut id).map_err(|error| broken(&error))?;
@@ -49,10 +32,30 @@ pub async fn answer(request: &EnrolRequest, shared: &Shared) -> Result<EnrolRepl
     let signed = shared.authority.sign_agent(&request.csr_der, &agent, &project, now);
     let certificate = signed.map_err(|error| refused("invalid_request", &error.to_string()))?;
     let hash = CertificateHash::of(&certificate);
-    let kept = shared.registry.add_agent(hash, &agent, &project, &request.host, now).await;
-    kept.map_err(|error| broken(&error))?;
-    tracing::info!(agent, project, host = request.host, "an agent was enrolled");
+    let enrolment = Enrolment { certificate: hash, agent: &agent, project: &project, host: &request.host };
+    if !shared.registry.enrol(&secret, enrolment, now).await.map_err(|error| broken(&error))? {
+        // Another agent was quicker, or somebody ended the token just now.
+        let (state, _) = shared.registry.token(&secret, now).await.map_err(|error| broken(&error))?;
+        return Err(not_good(state));
+    }
+    tracing::info!(target: AUDIT, event = "agent_enrolled", agent, project, host = ?request.host, "an agent was enrolled");
     Ok(EnrolReply { agent, project, certificate_der: certificate.to_vec().into() })
+}
+
+/// Why a token lets nobody in.
+fn not_good(state: TokenState) -> Refused {
+    let (code, what) = match state {
+        TokenState::Unknown => ("token_unknown", "this central did not make that join token; make one"),
+        TokenState::Expired => ("token_expired", "the join token has expired; make a new one"),
+        TokenState::Revoked => ("token_revoked", "the join token was revoked; make a new one"),
+        TokenState::UsedUp => {
+            ("token_used_up", "as many agents as allowed have joined with the join token; make a new one")
+        }
+        TokenState::Good => {
+            ("token_contested", "the join token changed meanwhile; try again, or make a new one")
+        }
+    };
+    refused(code, &format!("{what} with `goldentime-central token create`"))
 }
 
 /// A refusal with a stable code.

@@ -1,8 +1,6 @@
 //! Takes connections, and bounds how many there are.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use goldentime_runtime::TaskKind;
@@ -12,6 +10,7 @@ use tokio::time::{Instant, timeout};
 use super::session;
 use super::shared::Shared;
 use crate::ingest::config::AgentsConfig;
+use crate::places::{Place, Places};
 
 /// A handshake that takes longer is given up.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
@@ -21,41 +20,6 @@ const HANDSHAKES_PER_SECOND_MAX: u32 = 1000;
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// Close code: the central stops; come back.
 const STOPPING: VarInt = VarInt::from_u32(1);
-
-/// Connections by address.
-#[derive(Clone, Default)]
-struct Places(Arc<Mutex<HashMap<IpAddr, usize>>>);
-
-/// One connection's place; given back when dropped.
-struct Place(Places, IpAddr);
-
-impl Places {
-    fn take(&self, address: IpAddr, config: &AgentsConfig) -> Option<Place> {
-        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let all: usize = places.values().sum();
-        let own = places.entry(address).or_default();
-        if all >= config.connections_max || *own >= config.connections_per_address_max {
-            if *own == 0 {
-                places.remove(&address);
-            }
-            return None;
-        }
-        *own += 1;
-        Some(Place(self.clone(), address))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut places = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = places.get_mut(&self.1) {
-            *own -= 1;
-            if *own == 0 {
-                places.remove(&self.1);
-            }
-        }
-    }
-}
 
 /// Handshakes of the present second.
 struct Rate {
@@ -94,7 +58,11 @@ pub async fn run(endpoint: Endpoint, config: AgentsConfig, shared: Arc<Shared>) 
             incoming.refuse();
             continue;
         }
-        let Some(place) = places.take(incoming.remote_address().ip(), &config) else {
+        let Some(place) = places.take(
+            incoming.remote_address().ip(),
+            config.connections_max,
+            config.connections_per_address_max,
+        ) else {
             metrics::counter!("goldentime_uplink_refused_total", "reason" => "connections").increment(1);
             incoming.refuse();
             continue;

@@ -157,6 +157,11 @@ impl Session<'_> {
             left = self.converse(hello, send, control, &acks) => left,
             _ = self.read_streams(&acks, &room) => false,
             _ = self.connection.closed() => false,
+            () = shared.revoked.of(&identity.agent) => {
+                // It learns why at its next hello.
+                self.connection.close(CLOSED, b"revoked: the agent was revoked");
+                false
+            }
         };
         let now = shared.clock.now();
         if let Some(event) = shared.board.disconnected(identity, left, now) {
@@ -167,17 +172,6 @@ impl Session<'_> {
         }
         self.connection.close(CLOSED, b"");
         tracing::info!(agent = %identity.agent, host = %identity.host, left, "an agent disconnected");
-    }
-
-    /// Whether the agent was revoked since its hello. A registry that cannot answer revokes nobody.
-    async fn is_revoked(&self) -> bool {
-        match self.shared.registry.is_revoked(&self.identity.agent).await {
-            Ok(is_revoked) => is_revoked,
-            Err(error) => {
-                tracing::warn!(%error, agent = %self.identity.agent, "the registry cannot be asked");
-                false
-            }
-        }
     }
 
     async fn note_seen(&self, has_left: bool) {
@@ -224,11 +218,6 @@ impl Session<'_> {
             loop {
                 match control.next::<Control>().await {
                     Ok(Some(Control { frame: Some(Frame::Ping(ping)) })) => {
-                        if self.is_revoked().await {
-                            // It learns why at its next hello.
-                            self.connection.close(CLOSED, b"revoked: the agent was revoked");
-                            return false;
-                        }
                         if answers.send(self.pong(&ping)).await.is_err() {
                             return false;
                         }

@@ -12,6 +12,7 @@ use crate::ingest::agents::AgentEvent;
 use crate::ingest::board::AgentBoard;
 use crate::ingest::deadletter::DeadLetters;
 use crate::ingest::registry::Registry;
+use crate::ingest::registry::watch::Revoked;
 use crate::ingest::sequencer::Incoming;
 
 /// One partition as connections see it.
@@ -29,6 +30,8 @@ pub struct Shared {
     pub authority: Arc<Authority>,
     /// Knows agents.
     pub registry: Registry,
+    /// Agents that were revoked since they were admitted.
+    pub revoked: Revoked,
     /// Shows agents.
     pub board: AgentBoard,
     /// Tells of agents.
