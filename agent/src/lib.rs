@@ -12,5 +12,4 @@ pub mod inputs;
 pub mod memory;
 pub mod run;
 pub mod ship;
-pub mod state_dir;
 pub mod status;

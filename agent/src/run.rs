@@ -7,7 +7,7 @@ use anyhow::Context;
 use goldentime_model::exit::ExitCode;
 use goldentime_model::metric_names;
 use goldentime_runtime::self_metrics::SelfMetrics;
-use goldentime_runtime::{ServiceManager, SharedClock, SystemClock, TaskKind, Tasks};
+use goldentime_runtime::{ServiceManager, SharedClock, StateDir, SystemClock, TaskKind, Tasks};
 use goldentime_transport::identity::Identity;
 use goldentime_wire::proto;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -23,7 +23,6 @@ use crate::ship::ledger::Ledger;
 use crate::ship::live::LiveQueue;
 use crate::ship::spool::Spool;
 use crate::ship::uplink::{Link, LinkContext, PARTITIONS, UplinkState, enrolled};
-use crate::state_dir::StateDir;
 use crate::status::report::{SourcesContext, SpoolReport, resident_bytes};
 use crate::status::{Sources, socket};
 
@@ -42,7 +41,7 @@ pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::listen().context("cannot listen to signals")?;
     let metrics = SelfMetrics::install().map_err(anyhow::Error::msg)?;
     describe(&bounds);
-    let state_dir = StateDir::hold(&config.state_dir)?;
+    let state_dir = StateDir::hold(&config.state_dir, "agent")?;
     let agent = Agent::open(config, &state_dir, bounds).await?;
 
     let services = Tasks::new();

@@ -59,6 +59,25 @@ pub enum Command {
     /// Prints the certificate of the central's own authority, which signs HTTP's certificate with
     /// `http.tls.mode: self_made`.
     Authority(ConfigArgs),
+    /// Copies the whole state into a new folder, while the central runs or not.
+    Backup {
+        /// The folder to make. It appears once the copy is whole.
+        folder: PathBuf,
+        /// Which configuration.
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+    /// Returns a backup into the state folder of a central that does not run.
+    Restore {
+        /// The backup's folder.
+        folder: PathBuf,
+        /// Moves a state that is there aside instead of refusing to restore over it.
+        #[arg(long)]
+        replace: bool,
+        /// Which configuration.
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
     /// About the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -183,6 +202,9 @@ pub enum RulesCommand {
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
     },
+    /// Prints the rules that come with the program, to copy and adapt. `starter_rules` in
+    /// `central.yaml` switches them on as they are.
+    Starter,
 }
 
 /// Join tokens.

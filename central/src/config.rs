@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::api::HttpConfig;
+use crate::evaluate::openslo::StarterRule;
 use crate::ingest::{AgentsConfig, LogConfig};
 use crate::notify::NotifyConfig;
 
@@ -40,6 +41,10 @@ pub struct Config {
     pub evaluate: EvaluateConfig,
     /// Folder of OpenSLO files, watched and reloaded whole or not at all. Default `/etc/goldentime/slo`.
     pub slo_dir: PathBuf,
+    /// Rules that come with the program: `[all]`, or some of `errors`, `latency`, `disk`, `memory`. An
+    /// SLO of the same name in `slo_dir` takes a rule's place; `goldentime-central rules starter` prints
+    /// them. A silent host is a matter of `evaluate.host_silent`. Default none.
+    pub starter_rules: Vec<StarterRule>,
     /// Whom to tell, and how.
     pub notify: NotifyConfig,
     /// Memory that all components together may plan for. The start is refused when their bounds add up
@@ -94,6 +99,7 @@ impl Default for Config {
             windows: WindowsConfig::default(),
             evaluate: EvaluateConfig::default(),
             slo_dir: PathBuf::from("/etc/goldentime/slo"),
+            starter_rules: Vec::new(),
             notify: NotifyConfig::default(),
             memory_bytes_max: ByteSize::mib(1280),
             logging: LoggingConfig::default(),

@@ -9,10 +9,12 @@
 //! | [`push`] | window state, alerts | WebSocket frames |
 //! | [`api`] | HTTP requests | answers |
 //!
-//! No station calls back up the line. [`access`] says who may ask.
+//! No station calls back up the line. [`access`] says who may ask; [`backup`] copies the state folder from
+//! another process.
 
 pub mod access;
 pub mod api;
+pub mod backup;
 pub mod budget;
 pub mod cli;
 pub mod commands;

@@ -6,9 +6,9 @@ use goldentime_central::cli::{
     AccountCommand, AgentsCommand, ApiTokenCommand, Cli, Command, ConfigArgs, ConfigCommand, RulesCommand,
     TokenCommand,
 };
-use goldentime_central::commands::{access, agents, authority, check, serve, token};
+use goldentime_central::commands::{access, agents, authority, backup, check, serve, token};
 use goldentime_central::config::{Config, reference};
-use goldentime_central::evaluate::openslo::report;
+use goldentime_central::evaluate::openslo::{report, starter};
 use goldentime_model::exit::ExitCode;
 use goldentime_runtime::manual;
 
@@ -19,6 +19,10 @@ fn main() -> ExitCode {
             let reports: Vec<_> = paths.iter().map(|path| report::check(path)).collect();
             reports.iter().for_each(|report| print!("{}", report.text));
             if reports.iter().all(|report| report.valid) { ExitCode::Ok } else { ExitCode::Usage }
+        }
+        Command::Rules(RulesCommand::Starter) => {
+            print!("{}", starter::text());
+            ExitCode::Ok
         }
         Command::Token(TokenCommand::Create { project, expires, uses, config }) => {
             with_config(&config, |config| wait_for(token::create(&config, &project, expires, uses)))
@@ -57,6 +61,12 @@ fn main() -> ExitCode {
             with_config(&config, |config| wait_for(access::revoke_token(&config, &id)))
         }
         Command::Authority(config) => with_config(&config, |config| authority::print(&config)),
+        Command::Backup { folder, config } => {
+            with_config(&config, |config| wait_for(backup::take(&config, &folder)))
+        }
+        Command::Restore { folder, replace, config } => {
+            with_config(&config, |config| backup::put_back(&config, &folder, replace))
+        }
         Command::Config(ConfigCommand::Reference) => {
             print!("{}", reference());
             ExitCode::Ok

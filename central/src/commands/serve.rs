@@ -5,13 +5,14 @@ use std::sync::Arc;
 use anyhow::Context;
 use goldentime_model::metric_names::BUILD_INFO;
 use goldentime_runtime::self_metrics::SelfMetrics;
-use goldentime_runtime::{ServiceManager, SharedClock, SystemClock, Tasks};
+use goldentime_runtime::{ServiceManager, SharedClock, StateDir, SystemClock, Tasks};
 use goldentime_transport::token::JoinToken;
 use tokio::sync::mpsc;
 
 use crate::access::set_up::{FirstLink, LINK_LIFETIME};
 use crate::access::{self, Access};
 use crate::api::Certificate;
+use crate::backup;
 use crate::budget::Budget;
 use crate::commands::print::{setup_url, shown};
 use crate::config::Config;
@@ -31,6 +32,8 @@ const ALERTS_MAX: usize = 1024;
 /// Runs the central until SIGTERM or SIGINT.
 pub async fn run(config: Config) -> anyhow::Result<()> {
     budget(&config).check(config.memory_bytes_max)?;
+    let _state_dir = StateDir::hold(&config.state_dir, "central")?;
+    backup::refuse_unfinished(&config.state_dir)?;
 
     let tasks = Tasks::new();
     let clock: SharedClock = Arc::new(SystemClock);
@@ -38,7 +41,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     metrics::gauge!(BUILD_INFO, "program" => "goldentime-central", "version" => env!("CARGO_PKG_VERSION"))
         .set(1.0);
 
-    let rules = RulesWatch::start(config.slo_dir.clone(), Arc::clone(&clock), &tasks).await;
+    let rules =
+        RulesWatch::start(config.slo_dir.clone(), &config.starter_rules, Arc::clone(&clock), &tasks).await;
     if let Some(refused) = rules.refused() {
         tracing::error!("the rules are not in force:\n{}", refused.faults);
     }

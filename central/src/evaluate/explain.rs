@@ -69,8 +69,12 @@ pub fn annotate(alert: &mut Alert, change: Change, subject: &Subject, cells: &[S
     let subject_name = subject_name(alert);
     let from = culprit.map(|(host, share)| (host, share, blame.hosts.len()));
     let (english, korean) = summaries(projection, change, &subject_name, &value, &window, from);
-    facts.insert("summary_ko".into(), korean);
-    if !rule.annotations.contains_key("summary") {
+    // What the rule says itself is for readers of both languages unless it says it in both.
+    let has = |name| rule.annotations.contains_key(name);
+    if !has("summary") && !has("summary_ko") {
+        facts.insert("summary_ko".into(), korean);
+    }
+    if !has("summary") {
         facts.insert("summary".into(), english);
     }
     alert.annotations.extend(facts);

@@ -58,17 +58,18 @@ pub fn judge(rule: &Rule, ring: &Ring, moment: &Moment, unseen: Unseen) -> Optio
     let covered = moment.settled.0 - i64::from(ring.window_s()) + 1 >= moment.covered_from.0;
     match rule.condition {
         Condition::BadShareAbove(limit) => {
-            let head = ring.window(ring.head());
+            let at_head = ring.window(ring.head());
             let of = |tally: super::ring::Tally, unseen| {
                 Interval::bad_share(tally.bad_low, tally.bad_high, tally.seen, unseen)
             };
-            let (head, settled) = (of(head, unseen.at_head), of(settled, unseen.settled));
+            let (head, settled) = (of(at_head, unseen.at_head), of(settled, unseen.settled));
             let empty = head.is_none() && settled.is_none();
             if empty && !covered {
                 return None;
             }
+            let verdict = head.map_or(Verdict::Healthy, |share| share.above(limit));
             Some(Judgement {
-                head: head.map_or(Verdict::Healthy, |share| share.above(limit)),
+                head: with_at_least(rule.requests_min, at_head.seen, unseen.at_head, verdict),
                 settled: settled.map_or(Verdict::Healthy, |share| share.above(limit)),
                 empty,
                 value: head.or(settled),
@@ -84,6 +85,17 @@ pub fn judge(rule: &Rule, ring: &Ring, moment: &Moment, unseen: Unseen) -> Optio
             let verdict = rate.below(floor);
             Some(Judgement { head: verdict, settled: verdict, empty: false, value: Some(rate) })
         }
+    }
+}
+
+/// What a verdict is worth where `least` requests are asked for: bad only with as many seen, unknown
+/// while the missing ones could make them up, healthy below.
+fn with_at_least(least: u64, seen: u64, unseen: f64, verdict: Verdict) -> Verdict {
+    match verdict {
+        Verdict::Healthy => Verdict::Healthy,
+        verdict if seen >= least => verdict,
+        _ if seen as f64 + unseen.max(0.0) >= least as f64 => Verdict::Unknown,
+        _ => Verdict::Healthy,
     }
 }
 

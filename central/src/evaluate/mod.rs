@@ -21,6 +21,8 @@ pub mod project;
 pub mod ring;
 pub mod rule;
 pub mod silence;
+#[cfg(test)]
+mod starter_tests;
 pub mod status;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -23,6 +23,9 @@ pub struct Rule {
     pub measure: Measure,
     /// When the measure is bad.
     pub condition: Condition,
+    /// Fires only when the window holds as many requests or readings; 0 for any. Has no effect on
+    /// floors. An alert that fires resolves by its condition alone.
+    pub requests_min: u64,
     /// Length of the window in seconds, ending at the service's watermark.
     pub window_s: u32,
     /// The condition must hold this long before the alert fires; zero fires at once.

@@ -27,6 +27,7 @@ pub(crate) fn rule(name: &str, measure: Measure) -> Rule {
         group_by: GroupBy::Service,
         measure,
         condition: Condition::BadShareAbove(0.05),
+        requests_min: 0,
         window_s: 10,
         hold: Duration::ZERO,
         severity: Severity::Critical,

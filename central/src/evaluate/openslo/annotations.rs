@@ -12,7 +12,19 @@ use super::site::Site;
 const PREFIX: &str = "goldentime.io/";
 
 /// Annotations that there are.
-const KNOWN: [&str; 5] = ["summary", "description", "runbook_url", "severity", "labels"];
+const KNOWN: [&str; 8] = [
+    "summary",
+    "summary_ko",
+    "description",
+    "description_ko",
+    "runbook_url",
+    "severity",
+    "labels",
+    "requests_min",
+];
+
+/// Largest `requests_min`.
+const REQUESTS_MIN_MAX: u64 = 1_000_000;
 
 /// Labels that the evaluator sets itself.
 const RESERVED: [&str; 10] = [
@@ -34,6 +46,7 @@ pub(super) struct Extra {
     pub(super) severity: Option<String>,
     pub(super) labels: Labels,
     pub(super) annotations: Labels,
+    pub(super) requests_min: Option<u64>,
 }
 
 impl Extra {
@@ -42,6 +55,7 @@ impl Extra {
         self.severity = nearer.severity.or(self.severity);
         self.labels.extend(nearer.labels);
         self.annotations.extend(nearer.annotations);
+        self.requests_min = nearer.requests_min.or(self.requests_min);
         self
     }
 }
@@ -60,10 +74,14 @@ pub(super) fn extra(metadata: &Metadata, site: &Site, faults: &mut Vec<Fault>) -
             faults.push(Fault { place: place.clone().or(fault.place.clone()), ..fault });
         };
         match name {
-            "summary" | "description" | "runbook_url" => {
+            "summary" | "summary_ko" | "description" | "description_ko" | "runbook_url" => {
                 extra.annotations.insert(name.to_owned(), value.clone());
             }
             "severity" => extra.severity = Some(value.clone()),
+            "requests_min" => match value.parse() {
+                Ok(least) if least <= REQUESTS_MIN_MAX => extra.requests_min = Some(least),
+                _ => refuse(format!("is no number from 0 to {REQUESTS_MIN_MAX}")),
+            },
             "labels" => match labels(value) {
                 Ok(labels) => extra.labels.extend(labels),
                 Err(message) => refuse(message),

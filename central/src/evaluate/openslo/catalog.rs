@@ -28,6 +28,12 @@ impl Catalog {
         self.documents.insert((kind, name.to_owned()), document);
     }
 
+    /// Whether the document is an SLO whose name there is already.
+    pub(super) fn has_slo(&self, document: &Document) -> bool {
+        document.kind() == Kind::Slo
+            && self.documents.contains_key(&(Kind::Slo, document.name().0.to_owned()))
+    }
+
     pub(super) fn documents(&self) -> impl Iterator<Item = &Document> {
         self.documents.values()
     }

@@ -227,6 +227,7 @@ impl Compiler<'_> {
             },
             measure: shared.aim.measure.clone(),
             condition: judged.condition,
+            requests_min: extra.requests_min.unwrap_or(0),
             window_s: judged.window_s,
             hold: judged.hold,
             severity: Severity::from_openslo(&severity),

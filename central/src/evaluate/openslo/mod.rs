@@ -3,8 +3,8 @@
 //! Text becomes documents of the seven kinds ([`documents`], [`site`], [`read`]), names are resolved
 //! ([`catalog`]), each SLO is compiled into rules ([`source`], [`objective`], [`condition`],
 //! [`annotations`], [`compile`]), and a folder makes one [`rule_set`], whole or not at all.
-//! [`watch`] loads it anew when a file changes, [`report`] says what a folder holds, and [`express`]
-//! tells agents which observations cannot wait.
+//! [`watch`] loads it anew when a file changes, [`report`] says what a folder holds, [`express`] tells
+//! agents which observations cannot wait, and [`starter`] rules come with the program.
 
 mod annotations;
 mod catalog;
@@ -20,6 +20,7 @@ pub mod report;
 pub mod rule_set;
 mod site;
 mod source;
+pub mod starter;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -27,4 +28,5 @@ mod tests;
 pub mod watch;
 
 pub use rule_set::{NotificationTarget, RuleSet, SloSummary};
+pub use starter::StarterRule;
 pub use watch::{RulesHandle, RulesWatch};

@@ -77,10 +77,21 @@ impl RuleSet {
 
     /// Compiles texts that were read already.
     pub fn compile(sources: &[Arc<Source>]) -> Result<Self, Faults> {
+        Self::compile_over(&[], sources)
+    }
+
+    /// Compiles texts, and beside them those of the `starter` texts whose SLO they do not have.
+    pub fn compile_over(starter: &[Arc<Source>], sources: &[Arc<Source>]) -> Result<Self, Faults> {
         let (mut catalog, mut faults) = (Catalog::default(), Vec::new());
         for source in sources {
             for document in documents(source, &mut faults) {
                 catalog.add(document, &mut faults);
+            }
+        }
+        for source in starter {
+            let documents = documents(source, &mut faults);
+            if !documents.iter().any(|document| catalog.has_slo(document)) {
+                documents.into_iter().for_each(|document| catalog.add(document, &mut faults));
             }
         }
         // References into a file that could not be read would only be told wrongly as missing.

@@ -16,6 +16,7 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::{mpsc, watch};
 
 use super::rule_set::{RuleSet, read_dir};
+use super::starter::{self, StarterRule};
 
 /// How long after a change the folder must rest, so that a copy of many files is read once.
 const DEBOUNCE: Duration = Duration::from_millis(200);
@@ -74,6 +75,8 @@ type Stamp = (PathBuf, u64, Option<SystemTime>);
 /// Watches a folder of SLO files.
 pub struct RulesWatch {
     dir: PathBuf,
+    /// Rules that come with the program and are switched on.
+    starter: Arc<[Arc<Source>]>,
     clock: SharedClock,
     /// The texts that were read last, right or not, so that only a change is compiled again.
     seen: Option<Vec<Arc<Source>>>,
@@ -84,15 +87,22 @@ pub struct RulesWatch {
 }
 
 impl RulesWatch {
-    /// Loads the folder and goes on watching it until `tasks` stop.
+    /// Loads the folder, and the starter rules that it does not replace, and goes on watching it until
+    /// `tasks` stop.
     ///
     /// Files that are wrong at the start are refused as later ones are: the central runs on without
     /// rules, [`RulesHandle::refused`] says why, and it is not ready. Stopping instead would also
     /// stop the collecting of data.
-    pub async fn start(dir: PathBuf, clock: SharedClock, tasks: &Tasks) -> RulesHandle {
+    pub async fn start(
+        dir: PathBuf,
+        starter: &[StarterRule],
+        clock: SharedClock,
+        tasks: &Tasks,
+    ) -> RulesHandle {
+        let starter = starter::sources(starter).into();
         let (rules, rules_seen) = watch::channel(Arc::new(RuleSet::default()));
         let (refused, refused_seen) = watch::channel(None);
-        let mut watch = Self { dir, clock, seen: None, stamps: Vec::new(), rules, refused };
+        let mut watch = Self { dir, starter, clock, seen: None, stamps: Vec::new(), rules, refused };
         watch.reload(Trigger::Notice).await;
         tasks.spawn(TaskKind::Upkeep, "rules-watch", watch.run());
         RulesHandle { rules: rules_seen, refused: refused_seen }
@@ -118,10 +128,10 @@ impl RulesWatch {
     }
 
     async fn reload(&mut self, trigger: Trigger) {
-        let dir = self.dir.clone();
+        let (dir, starter) = (self.dir.clone(), Arc::clone(&self.starter));
         let (seen, stamps) = (self.seen.take(), std::mem::take(&mut self.stamps));
         let in_force = !self.rules.borrow().rules.is_empty();
-        let read = tokio::task::spawn_blocking(move || read(&dir, trigger, seen, stamps, in_force));
+        let read = tokio::task::spawn_blocking(move || read(&dir, &starter, trigger, seen, stamps, in_force));
         match read.await {
             Ok(Ok(Reading { texts, stamps, set })) => {
                 (self.seen, self.stamps) = (Some(texts), stamps);
@@ -188,6 +198,7 @@ struct Reading {
 
 fn read(
     dir: &Path,
+    starter: &[Arc<Source>],
     trigger: Trigger,
     seen: Option<Vec<Arc<Source>>>,
     stamps: Vec<Stamp>,
@@ -206,7 +217,7 @@ fn read(
         seen => {
             let texts = read_dir(dir)?;
             let same = seen.is_some_and(|seen| seen == texts);
-            let set = (!same).then(|| RuleSet::compile(&texts));
+            let set = (!same).then(|| RuleSet::compile_over(starter, &texts));
             Ok(Reading { texts, stamps: now, set })
         }
     }
@@ -267,7 +278,7 @@ mod tests {
             std::fs::write(dir.path().join("slo/orders.yaml"), text).expect("written");
             let tasks = Tasks::new();
             let clock = ManualClock::at(UnixNanos(7));
-            let handle = RulesWatch::start(dir.path().join("slo"), clock, &tasks).await;
+            let handle = RulesWatch::start(dir.path().join("slo"), &[], clock, &tasks).await;
             Self { dir, tasks, handle }
         }
 

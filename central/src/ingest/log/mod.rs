@@ -1,4 +1,5 @@
-//! The ingest log: the contract, and the embedded backend in [`sqlite`] segment files.
+//! The ingest log: the contract, and the embedded backend in [`sqlite`] segment files, at which
+//! another process may [`peek`].
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,6 +8,7 @@ use bytes::Bytes;
 use goldentime_model::UnixNanos;
 
 pub mod conformance;
+pub mod peek;
 pub mod sqlite;
 
 /// A future that a trait object returns.

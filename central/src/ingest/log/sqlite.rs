@@ -63,7 +63,7 @@ impl SqliteLog {
     pub async fn open(folder: &Path, segment_bytes: u64) -> Result<Self, LogError> {
         std::fs::create_dir_all(folder).map_err(|error| failed("make its folder", error))?;
         let mut segments = Vec::new();
-        for number in numbers(folder)? {
+        for number in numbers(folder).map_err(|error| failed("list its segments", error))? {
             segments.push(read_index(folder, number).await?);
         }
         if segments.is_empty() {
@@ -299,13 +299,13 @@ impl IngestLog for SqliteLog {
     }
 }
 
-fn path(folder: &Path, number: u64) -> PathBuf {
+pub(super) fn path(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("segment-{number:012}.db"))
 }
 
 /// Numbers of the segments in a folder, ascending.
-fn numbers(folder: &Path) -> Result<Vec<u64>, LogError> {
-    let entries = std::fs::read_dir(folder).map_err(|error| failed("list its segments", error))?;
+pub(super) fn numbers(folder: &Path) -> std::io::Result<Vec<u64>> {
+    let entries = std::fs::read_dir(folder)?;
     let mut numbers: Vec<u64> = entries
         .filter_map(|entry| {
             let name = entry.ok()?.file_name();

@@ -23,6 +23,7 @@ const EXTERNAL_URL_DEFAULT: &str = "http://127.0.0.1:7700";
 /// Writes texts in one language. Cheap to clone.
 #[derive(Clone)]
 pub struct Texts {
+    language: Language,
     environment: Arc<Environment<'static>>,
     external_url: Arc<str>,
 }
@@ -53,7 +54,7 @@ impl Texts {
                 .map_err(|error| NotifyError::Template { name, reason: error.to_string() })?;
         }
         let external_url = external_url.unwrap_or(EXTERNAL_URL_DEFAULT).trim_end_matches('/').into();
-        Ok(Self { environment: Arc::new(environment), external_url })
+        Ok(Self { language, environment: Arc::new(environment), external_url })
     }
 
     /// Address of the dashboard, without a slash at its end.
@@ -78,7 +79,13 @@ impl Texts {
     #[must_use]
     pub fn alert(&self, alert: &Alert) -> String {
         let part = |name: &str| alert.labels.get(name).cloned();
-        let note = |name: &str| alert.annotations.get(name).cloned();
+        let note = |name: &str| match self.language {
+            Language::En => alert.annotations.get(name).cloned(),
+            Language::Ko => {
+                let korean = alert.annotations.get(&format!("{name}_ko"));
+                korean.or_else(|| alert.annotations.get(name)).cloned()
+            }
+        };
         self.render(
             "alert",
             context! {

@@ -14,7 +14,7 @@ pub mod view;
 pub mod window;
 
 pub use cell::{Aggregate, CellError, EndpointKey, Overflow, SecondCell};
-pub use memory::{MemoryWindows, WindowsConfig};
+pub use memory::{MemoryWindows, WindowsConfig, checkpoint_offsets};
 pub use store::{CellKey, Checkpoint, StoreError, StoredCell, StreamPosition, Tier, WindowStore};
 pub use view::CellView;
 pub use window::{Detail, WindowSummary, read_window};

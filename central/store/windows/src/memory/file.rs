@@ -4,6 +4,7 @@
 //! may then be absent although it was reported; an older checkpoint only makes the restart read more
 //! of the log.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,9 +12,10 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use goldentime_model::{Second, UnixNanos};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
+    SqliteSynchronous,
 };
-use sqlx::{Row, Sqlite, Transaction};
+use sqlx::{Connection, Row, Sqlite, Transaction};
 
 use super::BACKEND;
 use crate::store::{CellKey, Checkpoint, StoreError, StoredCell, StreamPosition, Tier};
@@ -214,6 +216,16 @@ async fn put_checkpoint(
         .bind(checkpoint.watermark.0)
         .bind(streams);
     insert.execute(&mut **tx).await.map(drop)
+}
+
+/// The offset of each partition's checkpoint in the file at `path`, which nobody needs to have open.
+pub async fn checkpoint_offsets(path: &Path) -> Result<BTreeMap<u32, u64>, sqlx::Error> {
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY_TIMEOUT);
+    let mut connection = SqliteConnection::connect_with(&options).await?;
+    let rows: Vec<(u32, i64)> =
+        sqlx::query_as("SELECT partition, offset FROM checkpoints").fetch_all(&mut connection).await?;
+    connection.close().await?;
+    Ok(rows.into_iter().map(|(partition, offset)| (partition, offset as u64)).collect())
 }
 
 fn encode_position(position: &StreamPosition) -> [u8; POSITION_BYTES] {

@@ -15,6 +15,7 @@ use std::path::Path;
 use goldentime_model::{Second, ServiceId};
 
 pub use config::WindowsConfig;
+pub use file::checkpoint_offsets;
 
 use crate::store::{BoxFuture, Checkpoint, StoreError, StoredCell, Tier, WindowStore};
 use cells::Cells;
