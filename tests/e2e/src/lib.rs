@@ -4,13 +4,14 @@
 //! [`counts`] compares what the central counted with what nginx wrote, [`fault`] draws the instants
 //! at which something is killed and [`disk`] is one that is soon full. [`lines`] writes logs that
 //! nginx would not, [`rules`] are SLO files, [`pages`] what a webhook was told, [`ask`] questions to
-//! the programs.
+//! the programs, and [`packages`] what is installed in a fresh Debian.
 
 pub mod ask;
 pub mod counts;
 pub mod disk;
 pub mod fault;
 pub mod lines;
+pub mod packages;
 pub mod pages;
 pub mod rules;
 pub mod world;
