@@ -15,6 +15,7 @@ use crate::api::HttpConfig;
 use crate::evaluate::openslo::StarterRule;
 use crate::ingest::{AgentsConfig, LogConfig};
 use crate::notify::NotifyConfig;
+use crate::persist::SeriesConfig;
 
 /// Most partitions: each is a task with its own state, so a few times the cores are enough.
 pub const PARTITIONS_MAX: u32 = 256;
@@ -37,6 +38,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Live windows.
     pub windows: WindowsConfig,
+    /// History, for charts beyond live windows.
+    pub series: SeriesConfig,
     /// Judging.
     pub evaluate: EvaluateConfig,
     /// Folder of OpenSLO files, watched and reloaded whole or not at all. Default `/etc/goldentime/slo`.
@@ -97,6 +100,7 @@ impl Default for Config {
             agents: AgentsConfig::default(),
             log: LogConfig::default(),
             windows: WindowsConfig::default(),
+            series: SeriesConfig::default(),
             evaluate: EvaluateConfig::default(),
             slo_dir: PathBuf::from("/etc/goldentime/slo"),
             starter_rules: Vec::new(),
@@ -129,6 +133,7 @@ impl Settings for Config {
         );
         check.section("agents", |check| self.agents.validate(check));
         check.section("log", |check| self.log.validate(check));
+        check.section("series", |check| self.series.validate(check));
         check.section("notify", |check| self.notify.validate(check));
         check.section("evaluate", |check| {
             let grace_s = self.evaluate.unknown_grace.get().as_secs();

@@ -7,6 +7,7 @@
 //! | [`evaluate`] | touched seconds, ticks | transitions of rules |
 //! | [`notify`] | transitions | pages, alert history |
 //! | [`push`] | window state, alerts | WebSocket frames |
+//! | [`persist`] | the log, read once more | rows in databases |
 //! | [`api`] | HTTP requests | answers |
 //!
 //! No station calls back up the line. [`access`] says who may ask; [`backup`] copies the state folder from
@@ -24,6 +25,7 @@ pub mod ingest;
 pub mod loopback;
 pub mod merge;
 pub mod notify;
+pub mod persist;
 pub mod places;
 pub mod push;
 pub mod serve;

@@ -26,6 +26,7 @@ use crate::evaluate::transition::Transition;
 use crate::ingest::agents::AgentEvent;
 use crate::merge;
 use crate::merge::start::{CaughtUp, Resume, Rules};
+use crate::persist::{self, Series};
 use crate::push::sources::ReportSelf;
 use crate::push::{self, Sources};
 
@@ -54,6 +55,8 @@ pub struct Stores {
     pub windows: Arc<MemoryWindows>,
     /// Alerts, pages, history.
     pub catalogue: Arc<SqliteCatalogue>,
+    /// History, where it is kept.
+    pub series: Option<Series>,
     /// Alerts that were firing when the central last ran.
     pub open_alerts: Vec<Alert>,
 }
@@ -110,7 +113,8 @@ impl Stores {
         let windows = MemoryWindows::open(&config.state_dir.join("windows.db"), &config.windows).await?;
         let catalogue = SqliteCatalogue::open(&config.state_dir.join("catalogue.db")).await?;
         let open_alerts = catalogue.active_alerts().await?.into_iter().map(|record| record.alert).collect();
-        Ok(Self { windows: Arc::new(windows), catalogue: Arc::new(catalogue), open_alerts })
+        let series = Series::new(&config.state_dir, &config.series);
+        Ok(Self { windows: Arc::new(windows), catalogue: Arc::new(catalogue), series, open_alerts })
     }
 
     /// From where each partition's merge goes on.
@@ -122,20 +126,29 @@ impl Stores {
         Ok(checkpoints)
     }
 
-    /// Closes both files, after everything that uses them has ended. What was committed is safe either
+    /// Closes the files, after everything that uses them has ended. What was committed is safe either
     /// way; a clean close also empties their write-ahead logs.
     pub async fn close(&self) {
-        let closing = async { tokio::join!(self.windows.close(), self.catalogue.close()) };
+        let series = async {
+            if let Some(series) = &self.series {
+                series.close().await;
+            }
+        };
+        let closing = async { tokio::join!(self.windows.close(), self.catalogue.close(), series) };
         if tokio::time::timeout(CLOSE_WITHIN, closing).await.is_err() {
-            tracing::warn!("windows.db or catalogue.db did not close in {} s", CLOSE_WITHIN.as_secs());
+            tracing::warn!(
+                "windows.db, catalogue.db or series.db did not close in {} s",
+                CLOSE_WITHIN.as_secs()
+            );
         }
     }
 }
 
-/// Declares the bounds of merge and windows. Intake and notifier add their own before the budget is
+/// Declares the bounds of merge, windows and history. Intake and notifier add their own before the budget is
 /// checked.
 pub fn declare_memory(config: &Config, budget: &mut Budget) {
     budget.declare("windows", config.windows.memory_bound_bytes());
+    budget.declare("series", persist::start::memory_bound_bytes(&config.series, config.partitions));
     budget.declare("merge", merge::start::memory_bound_bytes(u64::from(config.windows.services_max)));
 }
 
@@ -190,6 +203,7 @@ pub async fn start(
         http: Arc::new(config.http.clone()),
         access: door.access,
         windows,
+        series: stores.series.as_ref().map(Series::store),
         statuses: board,
         catalogue,
         agents: intake.list_agents,

@@ -86,6 +86,7 @@ const central: CentralStatus = {
   agents: { connected: 1, total: 1 },
   rules: { loaded: 1, error: null },
   channels: [],
+  stores: [],
   data_age_ms: 500,
   clients: 1,
 };

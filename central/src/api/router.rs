@@ -13,7 +13,9 @@ use goldentime_model::problem::ProblemCode;
 use super::authorize::{For, authorize};
 use super::problem::Refusal;
 use super::state::ApiState;
-use super::{alerts, api_tokens, dashboard, guard, health, live, session, setup, status, windows};
+use super::{
+    alerts, api_tokens, dashboard, guard, health, history, live, samples, session, setup, status, windows,
+};
 
 /// Largest body of a request.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -45,6 +47,9 @@ fn routes() -> Vec<Route> {
         post(admin, "/api/v1/api-tokens", api_tokens::create),
         delete(admin, "/api/v1/api-tokens/{id}", api_tokens::revoke),
         get(viewer, "/api/v1/services", status::services),
+        get(viewer, "/api/v1/services/{project}/{environment}/{service}/history", history::history),
+        get(viewer, "/api/v1/services/{project}/{environment}/{service}/series", history::series),
+        get(viewer, "/api/v1/samples", samples::samples),
         get(viewer, "/api/v1/windows", windows::window),
         get(viewer, "/api/v1/alerts", alerts::active),
         get(viewer, "/api/v1/alerts/history", alerts::history),

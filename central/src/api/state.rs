@@ -5,6 +5,7 @@ use std::sync::Arc;
 use goldentime_catalog::Catalogue;
 use goldentime_runtime::self_metrics::SelfMetrics;
 use goldentime_runtime::{SharedClock, Tasks};
+use goldentime_series::SeriesStore;
 use goldentime_windows::WindowStore;
 
 use super::config::HttpConfig;
@@ -26,6 +27,8 @@ pub struct ApiState {
     pub access: Access,
     /// What the services do.
     pub windows: Arc<dyn WindowStore>,
+    /// What they did before, where history is kept.
+    pub series: Option<Arc<dyn SeriesStore>>,
     /// Where the rules stand.
     pub statuses: StatusBoard,
     /// Alerts of today and before.

@@ -22,7 +22,10 @@ use crate::ingest::writer::LogHealth;
 use crate::ingest::{self, start::GENERATION};
 use crate::merge::start::{CaughtUp, Resume};
 use crate::notify;
-use crate::push::frame::{AgentCount, ChannelView, NotReady, RuleCount};
+use crate::persist::Series;
+use crate::persist::health::Health;
+use crate::persist::start::SeriesReport;
+use crate::push::frame::{AgentCount, ChannelView, NotReady, RuleCount, StoreView};
 use crate::push::sources::{ReportSelf, SelfReport};
 use crate::serve::{self, Door, Intake, Notified, Stores, Surroundings, TRANSITIONS_MAX};
 
@@ -55,7 +58,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let certificate = Certificate::open(&config.http, intake.authority(), clock.now())?;
     let access = Access::new(Arc::clone(&stores.catalogue) as _, Arc::clone(&clock), config.http.access());
     let first_link = access.first_link().await?;
-    let (board, log_health) = (intake.board(), intake.log_health());
+    let (board, log_health, log) = (intake.board(), intake.log_health(), intake.log());
 
     let (transitions, incoming) = mpsc::channel(TRANSITIONS_MAX);
     let (shown, alerts) = mpsc::channel(ALERTS_MAX);
@@ -69,6 +72,11 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 
     let in_force = rules.subscribe();
     let feeds = intake.start(&tasks, &config.agents, &checkpoints, in_force.clone()).await?;
+    // After intake has seen to it that the log goes on behind the checkpoints.
+    let series = stores.series.clone().map(|series| {
+        let health = series.start(&tasks, &log, config.partitions, Arc::clone(&clock));
+        (series, health)
+    });
     let caught_up = CaughtUp::default();
     let report = Report {
         caught_up: caught_up.clone(),
@@ -77,6 +85,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         board: board.clone(),
         rules,
         notifier,
+        series,
+        clock: Arc::clone(&clock),
     };
     let report_self: ReportSelf = Arc::new(move || report.now());
     let surroundings = Surroundings {
@@ -171,6 +181,8 @@ struct Report {
     board: AgentBoard,
     rules: RulesHandle,
     notifier: notify::Handle,
+    series: Option<(Series, Health)>,
+    clock: SharedClock,
 }
 
 impl Report {
@@ -182,6 +194,32 @@ impl Report {
             agents: AgentCount { connected, total },
             rules: RuleCount { loaded: self.rules.current().rules.len(), error },
             channels: self.notifier.channels().into_iter().map(ChannelView::from).collect(),
+            stores: self.series.iter().map(|(series, health)| self.store_view(series, health)).collect(),
+        }
+    }
+
+    fn store_view(&self, series: &Series, health: &Health) -> StoreView {
+        let (summary, SeriesReport { usage, bytes_max }) = (health.summary(), series.report());
+        let now = self.clock.now();
+        let behind_s = summary.behind_since.map(|since| now.since(since).max(0) as f64 / 1e9);
+        metrics::gauge!("goldentime_persist_lag_seconds", "store" => health.name())
+            .set(behind_s.unwrap_or(0.0));
+        let [oldest_10s_s, oldest_1m_s, oldest_1h_s] = usage.oldest.map(|oldest| oldest.map(|at| at.0));
+        StoreView {
+            name: health.name(),
+            state: if summary.error.is_some() { "waiting" } else { "ok" },
+            behind_records: summary.behind_records,
+            behind_s,
+            rows: summary.rows,
+            lost: summary.lost,
+            failures: summary.failures,
+            last_error: summary.error,
+            bytes: usage.bytes,
+            bytes_max,
+            series: usage.series,
+            oldest_10s_s,
+            oldest_1m_s,
+            oldest_1h_s,
         }
     }
 

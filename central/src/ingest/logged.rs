@@ -1,7 +1,10 @@
 //! A record that has its place in the ingest log.
 
 use goldentime_model::{ServiceId, UnixNanos};
-use goldentime_wire::proto;
+use goldentime_wire::record::StreamId;
+use goldentime_wire::{frame, proto, record};
+
+use super::log::Entry;
 
 /// A valid record with its place in the log, as the merge reads it.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,4 +19,17 @@ pub struct Logged {
     pub service: Option<ServiceId>,
     /// The record, checked.
     pub record: proto::Record,
+}
+
+impl Logged {
+    /// What the log gave back, with its stream. What was checked before it was logged can only be
+    /// invalid if the disk changed it; then there is none.
+    #[must_use]
+    pub fn read_back(entry: Entry) -> Option<(Self, StreamId)> {
+        let Entry { offset, append_time, record, .. } = entry;
+        let record = frame::decode::<proto::Record>(record).ok()?;
+        let stream = record::stream_id(&record).ok()?;
+        let service = if record.service.is_empty() { None } else { Some(record.service.parse().ok()?) };
+        Some((Self { offset, append_time, received: None, service, record }, stream))
+    }
 }

@@ -13,7 +13,7 @@ use goldentime_model::metric_names::DROPS_TOTAL;
 use goldentime_model::{ServiceId, UnixNanos};
 use goldentime_runtime::SharedClock;
 use goldentime_windows::{Checkpoint, StreamPosition};
-use goldentime_wire::{frame, proto, record};
+use goldentime_wire::proto;
 use tokio::sync::{mpsc, oneshot};
 
 use super::ack::{AckSink, Committed, StreamId};
@@ -98,7 +98,14 @@ impl Sequencer {
             log.advance(partition, reached + 1).await?;
         }
         let committed = Committed::default();
-        for position in checkpoint.map_or(&[][..], |checkpoint| &checkpoint.table) {
+        // A number that only the checkpoint has is asked for again: the merge drops the record as a
+        // repeat, but who reads the log later must find it there.
+        let logged_before = match reached > bounds.last {
+            true => log.read(partition, bounds.last, 1).await?.first().map(|last| last.append_time),
+            false => Some(UnixNanos(i64::MAX)),
+        };
+        let table = checkpoint.map_or(&[][..], |checkpoint| &checkpoint.table);
+        for position in table.iter().filter(|position| Some(position.log_time) < logged_before) {
             committed.note(*position);
         }
         Ok(Self {
@@ -180,20 +187,14 @@ impl Sequencer {
 
     async fn replay_one(&mut self, entry: Entry) -> bool {
         self.append_time = self.append_time.max(entry.append_time);
-        // What was checked before it was logged can only be invalid if the disk changed it.
-        let decoded = frame::decode::<proto::Record>(entry.record).ok().and_then(|record| {
-            let stream = record::stream_id(&record).ok()?;
-            let service = if record.service.is_empty() { None } else { Some(record.service.parse().ok()?) };
-            Some((record, stream, service))
-        });
-        let Some((record, stream, service)) = decoded else {
-            tracing::error!(partition = self.partition, offset = entry.offset, "a logged record is damaged");
+        let (offset, append_time) = (entry.offset, entry.append_time);
+        let Some((logged, stream)) = Logged::read_back(entry) else {
+            tracing::error!(partition = self.partition, offset, "a logged record is damaged");
             metrics::counter!(DROPS_TOTAL, "component" => "log", "reason" => "damaged").increment(1);
             return true;
         };
-        self.committed.note(StreamPosition { stream, number: record.number, log_time: entry.append_time });
-        let (offset, append_time) = (entry.offset, entry.append_time);
-        self.merge.send(Logged { offset, append_time, received: None, service, record }).await.is_ok()
+        self.committed.note(StreamPosition { stream, number: logged.record.number, log_time: append_time });
+        self.merge.send(logged).await.is_ok()
     }
 
     /// Gives one record its place. Gives whether the stations behind still listen.
@@ -233,5 +234,53 @@ impl Sequencer {
             room,
         };
         self.writer.send(to_write).await.is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::log::sqlite::SqliteLog;
+    use super::*;
+
+    fn entry(offset: u64) -> Entry {
+        let append_time = UnixNanos(i64::try_from(offset).expect("small"));
+        Entry { partition: 0, offset, append_time, record: Bytes::from_static(b"record") }
+    }
+
+    #[tokio::test]
+    async fn numbers_that_a_crash_kept_from_the_log_are_asked_for_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let log: Arc<dyn IngestLog> = Arc::new(SqliteLog::open(folder.path(), 1 << 20).await.expect("opens"));
+        log.append(vec![entry(1), entry(2), entry(3)]).await.expect("appended");
+        let position = |stream: u8, number, log_time| StreamPosition {
+            stream: [stream; 16],
+            number,
+            log_time: UnixNanos(log_time),
+        };
+        let mut checkpoint = Checkpoint {
+            partition: 0,
+            offset: 3,
+            log_time: UnixNanos(5),
+            generation: 1,
+            table: vec![position(1, 7, 2), position(2, 9, 5)],
+            watermark: goldentime_model::Second(0),
+        };
+        let (merge, _records) = mpsc::channel(1);
+        let (writer, _to_write) = mpsc::channel(1);
+        let clock = goldentime_runtime::ManualClock::at(UnixNanos(9));
+        for (offset, second_stream) in [(3, 9), (5, 0)] {
+            checkpoint.offset = offset;
+            let sequencer = Sequencer::new(
+                &log,
+                0,
+                Some(&checkpoint),
+                Arc::clone(&clock) as SharedClock,
+                merge.clone(),
+                writer.clone(),
+            );
+            let committed = sequencer.await.expect("starts").committed();
+            assert_eq!((committed.last(&[1; 16]), committed.last(&[2; 16])), (7, second_stream));
+        }
+        assert_eq!(log.bounds(0).await.expect("bounds").last, 5);
     }
 }

@@ -186,6 +186,12 @@ impl Ingest {
         &self.authority
     }
 
+    /// The log, for those who read it once more.
+    #[must_use]
+    pub fn log(&self) -> Arc<dyn IngestLog> {
+        Arc::clone(&self.log)
+    }
+
     /// Whether the log takes records.
     #[must_use]
     pub fn log_health(&self) -> LogHealth {

@@ -39,6 +39,11 @@ impl Names {
         text(&mut self.texts, host)
     }
 
+    /// Any other text that returns, such as a unit.
+    pub fn text(&mut self, text: &str) -> Arc<str> {
+        self::text(&mut self.texts, text)
+    }
+
     /// An endpoint with its method.
     pub fn endpoint(&mut self, endpoint: &str, method: &str) -> EndpointKey {
         if let Some((key, ())) = self.endpoints.get_key_value(&EndpointRef { endpoint, method }) {

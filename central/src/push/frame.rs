@@ -237,6 +237,7 @@ pub struct CentralStatus {
     pub agents: AgentCount,
     pub rules: RuleCount,
     pub channels: Vec<ChannelView>,
+    pub stores: Vec<StoreView>,
     pub data_age_ms: Option<f64>,
     pub clients: usize,
 }
@@ -271,4 +272,22 @@ pub struct ChannelView {
     pub dead_letters: u64,
     pub last_error: Option<String>,
     pub last_delivered_ms: Option<i64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StoreView {
+    pub name: &'static str,
+    pub state: &'static str,
+    pub behind_records: u64,
+    pub behind_s: Option<f64>,
+    pub rows: u64,
+    pub lost: u64,
+    pub failures: u64,
+    pub last_error: Option<String>,
+    pub bytes: u64,
+    pub bytes_max: u64,
+    pub series: u64,
+    pub oldest_10s_s: Option<i64>,
+    pub oldest_1m_s: Option<i64>,
+    pub oldest_1h_s: Option<i64>,
 }

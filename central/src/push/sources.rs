@@ -7,7 +7,7 @@ use goldentime_runtime::SharedClock;
 use goldentime_windows::WindowStore;
 use tokio::sync::mpsc;
 
-use super::frame::{AgentCount, AlertView, ChannelView, NotReady, RuleCount, Stages};
+use super::frame::{AgentCount, AlertView, ChannelView, NotReady, RuleCount, Stages, StoreView};
 use crate::evaluate::handle::StatusBoard;
 
 /// What the central says of itself, asked once a second.
@@ -21,6 +21,8 @@ pub struct SelfReport {
     pub rules: RuleCount,
     /// Notification channels.
     pub channels: Vec<ChannelView>,
+    /// Databases that follow the log.
+    pub stores: Vec<StoreView>,
 }
 
 /// Asks the stations before this one how they do.

@@ -259,6 +259,7 @@ fn central_status(sources: &Sources, frames: &Frames, data_age_ms: Option<f64>) 
         agents: report.agents,
         rules: report.rules,
         channels: report.channels,
+        stores: report.stores,
         data_age_ms,
         clients: frames.clients(),
     }

@@ -4,15 +4,18 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use goldentime_catalog::SqliteCatalogue;
 use goldentime_central::access::Access;
 use goldentime_central::api::{self, ApiState, Certificate, HttpConfig};
 use goldentime_central::evaluate::handle::StatusBoard;
+use goldentime_central::persist::SeriesConfig;
 use goldentime_central::push::{self, Sources, sources::SelfReport};
 use goldentime_model::Alert;
 use goldentime_runtime::self_metrics::SelfMetrics;
 use goldentime_runtime::{SharedClock, SystemClock, Tasks};
+use goldentime_series::{SeriesStore, SqliteSeries, SqliteSettings};
 use goldentime_windows::{MemoryWindows, WindowStore, WindowsConfig};
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -21,6 +24,7 @@ use tokio::sync::mpsc;
 pub(crate) struct Stage {
     pub(crate) address: SocketAddr,
     pub(crate) windows: Arc<dyn WindowStore>,
+    pub(crate) series: Arc<dyn SeriesStore>,
     pub(crate) alerts: mpsc::Sender<Alert>,
     pub(crate) access: Access,
     pub(crate) tasks: Tasks,
@@ -49,6 +53,12 @@ impl Stage {
         let windows: Arc<dyn WindowStore> = Arc::new(windows.expect("window store"));
         let catalogue = SqliteCatalogue::open(&folder.path().join("catalogue.db")).await;
         let catalogue = Arc::new(catalogue.expect("catalogue"));
+        let series = SqliteSettings {
+            path: folder.path().join("series.db"),
+            keep: SeriesConfig::default().keep(),
+            busy_timeout: Duration::from_secs(1),
+        };
+        let series: Arc<dyn SeriesStore> = Arc::new(SqliteSeries::new(series));
         let clock: SharedClock = Arc::new(SystemClock);
         let (alerts, incoming) = mpsc::channel(16);
         let (tasks, statuses) = (Tasks::new(), StatusBoard::default());
@@ -68,6 +78,7 @@ impl Stage {
             http: Arc::new(props.http),
             access: access.clone(),
             windows: Arc::clone(&windows),
+            series: Some(Arc::clone(&series)),
             statuses,
             catalogue,
             agents: Arc::new(Vec::new),
@@ -81,7 +92,7 @@ impl Stage {
         let listener = api::bind(loopback, props.certificate.as_ref()).await.expect("a free port");
         let address = listener.address;
         api::serve(&tasks, listener, state);
-        Self { address, windows, alerts, access, tasks, _folder: folder }
+        Self { address, windows, series, alerts, access, tasks, _folder: folder }
     }
 
     /// A path of this central.

@@ -1,8 +1,9 @@
 //! What tests, benchmarks and the demo stand on: real programs started in temporary folders on free
-//! ports ([`process`], [`nginx`], [`programs`], [`peers`]), links that can be made to hurt
-//! ([`proxy`]), those who get pages ([`receivers`]), traffic ([`load`]), exact answers to compare with
+//! ports ([`process`], [`nginx`], [`programs`], [`peers`]), links and files that can be made to hurt
+//! ([`proxy`], [`blocked`]), those who get pages ([`receivers`]), traffic ([`load`]), exact answers to compare with
 //! ([`oracle`]), and checked-in files compared with what is generated ([`generated`]).
 
+pub mod blocked;
 pub mod generated;
 pub mod load;
 pub mod nginx;

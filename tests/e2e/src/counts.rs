@@ -9,12 +9,13 @@ use goldentime_testkit::programs::Central;
 use goldentime_testkit::wait;
 use serde::Deserialize;
 
+use crate::history;
 use crate::world::World;
 
 /// How long the last requests may take to reach the central's windows.
 const SETTLE_MAX: Duration = Duration::from_secs(60);
 /// Relative error of a percentile that the sketch promises, with room for rounding of the decimal.
-const PERCENTILE_ERROR_MAX: f64 = 0.0055;
+pub(crate) const PERCENTILE_ERROR_MAX: f64 = 0.0055;
 
 /// Answer of `GET /api/v1/windows`.
 #[derive(Debug, Deserialize)]
@@ -115,7 +116,7 @@ fn counted(window: &Window) -> Counted {
 }
 
 /// Waits until the central has counted as many requests as nginx wrote, then compares every count and
-/// the percentiles. Nothing may be sent to nginx meanwhile.
+/// the percentiles, in live windows and in history. Nothing may be sent to nginx meanwhile.
 pub async fn assert_exact(world: &World, central: &Central) -> Result<u64> {
     let (expected, _) = written(world)?;
     let settled = wait::until("the central to count every request", SETTLE_MAX, || async {
@@ -143,5 +144,6 @@ pub async fn assert_exact(world: &World, central: &Central) -> Result<u64> {
             "percentile {q}: {shown} ms, exactly {exact} ms, off by {error}"
         );
     }
+    history::assert_exact(world, central, &expected, &lines).await?;
     Ok(expected.total.0)
 }

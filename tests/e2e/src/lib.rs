@@ -1,7 +1,7 @@
 //! End-to-end tests: the real programs over a real nginx, compared with nginx's own log.
 //!
 //! [`world`] is a small company on loopback (hosts with nginx and an agent each, one central),
-//! [`counts`] compares what the central counted with what nginx wrote, [`fault`] draws the instants
+//! [`counts`] compares what the central counted with what nginx wrote and [`history`] what it stored, [`fault`] draws the instants
 //! at which something is killed and [`disk`] is one that is soon full. [`lines`] writes logs that
 //! nginx would not, [`rules`] are SLO files, [`pages`] what a webhook was told, [`ask`] questions to
 //! the programs, and [`packages`] what is installed in a fresh Debian.
@@ -10,6 +10,7 @@ pub mod ask;
 pub mod counts;
 pub mod disk;
 pub mod fault;
+pub mod history;
 pub mod lines;
 pub mod packages;
 pub mod pages;

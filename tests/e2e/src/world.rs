@@ -64,7 +64,10 @@ impl World {
 
     /// A central that has not been started yet; alerts go to `webhook`.
     pub fn central(&self, webhook: Option<&str>) -> Result<CentralConfig> {
-        CentralConfig::new(&self.folder().join("central"), webhook)
+        let mut config = CentralConfig::new(&self.folder().join("central"), webhook)?;
+        // Many steps between two kills, and nobody waits for the last.
+        config.extra_yaml.push_str("series:\n  fold_for: 200ms\n");
+        Ok(config)
     }
 
     /// An agent of one host that has not been started yet and speaks to `address`.

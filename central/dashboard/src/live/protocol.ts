@@ -225,6 +225,8 @@ export interface CentralStatus {
   /** Rules in force, and what is wrong with the files when the newest were refused. */
   rules: { loaded: number; error: string | null };
   channels: Channel[];
+  /** Databases that follow the log: history. */
+  stores: Store[];
   /** Age of the newest data of any service; null before the first record. */
   data_age_ms: number | null;
   /** Clients of this WebSocket. */
@@ -248,4 +250,23 @@ export interface Channel {
   dead_letters: number;
   last_error: string | null;
   last_delivered_ms: number | null;
+}
+
+export interface Store {
+  /** 'series' */
+  name: string;
+  /** `waiting`: it takes nothing at present; `last_error` says why, the log holds what it lacks. */
+  state: 'ok' | 'waiting';
+  behind_records: number;
+  behind_s: number | null;
+  rows: number;
+  lost: number;
+  failures: number;
+  last_error: string | null;
+  bytes: number;
+  bytes_max: number;
+  series: number;
+  oldest_10s_s: number | null;
+  oldest_1m_s: number | null;
+  oldest_1h_s: number | null;
 }

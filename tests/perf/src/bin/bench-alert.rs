@@ -1,8 +1,9 @@
 //! `make bench-alert`: tipping request to webhook, beside Prometheus and Alertmanager in the same run,
-//! and once more while the central bears half of the load that `bench-central` found.
+//! once more while somebody else holds the series store, and once more while the central bears half of the
+//! load that `bench-central` found.
 //!
-//! `RUNS` is the number of trials of each kind (errors, latency); default 50. The loaded row takes a
-//! fifth of them.
+//! `RUNS` is the number of trials of each kind (errors, latency); default 50. The rows without
+//! Prometheus take a fifth of them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use goldentime_perf::alert::upstream::{Services, Upstream, service_name};
 use goldentime_perf::earlier::read_figure;
 use goldentime_perf::fleet::agent::{self, Shape};
 use goldentime_perf::report::Report;
+use goldentime_testkit::blocked::{Blocked, series_of};
 use goldentime_testkit::load::Steady;
 use goldentime_testkit::nginx::{Nginx, Site};
 use goldentime_testkit::oracle::{AccessLine, read_access_log};
@@ -50,6 +52,7 @@ async fn main() -> Result<()> {
     let beside = stage.trials(runs, true).await;
     drop(prometheus);
 
+    let blocked = stage.blocked_trials(runs.div_ceil(5)).await?;
     let load = read_figure("central", "deltas_per_s").map(|most| most / 2.0);
     let loaded = match load {
         Some(deltas_per_s) => stage.loaded_trials(runs.div_ceil(5), deltas_per_s).await?,
@@ -72,6 +75,11 @@ async fn main() -> Result<()> {
         .figure("missed", all.ours.missed as f64)
         .figure("prometheus_missed", all.peer.missed as f64)
         .figure("without_tipping", all.without_tipping as f64);
+    let blocked = tell("while the series store is blocked", outcomes(&blocked, &logs), false);
+    report
+        .figure("blocked_tipping_to_webhook_p50_ms", blocked.ours.tipping(0.5))
+        .figure("blocked_tipping_to_webhook_p99_ms", blocked.ours.tipping(0.99))
+        .figure("blocked_missed", blocked.ours.missed as f64);
     if let Some(deltas_per_s) = load {
         let loaded = tell("while loaded", outcomes(&loaded, &logs), false);
         report
@@ -137,6 +145,14 @@ impl Stage {
             running.spawn(run(number, (2 * runs).div_ceil(SERVICES), services, sides));
         }
         running.join_all().await.into_iter().flatten().collect()
+    }
+
+    /// The same without the peer, while somebody else holds the series store.
+    async fn blocked_trials(&self, runs: usize) -> Result<Vec<Trial>> {
+        let blocked = Blocked::lock(&series_of(&self.central.config)).await?;
+        let trials = self.trials(runs, false).await;
+        blocked.release().await?;
+        Ok(trials)
     }
 
     /// The same without the peer, while simulated agents bring as many deltas of other services.

@@ -1,0 +1,19 @@
+//! Storing: the log, read once more, becomes rows in databases. Asynchronous to everything else:
+//! while a database is away, nothing waits but its own reader, and the log holds what is missing.
+//!
+//! [`follower`] is what a database has to do, [`place`] a partition's position in memory, [`reader`]
+//! the task that drives one database through one partition, [`health`] how far it has come. [`series`]
+//! makes rows of the series store, [`config`] is what can be set about it, [`start`] opens and tends it.
+
+pub mod config;
+pub mod follower;
+pub mod health;
+pub mod place;
+pub mod reader;
+#[cfg(test)]
+mod reader_tests;
+pub mod series;
+pub mod start;
+
+pub use config::SeriesConfig;
+pub use start::Series;

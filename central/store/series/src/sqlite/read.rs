@@ -1,0 +1,151 @@
+//! Answers: charts of requests and of readings, each from one snapshot of the file.
+
+use std::collections::BTreeMap;
+
+use goldentime_follower::StoreError;
+use goldentime_follower::sqlite::File;
+use goldentime_model::{Second, ServiceId};
+use goldentime_windows::Aggregate;
+use sqlx::SqliteConnection;
+
+use super::names::{find_service, series_of};
+use super::points::{Stretch, Value, for_each};
+use super::state::{self, State};
+use crate::chart::{Chart, ChartQuery, MetricChart, Point, Requests, SamplesQuery, Span};
+use crate::key::Part;
+use crate::resolution::Resolution;
+
+/// Series of one service that a question looks through.
+const SERIES_OF_SERVICE_MAX: u32 = 100_000;
+
+/// How a span is answered.
+struct Plan {
+    span: Span,
+    tier: Resolution,
+    partition: u32,
+    rolled_until: Second,
+}
+
+impl Plan {
+    fn new(span: Span, partition: u32, state: &State) -> Self {
+        let divides = |tier: &Resolution| span.step_s % tier.width_s() == 0;
+        let mut tier = Resolution::ALL.into_iter().rev().find(divides).unwrap_or(Resolution::TenSeconds);
+        let begins_before = |tier: Resolution| span.step_of(span.from) < state.dropped_until[tier.index()];
+        if begins_before(tier) {
+            // The first wider one that reaches back; else the widest, which reaches furthest.
+            let reaches = |wider: &Resolution| *wider > tier && !begins_before(*wider);
+            tier = Resolution::ALL.into_iter().find(reaches).unwrap_or(Resolution::Hour);
+        }
+        let width = tier.width_s();
+        let step_s = (span.step_s + width - 1) / width * width;
+        let span = Span { step_s, ..span }.whole_steps();
+        Self { span, tier, partition, rolled_until: state.rolled_until }
+    }
+
+    /// Adds the points of one series to `points`.
+    async fn read<V: Value>(
+        &self,
+        file: &File,
+        on: &mut SqliteConnection,
+        series: i64,
+        points: &mut BTreeMap<Second, V>,
+    ) -> Result<(), StoreError> {
+        let Self { span, tier, partition, rolled_until } = *self;
+        let mut add = |start: Second, value: V| match points.get_mut(&span.step_of(start)) {
+            Some(sum) => sum.merge(&value),
+            None => drop(points.insert(span.step_of(start), value)),
+        };
+        let Span { from, until, .. } = span;
+        let all = Stretch { tier, partition, series, from, until };
+        for_each(file, on, all, &mut add).await?;
+        if tier == Resolution::TenSeconds {
+            return Ok(());
+        }
+        // What is not rolled up yet.
+        let rest = Stretch { tier: Resolution::TenSeconds, from: from.max(rolled_until), ..all };
+        for_each(file, on, rest, &mut add).await
+    }
+
+    fn chart<V>(&self, points: BTreeMap<Second, V>) -> Chart<V> {
+        let points = points.into_iter().map(|(at, value)| Point { at, value }).collect();
+        Chart { step_s: self.span.step_s, resolution: self.tier, points }
+    }
+}
+
+pub(super) async fn chart(file: &File, query: ChartQuery) -> Result<Chart, StoreError> {
+    let failed = |error| file.failed("read a chart", error);
+    let mut read = file.read().await?;
+    let Some((plan, service)) = plan(file, &mut read, &query.service, query.span).await? else {
+        return Ok(nothing(query.span));
+    };
+    let mut points = BTreeMap::new();
+    for (series, part) in series_of(&mut read, service, SERIES_OF_SERVICE_MAX).await.map_err(failed)? {
+        if is_asked(&query.of, &part) {
+            plan.read::<Aggregate>(file, &mut read, series, &mut points).await?;
+        }
+    }
+    Ok(plan.chart(points))
+}
+
+pub(super) async fn samples(file: &File, query: SamplesQuery) -> Result<Vec<MetricChart>, StoreError> {
+    let failed = |error| file.failed("read readings", error);
+    let mut read = file.read().await?;
+    let Some((plan, service)) = plan(file, &mut read, &query.service, query.span).await? else {
+        return Ok(Vec::new());
+    };
+    let mut charts = Vec::new();
+    for (series, part) in series_of(&mut read, service, SERIES_OF_SERVICE_MAX).await.map_err(failed)? {
+        let Part::Metric(key) = part else { continue };
+        let is_asked = (*key.metric == *query.metric || *key.name() == *query.metric)
+            && query.host.as_ref().is_none_or(|host| *host == key.host);
+        if !is_asked || charts.len() >= query.series_max {
+            continue;
+        }
+        let mut points = BTreeMap::new();
+        plan.read(file, &mut read, series, &mut points).await?;
+        if !points.is_empty() {
+            charts.push(MetricChart { key, chart: plan.chart(points) });
+        }
+    }
+    Ok(charts)
+}
+
+pub(super) async fn parts(file: &File, service: &ServiceId, max: u32) -> Result<Vec<Part>, StoreError> {
+    let failed = |error| file.failed("list series", error);
+    let mut read = file.read().await?;
+    let Some((service, _)) = find_service(&mut read, service).await.map_err(failed)? else {
+        return Ok(Vec::new());
+    };
+    let series = series_of(&mut read, service, max).await.map_err(failed)?;
+    Ok(series.into_iter().map(|(_, part)| part).collect())
+}
+
+/// How the span is answered for a service, and the service's number; `None` where it is not known.
+async fn plan(
+    file: &File,
+    on: &mut SqliteConnection,
+    service: &ServiceId,
+    span: Span,
+) -> Result<Option<(Plan, i64)>, StoreError> {
+    let failed = |error| file.failed("find a service", error);
+    let Some((service, partition)) = find_service(on, service).await.map_err(failed)? else {
+        return Ok(None);
+    };
+    let state = state::load(on, partition).await.map_err(failed)?;
+    Ok(state.map(|state| (Plan::new(span, partition, &state), service)))
+}
+
+fn nothing(span: Span) -> Chart {
+    Chart { step_s: span.step_s, resolution: Resolution::TenSeconds, points: Vec::new() }
+}
+
+fn is_asked(asked: &Requests, part: &Part) -> bool {
+    match (asked, part) {
+        (Requests::All, Part::Whole) => true,
+        (Requests::OnHost(asked), Part::Host(host)) => asked == host,
+        (Requests::To { endpoint, method }, Part::Endpoint(key)) => {
+            *endpoint == key.endpoint && method.as_ref().is_none_or(|method| *method == key.method)
+        }
+        _ => false,
+    }
+}
