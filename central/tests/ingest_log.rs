@@ -34,7 +34,7 @@ conforms!(
 async fn a_log_as_a_kill_leaves_it_is_found_again_whole() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let log = SqliteLog::open(folder.path(), SEGMENT_BYTES).await.expect("opens");
-    log.append(vec![entry(0, 1), entry(0, 2), entry(2, 1)]).await.expect("append");
+    log.append(&[entry(0, 1), entry(0, 2), entry(2, 1)]).await.expect("append");
     // The files as they are at this instant, with nothing closed or checkpointed.
     let killed = tempfile::tempdir().expect("temporary folder");
     for file in std::fs::read_dir(folder.path()).expect("listed").flatten() {
@@ -43,7 +43,7 @@ async fn a_log_as_a_kill_leaves_it_is_found_again_whole() {
     let found = SqliteLog::open(killed.path(), SEGMENT_BYTES).await.expect("opens");
     assert_eq!(found.read(0, 1, 10).await.expect("read"), [entry(0, 1), entry(0, 2)]);
     assert_eq!(found.read(2, 1, 10).await.expect("read"), [entry(2, 1)]);
-    found.append(vec![entry(0, 3)]).await.expect("goes on");
+    found.append(&[entry(0, 3)]).await.expect("goes on");
 }
 
 #[tokio::test]
@@ -57,7 +57,7 @@ async fn a_full_disk_takes_nothing_half_and_goes_on_when_there_is_room() {
     let large = |offset| Entry { record: vec![7; 100 * 1024].into(), ..entry(0, offset) };
     let mut offset = 1;
     let refused = loop {
-        match log.append(vec![large(offset), large(offset + 1)]).await {
+        match log.append(&[large(offset), large(offset + 1)]).await {
             Ok(()) => offset += 2,
             Err(error) => break error,
         }
@@ -65,7 +65,7 @@ async fn a_full_disk_takes_nothing_half_and_goes_on_when_there_is_room() {
     assert!(matches!(refused, LogError::Full { .. } | LogError::Unavailable { .. }), "{refused}");
     assert_eq!(log.bounds(0).await.expect("bounds").last, offset - 1);
     disk.resize("64m");
-    log.append(vec![large(offset), large(offset + 1)]).await.expect("there is room again");
+    log.append(&[large(offset), large(offset + 1)]).await.expect("there is room again");
     drop(log);
     let log = SqliteLog::open(&disk.0, 1 << 20).await.expect("opens");
     assert_eq!(log.bounds(0).await.expect("bounds"), Bounds { first: 1, last: offset + 1 });

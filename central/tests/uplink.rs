@@ -73,6 +73,17 @@ impl Central {
         merged
     }
 
+    /// Numbers and agents of the next `count` records of the service's partition.
+    async fn authors(&mut self, count: usize) -> Vec<(u64, String)> {
+        let records = &mut self.feeds.partitions[partition() as usize].records;
+        let mut authors = Vec::new();
+        while authors.len() < count {
+            let logged = timeout(SOON, records.recv()).await.expect("in time").expect("open");
+            authors.push((logged.record.number, logged.record.agent.clone()));
+        }
+        authors
+    }
+
     /// Stops, and gives what the merge had not taken yet.
     async fn stop(mut self) -> Vec<u64> {
         assert_eq!(self.tasks.drain(SOON).await, Drained::Clean);
@@ -99,7 +110,7 @@ fn partition() -> u32 {
     service().partition(PARTITIONS)
 }
 
-fn record(number: u64) -> Record {
+fn record(agent: &str, number: u64) -> Record {
     let bucket = proto::Bucket { second: 1_800_000_000, ok: 1, ..Default::default() };
     let series =
         proto::SeriesDelta { endpoint: "/orders".into(), method: "GET".into(), buckets: vec![bucket] };
@@ -110,7 +121,7 @@ fn record(number: u64) -> Record {
         number,
         service: service().to_string(),
         host: "web-1".into(),
-        agent: "a".into(),
+        agent: agent.into(),
         body: Some(proto::record::Body::Deltas(proto::Deltas { series: vec![series] })),
         ..Default::default()
     }
@@ -160,12 +171,14 @@ fn applied(session: &Session) -> u64 {
 async fn records_arrive_once_and_in_order_over_a_reconnect_and_a_restart() {
     let state = tempfile::tempdir().expect("temporary folder");
     let mut central = Central::start(state.path()).await;
-    let client = Client::new(&central.enrolled().await).expect("client");
+    let identity = central.enrolled().await;
+    let agent = identity.agent.clone();
+    let client = Client::new(&identity).expect("client");
     let mut session = connect(&central, &client, 1).await;
     assert_eq!((applied(&session), session.welcome.partitions), (0, PARTITIONS));
     let mut live = session.uplink.open_stream(Class::Live).await.expect("stream");
     for number in 1..=5 {
-        live.send(encoded(&record(number))).await.expect("sent");
+        live.send(encoded(&record(&agent, number))).await.expect("sent");
     }
     acknowledged(&mut session, 5).await;
     assert_eq!(central.merged(partition(), 5).await, [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5)]);
@@ -176,7 +189,7 @@ async fn records_arrive_once_and_in_order_over_a_reconnect_and_a_restart() {
     assert_eq!(applied(&session), 5);
     let mut live = session.uplink.open_stream(Class::Live).await.expect("stream");
     for number in 3..=6 {
-        live.send(encoded(&record(number))).await.expect("sent");
+        live.send(encoded(&record(&agent, number))).await.expect("sent");
     }
     acknowledged(&mut session, 6).await;
     assert_eq!(central.merged(partition(), 1).await, [(6, 6)]);
@@ -198,11 +211,13 @@ async fn records_arrive_once_and_in_order_over_a_reconnect_and_a_restart() {
 async fn numbers_that_were_used_already_are_told_and_shown_as_a_fork() {
     let state = tempfile::tempdir().expect("temporary folder");
     let central = Central::start(state.path()).await;
-    let client = Client::new(&central.enrolled().await).expect("client");
+    let identity = central.enrolled().await;
+    let agent = identity.agent.clone();
+    let client = Client::new(&identity).expect("client");
     let mut session = connect(&central, &client, 1).await;
     let mut live = session.uplink.open_stream(Class::Live).await.expect("stream");
     for number in 1..=4 {
-        live.send(encoded(&record(number))).await.expect("sent");
+        live.send(encoded(&record(&agent, number))).await.expect("sent");
     }
     acknowledged(&mut session, 4).await;
     assert!(!central.board.all()[0].forked);
@@ -337,6 +352,7 @@ async fn garbage_of_every_kind_changes_no_good_count() {
     let state = tempfile::tempdir().expect("temporary folder");
     let mut central = Central::start(state.path()).await;
     let identity = central.enrolled().await;
+    let agent = identity.agent.clone();
     let client = Client::new(&identity).expect("client");
     let mut session = connect(&central, &client, 1).await;
     let mut live = session.uplink.open_stream(Class::Live).await.expect("stream");
@@ -352,7 +368,7 @@ async fn garbage_of_every_kind_changes_no_good_count() {
         // A full buffer drops some, which is as well.
         let _ = noise.send_to(&bytes, &central.address).await;
         if round % 500 == 0 {
-            live.send(encoded(&record(u64::from(round / 500) + 1))).await.expect("sent");
+            live.send(encoded(&record(&agent, u64::from(round / 500) + 1))).await.expect("sent");
         }
     }
 
@@ -360,11 +376,11 @@ async fn garbage_of_every_kind_changes_no_good_count() {
     live.send(Bytes::from_static(&[0xff; 40])).await.expect("sent");
     let theirs = ServiceId::new("bank", "prod", "order-api").expect("valid");
     let foreign =
-        Record { service: theirs.to_string(), partition: theirs.partition(PARTITIONS), ..record(1) };
+        Record { service: theirs.to_string(), partition: theirs.partition(PARTITIONS), ..record(&agent, 1) };
     live.send(encoded(&foreign)).await.expect("sent");
-    let lost = Record { number: 5, partition: partition() ^ 1, ..record(5) };
+    let lost = Record { number: 5, partition: partition() ^ 1, ..record(&agent, 5) };
     live.send(encoded(&lost)).await.expect("sent");
-    live.send(encoded(&record(5))).await.expect("sent");
+    live.send(encoded(&record(&agent, 5))).await.expect("sent");
     acknowledged(&mut session, 5).await;
     assert_eq!(central.merged(partition(), 5).await.last(), Some(&(5, 5)));
 
@@ -378,12 +394,34 @@ async fn garbage_of_every_kind_changes_no_good_count() {
     let limit = <Record as goldentime_wire::frame::Framed>::BYTES_MAX;
     assert!(stream.send(vec![0; limit + 1].into()).await.is_err(), "refused before it is sent");
 
-    live.send(encoded(&record(6))).await.expect("sent");
+    live.send(encoded(&record(&agent, 6))).await.expect("sent");
     acknowledged(&mut session, 6).await;
     assert_eq!(central.merged(partition(), 1).await, [(6, 6)]);
     huge.uplink.close("done");
     session.uplink.close("done");
     assert!(central.stop().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_agent_enrolled_anew_loses_nothing_and_speaks_in_its_own_name_only() {
+    let state = tempfile::tempdir().expect("temporary folder");
+    let mut central = Central::start(state.path()).await;
+    let (former, identity) = (central.enrolled().await, central.enrolled().await);
+    let client = Client::new(&identity).expect("client");
+    let mut session = connect(&central, &client, 1).await;
+    let mut backlog = session.uplink.open_stream(Class::Backlog).await.expect("stream");
+    backlog.send(encoded(&record(&former.agent, 1))).await.expect("sent");
+    backlog.send(encoded(&record(&identity.agent, 2))).await.expect("sent");
+    acknowledged(&mut session, 2).await;
+    session.uplink.close("done");
+    let both = [(1, identity.agent.clone()), (2, identity.agent.clone())];
+    assert_eq!(central.authors(2).await, both);
+    assert!(central.stop().await.is_empty());
+
+    // The log says the same as the merge heard.
+    let mut central = Central::start(state.path()).await;
+    assert_eq!(central.authors(2).await, both);
+    central.stop().await;
 }
 
 /// Opens a connection without a certificate and says something; waits until the central closes it.

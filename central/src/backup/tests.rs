@@ -59,7 +59,7 @@ async fn append(log: &SqliteLog, offset: u64) {
         append_time: NOW.saturating_add(offset as i64),
         record: Bytes::from(vec![offset as u8; 1024]),
     };
-    log.append(vec![entry(0), entry(1)]).await.expect("appended");
+    log.append(&[entry(0), entry(1)]).await.expect("appended");
 }
 
 async fn checkpoint(windows: &MemoryWindows, offset: u64) {

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use goldentime_model::UnixNanos;
 use goldentime_wire::proto;
-use tokio::time::Instant;
 
 use super::agents::{AgentEvent, AgentIdentity, AgentStatus};
+use super::pulse::Pulse;
 use super::registry::Enrolled;
 
 /// Reasons of drops that are kept of one agent.
@@ -24,8 +24,8 @@ struct Entry {
     /// Connections at present: a new one may come before the old one has ended.
     connections: u32,
     lease: Lease,
-    /// When it was last heard. Not by the wall clock: were that set forward, every lease would end.
-    heard: Instant,
+    /// Shared with its connections, which note every record there.
+    pulse: Pulse,
     /// Start of the process that said hello last.
     started_ns: i64,
 }
@@ -38,6 +38,12 @@ enum Lease {
     Ended,
     /// The agent said goodbye: nothing is expected.
     Left,
+}
+
+impl Entry {
+    fn shown(&self) -> AgentStatus {
+        AgentStatus { last_seen: self.pulse.last_seen(), ..self.status.clone() }
+    }
 }
 
 impl AgentBoard {
@@ -59,7 +65,7 @@ impl AgentBoard {
                     status: unheard(identity, last_seen),
                     connections: 0,
                     lease,
-                    heard: Instant::now(),
+                    pulse: Pulse::new(last_seen),
                     started_ns: 0,
                 },
             )
@@ -67,38 +73,32 @@ impl AgentBoard {
         Self(Arc::new(Mutex::new(entries.collect())))
     }
 
-    /// An agent said hello.
+    /// An agent said hello. Its connection lets the pulse beat with whatever it hears.
     pub fn connected(
         &self,
         identity: &AgentIdentity,
         version: &str,
         started_ns: i64,
         now: UnixNanos,
-    ) -> AgentEvent {
+    ) -> (AgentEvent, Pulse) {
         let mut board = self.lock();
         let entry = board.entry(Arc::clone(&identity.agent)).or_insert_with(|| Entry {
             status: unheard(identity.clone(), now),
             connections: 0,
             lease: Lease::Running,
-            heard: Instant::now(),
+            pulse: Pulse::new(now),
             started_ns,
         });
         entry.connections += 1;
-        (entry.heard, entry.started_ns) = (Instant::now(), started_ns);
+        entry.started_ns = started_ns;
+        entry.pulse.beat(now);
         entry.lease = Lease::Running;
         entry.status.identity = identity.clone();
         entry.status.connected = true;
-        entry.status.last_seen = now;
         version.clone_into(&mut entry.status.version);
+        let pulse = entry.pulse.clone();
         gauge(&board);
-        AgentEvent::Connected(identity.clone())
-    }
-
-    /// Something was heard of an agent.
-    pub fn heard(&self, agent: &str, now: UnixNanos) {
-        if let Some(entry) = self.lock().get_mut(agent) {
-            (entry.heard, entry.status.last_seen) = (Instant::now(), now);
-        }
+        (AgentEvent::Connected(identity.clone()), pulse)
     }
 
     /// An agent said how it does. A process that still pings after another one said hello as the same
@@ -106,7 +106,7 @@ impl AgentBoard {
     pub fn reported(&self, agent: &str, started_ns: i64, ping: &proto::Ping, now: UnixNanos) {
         let mut board = self.lock();
         let Some(entry) = board.get_mut(agent) else { return };
-        entry.heard = Instant::now();
+        entry.pulse.beat(now);
         if started_ns != entry.started_ns && !entry.status.forked {
             entry.status.forked = true;
             metrics::counter!("goldentime_uplink_forks_total").increment(1);
@@ -116,7 +116,6 @@ impl AgentBoard {
             );
         }
         let status = &mut entry.status;
-        status.last_seen = now;
         status.clock_offset_ns = ping.offset_ns;
         if let Some(report) = &ping.report {
             status.lines_read = report.lines_read;
@@ -149,7 +148,7 @@ impl AgentBoard {
         let entry = board.get_mut(&identity.agent)?;
         entry.connections = entry.connections.saturating_sub(1);
         entry.status.connected = entry.connections > 0;
-        entry.status.last_seen = now;
+        entry.pulse.beat(now);
         let left = goodbye && entry.connections == 0;
         if left {
             entry.lease = Lease::Left;
@@ -169,7 +168,7 @@ impl AgentBoard {
     /// Ends the leases of those that were not heard for longer than `lease`, each once.
     pub fn end_leases(&self, lease: Duration) -> Vec<AgentEvent> {
         let mut board = self.lock();
-        let due = |entry: &&mut Entry| entry.lease == Lease::Running && entry.heard.elapsed() > lease;
+        let due = |entry: &&mut Entry| entry.lease == Lease::Running && entry.pulse.silent_for() > lease;
         let ended = board.values_mut().filter(due).map(|entry| {
             entry.lease = Lease::Ended;
             AgentEvent::LeaseEnded(entry.status.identity.clone())
@@ -180,7 +179,7 @@ impl AgentBoard {
     /// Every agent, by host, then id.
     #[must_use]
     pub fn all(&self) -> Vec<AgentStatus> {
-        let mut all: Vec<_> = self.lock().values().map(|entry| entry.status.clone()).collect();
+        let mut all: Vec<_> = self.lock().values().map(Entry::shown).collect();
         all.sort_by(|a, b| (&a.identity.host, &a.identity.agent).cmp(&(&b.identity.host, &b.identity.agent)));
         all
     }
@@ -230,9 +229,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_silent_agent_is_told_once_and_one_that_left_never() {
         let board = AgentBoard::default();
-        board.connected(&identity(), "1", 7, UnixNanos(10));
+        let (_, pulse) = board.connected(&identity(), "1", 7, UnixNanos(10));
         // The wall clock is no matter: it is set an hour forward here.
-        board.heard("a1", UnixNanos(3_600_000_000_000));
+        pulse.beat(UnixNanos(3_600_000_000_000));
+        assert_eq!(board.all()[0].last_seen, UnixNanos(3_600_000_000_000));
         assert_eq!(board.end_leases(LEASE), []);
         tokio::time::advance(LEASE + Duration::from_millis(1)).await;
         assert_eq!(board.end_leases(LEASE), [AgentEvent::LeaseEnded(identity())]);

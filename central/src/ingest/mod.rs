@@ -3,8 +3,8 @@
 //! In the order in which a record meets them: [`quic`] lets agents in that the [`registry`] knows and
 //! checks what they send ([`deadletter`] keeps what is not valid), [`sequencer`] gives each record its
 //! place, hands it to the merge as [`logged`] and to the [`writer`], which commits it to the [`log`]
-//! and only then has it acknowledged ([`ack`]); [`room`] bounds what is on this way. [`agents`] and [`board`] are who sends, [`config`]
-//! what can be set, [`start`] puts it together.
+//! and only then has it acknowledged ([`ack`]); [`room`] bounds what is on this way.
+//! [`agents`] and [`board`] are who sends, [`pulse`] when each was last heard, [`config`] what can be set, [`start`] puts it together.
 
 pub mod ack;
 pub mod agents;
@@ -13,6 +13,7 @@ pub mod config;
 pub mod deadletter;
 pub mod log;
 pub mod logged;
+pub mod pulse;
 pub mod quic;
 pub mod registry;
 pub mod room;

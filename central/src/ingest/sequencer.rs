@@ -251,7 +251,7 @@ mod tests {
     async fn numbers_that_a_crash_kept_from_the_log_are_asked_for_again() {
         let folder = tempfile::tempdir().expect("a folder");
         let log: Arc<dyn IngestLog> = Arc::new(SqliteLog::open(folder.path(), 1 << 20).await.expect("opens"));
-        log.append(vec![entry(1), entry(2), entry(3)]).await.expect("appended");
+        log.append(&[entry(1), entry(2), entry(3)]).await.expect("appended");
         let position = |stream: u8, number, log_time| StreamPosition {
             stream: [stream; 16],
             number,

@@ -74,7 +74,7 @@ pub async fn run(
             bytes += next.entry.as_ref().map_or(0, |entry| entry.record.len());
             group.push(next);
         }
-        commit(&*log, &config, &clock, &health, &group).await;
+        commit(&*log, &config, &clock, &health, &mut group).await;
         for done in group.drain(..) {
             done.committed.note(done.position);
             done.ack.committed(done.position.stream, done.partition, done.position.number);
@@ -91,16 +91,16 @@ async fn commit(
     config: &LogConfig,
     clock: &SharedClock,
     health: &LogHealth,
-    group: &[ToWrite],
+    group: &mut [ToWrite],
 ) {
-    let entries: Vec<Entry> = group.iter().filter_map(|to_write| to_write.entry.clone()).collect();
+    let entries: Vec<Entry> = group.iter_mut().filter_map(|to_write| to_write.entry.take()).collect();
     if entries.is_empty() {
         return;
     }
     let began = Instant::now();
     let mut pause = RETRY_FIRST;
     loop {
-        let Err(error) = log.append(entries.clone()).await else { break };
+        let Err(error) = log.append(&entries).await else { break };
         if is_written(log, &entries, &error).await {
             break;
         }

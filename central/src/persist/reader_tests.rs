@@ -129,7 +129,7 @@ impl World {
         let append_time = UnixNanos::from_millis(START_MS + self.offset as i64);
         let record = record.encode_to_vec().into();
         let entry = Entry { partition: 0, offset: self.offset, append_time, record };
-        self.log.append(vec![entry]).await.expect("appended");
+        self.log.append(&[entry]).await.expect("appended");
     }
 
     async fn append_new(&mut self, count: usize) {

@@ -113,6 +113,12 @@ pub fn header<M: Framed>(length: usize) -> Result<[u8; HEADER_BYTES], FrameError
     checked_length::<M>(length).map(u32::to_be_bytes)
 }
 
+/// The body of a frame alone, as [`decode`] reads it and the ingest log keeps it.
+#[must_use]
+pub fn body<M: Framed>(message: &M) -> Bytes {
+    message.encode_to_vec().into()
+}
+
 /// Decodes the body of a frame.
 pub fn decode<M: Framed>(body: Bytes) -> Result<M, FrameError> {
     let length = body.len();

@@ -21,7 +21,7 @@ pub async fn what_was_appended_is_read_back<L: IngestLog>(open: impl AsyncFn() -
     assert_eq!(log.bounds(0).await.expect("bounds"), Bounds { first: 1, last: 0 });
     assert_eq!(log.read(0, 1, 10).await.expect("read"), []);
     let mixed = vec![entry(0, 1), entry(1, 1), entry(0, 2), entry(1, 2), entry(0, 3)];
-    log.append(mixed).await.expect("append");
+    log.append(&mixed).await.expect("append");
     drop(log);
     let log = open().await;
     assert_eq!(log.bounds(0).await.expect("bounds"), Bounds { first: 1, last: 3 });
@@ -37,10 +37,10 @@ pub async fn what_was_appended_is_read_back<L: IngestLog>(open: impl AsyncFn() -
 /// When the log breaks its contract.
 pub async fn a_gap_is_refused_whole<L: IngestLog>(open: impl AsyncFn() -> L) {
     let log = open().await;
-    log.append(vec![entry(0, 1)]).await.expect("append");
-    let refused = log.append(vec![entry(1, 1), entry(0, 3)]).await;
+    log.append(&[entry(0, 1)]).await.expect("append");
+    let refused = log.append(&[entry(1, 1), entry(0, 3)]).await;
     assert!(matches!(refused, Err(LogError::Order { partition: 0, offset: 3, last: 1 })), "{refused:?}");
-    let again = log.append(vec![entry(0, 1)]).await;
+    let again = log.append(&[entry(0, 1)]).await;
     assert!(matches!(again, Err(LogError::Order { .. })), "{again:?}");
     assert_eq!(log.bounds(1).await.expect("bounds"), Bounds { first: 1, last: 0 });
 }
@@ -52,9 +52,9 @@ pub async fn a_gap_is_refused_whole<L: IngestLog>(open: impl AsyncFn() -> L) {
 /// When the log breaks its contract.
 pub async fn truncation_is_not_held_back_by_a_silent_partition<L: IngestLog>(open: impl AsyncFn() -> L) {
     let log = open().await;
-    log.append(vec![entry(1, 1)]).await.expect("append");
+    log.append(&[entry(1, 1)]).await.expect("append");
     for offset in 1..=400 {
-        log.append(vec![entry(0, offset)]).await.expect("append");
+        log.append(&[entry(0, offset)]).await.expect("append");
     }
     let dropped = log.truncate(UnixNanos(i64::MAX), 0).await.expect("truncate");
     let busy = log.bounds(0).await.expect("bounds");
@@ -67,9 +67,9 @@ pub async fn truncation_is_not_held_back_by_a_silent_partition<L: IngestLog>(ope
     assert_eq!(log.bounds(1).await.expect("bounds"), Bounds { first: 2, last: 1 });
     let left = log.read(0, busy.first, 1).await.expect("read");
     assert_eq!(left.first(), Some(&entry(0, busy.first)));
-    let again = log.append(vec![entry(1, 1)]).await;
+    let again = log.append(&[entry(1, 1)]).await;
     assert!(matches!(again, Err(LogError::Order { last: 1, .. })), "{again:?}");
-    log.append(vec![entry(0, 401), entry(1, 2)]).await.expect("goes on");
+    log.append(&[entry(0, 401), entry(1, 2)]).await.expect("goes on");
 }
 
 /// A partition is moved on over a hole, never back, and stays there over a reopening.
@@ -78,12 +78,12 @@ pub async fn truncation_is_not_held_back_by_a_silent_partition<L: IngestLog>(ope
 /// When the log breaks its contract.
 pub async fn a_partition_is_moved_on_over_a_hole<L: IngestLog>(open: impl AsyncFn() -> L) {
     let log = open().await;
-    log.append(vec![entry(0, 1)]).await.expect("append");
+    log.append(&[entry(0, 1)]).await.expect("append");
     log.advance(0, 11).await.expect("advance");
     log.advance(0, 5).await.expect("nothing to do");
     drop(log);
     let log = open().await;
     assert_eq!(log.bounds(0).await.expect("bounds"), Bounds { first: 1, last: 10 });
-    log.append(vec![entry(0, 11)]).await.expect("goes on");
+    log.append(&[entry(0, 11)]).await.expect("goes on");
     assert_eq!(log.read(0, 2, 10).await.expect("read"), [entry(0, 11)]);
 }

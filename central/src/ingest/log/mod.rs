@@ -86,8 +86,9 @@ pub enum LogError {
 ///   kept without its entries, over a reopening too: an offset is never given again.
 /// - **A hole only by `advance`.**
 pub trait IngestLog: Send + Sync + 'static {
-    /// Appends entries, of several partitions in any mixture.
-    fn append(&self, entries: Vec<Entry>) -> BoxFuture<'_, Result<(), LogError>>;
+    /// Appends entries, of several partitions in any mixture. They are borrowed: whoever tries again
+    /// has them still.
+    fn append<'a>(&'a self, entries: &'a [Entry]) -> BoxFuture<'a, Result<(), LogError>>;
 
     /// Up to `max` entries of a partition from offset `from` on, fewer where they are large; empty only
     /// at the end.

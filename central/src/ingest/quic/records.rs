@@ -14,15 +14,18 @@ use super::shared::Shared;
 use crate::ingest::ack::AckSink;
 use crate::ingest::agents::AgentIdentity;
 use crate::ingest::deadletter::DeadLetter;
+use crate::ingest::pulse::Pulse;
 use crate::ingest::room::{Room, Taken};
 use crate::ingest::sequencer::{Incoming, Received};
 
-/// Reads one stream.
+/// Reads streams of one connection.
+#[derive(Clone)]
 pub(super) struct Reader {
     pub(super) shared: Arc<Shared>,
     pub(super) identity: AgentIdentity,
     pub(super) acks: AckSink,
     pub(super) room: Room,
+    pub(super) pulse: Pulse,
 }
 
 /// The stream is not of records, or the central stops.
@@ -44,14 +47,14 @@ impl Reader {
                 Err(error) => return self.broken(&error),
             };
             let received = self.shared.clock.now();
-            self.shared.board.heard(&self.identity.agent, received);
+            self.pulse.beat(received);
             let room = self.room.take(bytes.len()).await.ok_or(Broken)?;
             self.take(bytes, received, room).await?;
         }
     }
 
-    async fn take(&self, bytes: Bytes, received: UnixNanos, room: Taken) -> Result<(), Broken> {
-        let record = match frame::decode::<Record>(bytes.clone()) {
+    async fn take(&self, mut bytes: Bytes, received: UnixNanos, room: Taken) -> Result<(), Broken> {
+        let mut record = match frame::decode::<Record>(bytes.clone()) {
             Ok(record) => record,
             Err(error) => {
                 self.refuse(bytes, received, "protobuf", error.to_string());
@@ -69,7 +72,12 @@ impl Reader {
         };
         let place = usize::try_from(partition).ok().and_then(|at| self.shared.partitions.get(at));
         let taken = match checked {
-            Ok(service) => Some(Received { bytes, record, service, received }),
+            Ok(service) => {
+                if self.signed_anew(&mut record) {
+                    bytes = frame::body(&record);
+                }
+                Some(Received { bytes, record, service, received })
+            }
             Err((reason, detail)) => {
                 self.refuse(bytes, received, reason, detail);
                 None
@@ -80,6 +88,21 @@ impl Reader {
         let (Some(door), Ok(stream), true) = (place, stream, number > 0) else { return Ok(()) };
         let incoming = Incoming { record: taken, stream, number, ack: self.acks.clone(), room };
         door.records.send(incoming).await.map_err(|_| Broken)
+    }
+
+    /// Writes the id of the certificate into a record that names another agent; gives whether it did.
+    /// So nobody adds to another agent's progress, and an agent that was enrolled anew loses nothing of
+    /// what it spooled under its former id. Which environments and hosts it speaks for is its own matter:
+    /// it may read for others.
+    fn signed_anew(&self, record: &mut Record) -> bool {
+        let agent = &*self.identity.agent;
+        if record.agent == agent {
+            return false;
+        }
+        tracing::debug!(agent, former = record.agent, "a record names another agent than the certificate");
+        metrics::counter!("goldentime_ingest_signed_anew_total").increment(1);
+        agent.clone_into(&mut record.agent);
+        true
     }
 
     fn refuse(&self, record: Bytes, at: UnixNanos, reason: &'static str, detail: String) {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use goldentime_runtime::TaskKind;
 use goldentime_transport::endpoint::CONNECTION_WINDOW_BYTES;
 use goldentime_transport::token::CertificateHash;
 use goldentime_wire::frame::{self, FrameReader};
@@ -12,8 +13,8 @@ use goldentime_wire::proto::{
 };
 use quinn::{Connection, RecvStream, SendStream, VarInt};
 use rustls::pki_types::CertificateDer;
-use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::enrol::{self, broken, refused};
 use super::records;
@@ -144,7 +145,8 @@ impl Session<'_> {
     async fn run(self, hello: &Hello, send: SendStream, control: FrameReader<RecvStream>) {
         self.connection.set_receive_window(CONNECTION_WINDOW_BYTES.into());
         let (now, shared) = (self.shared.clock.now(), self.shared);
-        let event = shared.board.connected(&self.identity, &hello.agent_version, self.started_ns, now);
+        let (event, pulse) =
+            shared.board.connected(&self.identity, &hello.agent_version, self.started_ns, now);
         let identity = &self.identity;
         // The fan-out ends only after the uplink does.
         let _ = shared.events.send(event).await;
@@ -152,10 +154,16 @@ impl Session<'_> {
         tracing::info!(agent = %identity.agent, host = %identity.host, "an agent connected");
 
         let acks = AckSink::default();
-        let room = Room::of_connection(&shared.room);
+        let reader = records::Reader {
+            shared: Arc::clone(shared),
+            identity: identity.clone(),
+            acks: acks.clone(),
+            room: Room::of_connection(&shared.room),
+            pulse,
+        };
         let left = tokio::select! {
             left = self.converse(hello, send, control, &acks) => left,
-            _ = self.read_streams(&acks, &room) => false,
+            _ = self.read_streams(reader) => false,
             _ = self.connection.closed() => false,
             () = shared.revoked.of(&identity.agent) => {
                 // It learns why at its next hello.
@@ -287,28 +295,22 @@ impl Session<'_> {
         }
     }
 
-    /// Reads the agent's record streams, a few at a time as the transport allows.
-    async fn read_streams(&self, acks: &AckSink, room: &Room) {
-        let mut streams = JoinSet::new();
-        loop {
-            tokio::select! {
-                accepted = self.connection.accept_uni() => match accepted {
-                    Ok(stream) => {
-                        let reader = records::Reader {
-                            shared: Arc::clone(self.shared),
-                            identity: self.identity.clone(),
-                            acks: acks.clone(),
-                            room: room.clone(),
-                        };
-                        streams.spawn(reader.run(stream));
-                    }
-                    Err(_) => return,
-                },
-                Some(ended) = streams.join_next() => if !matches!(ended, Ok(Ok(()))) {
-                    // What a stream says cannot be trusted any more, and so its numbers.
-                    return self.connection.close(MISBEHAVED, b"a stream is not of records");
-                },
-            }
+    /// Reads the agent's record streams, each in a task of its own that ends with the session. The
+    /// transport bounds how many there are: it grants a new one when one has ended.
+    async fn read_streams(&self, reader: records::Reader) {
+        let over = CancellationToken::new();
+        let _ends_them = over.clone().drop_guard();
+        while let Ok(stream) = self.connection.accept_uni().await {
+            let (reader, connection, over) = (reader.clone(), self.connection.clone(), over.clone());
+            self.shared.tasks.spawn(TaskKind::Connection, "agent stream", async move {
+                tokio::select! {
+                    ended = reader.run(stream) => if ended.is_err() {
+                        // What a stream says cannot be trusted any more, and so its numbers.
+                        connection.close(MISBEHAVED, b"a stream is not of records");
+                    },
+                    () = over.cancelled() => {}
+                }
+            });
         }
     }
 }
