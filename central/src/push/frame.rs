@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use goldentime_model::indicator::Signal;
-use goldentime_model::{AlertStatus, Interval, Labels, Severity};
+use goldentime_model::{AlertStatus, Interval, Labels, ServiceId, Severity};
 use serde::{Deserialize, Serialize};
 
 /// Version of the protocol.
@@ -64,11 +64,11 @@ pub struct Delta {
     pub seq: u64,
     pub at_ms: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub order: Option<Vec<Arc<str>>>,
+    pub order: Option<Vec<ServiceId>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub services_hidden: Option<usize>,
     pub services: Vec<ServiceUpdate>,
-    pub removed: Vec<Arc<str>>,
+    pub removed: Vec<ServiceId>,
     pub slos: Vec<SloStatus>,
     pub slos_removed: Vec<String>,
     pub central: CentralStatus,
@@ -95,7 +95,7 @@ pub enum State {
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Service {
-    pub id: Arc<str>,
+    pub id: ServiceId,
     pub project: String,
     pub environment: String,
     pub service: String,
@@ -167,7 +167,7 @@ pub enum ServiceUpdate {
 
 #[derive(Debug, Serialize)]
 pub struct ServiceChange {
-    pub id: Arc<str>,
+    pub id: ServiceId,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub standing: Option<Standing>,
     /// `Some(None)` says that there is no newest second any more.

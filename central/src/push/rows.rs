@@ -47,7 +47,7 @@ pub struct Changes {
     /// Services that changed.
     pub changed: Vec<ServiceChange>,
     /// Services that are gone.
-    pub gone: Vec<Arc<str>>,
+    pub gone: Vec<ServiceId>,
 }
 
 impl Rows {
@@ -79,7 +79,7 @@ impl Rows {
         self.rows.retain(|service, _| {
             let stays = known.contains(service);
             if !stays {
-                changes.gone.push(service.as_str().into());
+                changes.gone.push(service.clone());
             }
             stays
         });
@@ -100,7 +100,7 @@ impl Rows {
         let row = self.rows.get(id)?;
         let (project, environment, service) = id.parts();
         Some(Service {
-            id: id.as_str().into(),
+            id: id.clone(),
             project: project.to_owned(),
             environment: environment.to_owned(),
             service: service.to_owned(),
@@ -177,7 +177,7 @@ impl Rows {
         let total = hosts.len();
         let shown: Vec<Host> = hosts.into_iter().take(HOSTS_MAX).collect();
         let change = ServiceChange {
-            id: service.as_str().into(),
+            id: service.clone(),
             standing: (standing != row.standing).then(|| standing.clone()),
             now: (now != row.now).then_some(now),
             data_age_ms: age(now, at),

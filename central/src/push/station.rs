@@ -148,14 +148,12 @@ impl Station {
                 services.extend(whole.map(|whole| ServiceUpdate::Whole(Box::new(whole))));
             }
         }
-        let known = |id: &str| {
-            id.parse::<ServiceId>().is_ok_and(|id| is_shown.contains(&id) && was_shown.contains(&id))
-        };
+        let known = |id: &ServiceId| is_shown.contains(id) && was_shown.contains(id);
         let changed = changes.changed.into_iter().filter(|change| known(&change.id));
         services.extend(changed.map(|change| ServiceUpdate::Change(Box::new(change))));
         let mut removed = changes.gone;
-        removed.retain(|id| id.parse::<ServiceId>().is_ok_and(|id| was_shown.contains(&id)));
-        removed.extend(was_shown.difference(&is_shown).map(|id| Arc::from(id.as_str())));
+        removed.retain(|id| was_shown.contains(id));
+        removed.extend(was_shown.difference(&is_shown).copied().cloned());
         removed.sort_unstable();
         removed.dedup();
         let (slos, slos_removed) = self.new_slos(&is_shown);
@@ -166,7 +164,7 @@ impl Station {
         let delta = Delta {
             seq: self.frames.newest() + 1,
             at_ms: millis(at),
-            order: order_changed.then(|| self.order.iter().map(|id| id.as_str().into()).collect()),
+            order: order_changed.then(|| self.order.clone()),
             services_hidden: hidden_changed.then_some(self.hidden),
             services,
             removed,
