@@ -188,11 +188,10 @@ struct Report {
 impl Report {
     fn now(&self) -> SelfReport {
         let (connected, total) = self.board.counts();
-        let error = self.rules.refused().map(|refused| refused.faults.to_string());
         SelfReport {
             not_ready: self.not_ready(),
             agents: AgentCount { connected, total },
-            rules: RuleCount { loaded: self.rules.current().rules.len(), error },
+            rules: RuleCount { loaded: self.rules.current().rules.len(), error: self.rules.complaint() },
             channels: self.notifier.channels().into_iter().map(ChannelView::from).collect(),
             stores: self.series.iter().map(|(series, health)| self.store_view(series, health)).collect(),
         }

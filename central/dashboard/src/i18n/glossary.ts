@@ -136,6 +136,7 @@ const en = {
   rowStale: (age: string) => `${age} old`,
   degraded: 'Degraded',
   stillWorks: 'Other channels are not held up.',
+  noRules: 'No rules are watched: nobody is paged',
   rulesRefused: 'The newest rule files were refused; the rules before them stay in force',
   channelFailing: (name: string) => `Channel ${name} does not deliver`,
   channelFailingDetail: (error: string, queued: number) =>
@@ -396,6 +397,7 @@ const ko: Texts = {
   rowStale: (age) => `${age} 지남`,
   degraded: '일부 기능 저하',
   stillWorks: '다른 채널은 늦어지지 않습니다.',
+  noRules: '감시 중인 규칙이 없어 아무에게도 알리지 않습니다',
   rulesRefused: '새 규칙 파일이 거부되어 이전 규칙을 그대로 쓰고 있습니다',
   channelFailing: (name) => `${name} 채널로 전달되지 않습니다`,
   channelFailingDetail: (error, queued) =>

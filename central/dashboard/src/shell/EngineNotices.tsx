@@ -29,7 +29,7 @@ export function EngineNotices({ wall, fresh, live }: { wall: Wall; fresh: Freshn
           </Notice>
         ))}
       {rules.error !== null && (
-        <Notice state="warning" title={texts.rulesRefused}>
+        <Notice state="warning" title={rules.loaded === 0 ? texts.noRules : texts.rulesRefused}>
           {rules.error}
         </Notice>
       )}

@@ -28,6 +28,7 @@ const POLL_INTERVAL: Duration = Duration::from_secs(5);
 /// The rules in force, for those who use and show them. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct RulesHandle {
+    dir: Arc<Path>,
     rules: watch::Receiver<Arc<RuleSet>>,
     refused: watch::Receiver<Option<Arc<Refused>>>,
 }
@@ -60,6 +61,15 @@ impl RulesHandle {
     #[must_use]
     pub fn refused(&self) -> Option<Arc<Refused>> {
         self.refused.borrow().clone()
+    }
+
+    /// What is wrong with the rules, for whoever watches the central: why the newest files are not in
+    /// force, or that nothing is watched at all. `None` when all is well.
+    #[must_use]
+    pub fn complaint(&self) -> Option<String> {
+        let refused = self.refused().map(|refused| refused.faults.to_string());
+        let current = self.current();
+        refused.or_else(|| current.rules.is_empty().then(|| no_rules(&self.dir, current.files)))
     }
 
     /// Wakes when files are refused, and when they are right again.
@@ -102,10 +112,11 @@ impl RulesWatch {
         let starter = starter::sources(starter).into();
         let (rules, rules_seen) = watch::channel(Arc::new(RuleSet::default()));
         let (refused, refused_seen) = watch::channel(None);
+        let shown: Arc<Path> = dir.as_path().into();
         let mut watch = Self { dir, starter, clock, seen: None, stamps: Vec::new(), rules, refused };
         watch.reload(Trigger::Notice).await;
         tasks.spawn(TaskKind::Upkeep, "rules-watch", watch.run());
-        RulesHandle { rules: rules_seen, refused: refused_seen }
+        RulesHandle { dir: shown, rules: rules_seen, refused: refused_seen }
     }
 
     async fn run(mut self) {
@@ -154,6 +165,9 @@ impl RulesWatch {
             files = set.files,
             "SLO files loaded"
         );
+        if set.rules.is_empty() {
+            tracing::warn!("{}", no_rules(&self.dir, set.files));
+        }
         for warning in &set.warnings {
             tracing::warn!("SLO files: {warning}");
         }
@@ -187,6 +201,17 @@ enum Trigger {
     Notice,
     /// Time has passed.
     Poll,
+}
+
+/// A central that watches no rule pages nobody, and looks as well as one whose services are.
+fn no_rules(dir: &Path, files: usize) -> String {
+    let (dir, why) = (dir.display(), if dir.is_dir() { "has no SLO file" } else { "does not exist" });
+    if files > 0 {
+        return format!(
+            "no rules are watched and nobody is paged: the {files} files of {dir} hold no alert policy"
+        );
+    }
+    format!("no rules are watched and nobody is paged: {dir} {why}; put SLO files there, or set slo_dir")
 }
 
 struct Reading {
@@ -300,6 +325,30 @@ mod tests {
             let found = tokio::time::timeout(LIMIT, rules.wait_for(|set| wanted(set))).await;
             found.expect("in time").expect("watched").clone()
         }
+    }
+
+    #[tokio::test]
+    async fn a_folder_without_rules_is_complained_of_until_it_has_one() {
+        let folder = Folder::new(SLO).await;
+        assert_eq!(folder.handle.complaint(), None);
+        folder.write("");
+        folder.rules(|set| set.rules.is_empty()).await;
+        let complaint = folder.handle.complaint().expect("nothing is watched");
+        assert!(complaint.starts_with("no rules are watched"), "{complaint}");
+        folder.write(SLO);
+        folder.rules(|set| set.rules.len() == 1).await;
+        assert_eq!(folder.handle.complaint(), None);
+        folder.tasks.drain(LIMIT).await;
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_does_not_exist_is_complained_of_by_name() {
+        let (dir, tasks) = (tempfile::tempdir().expect("folder"), Tasks::new());
+        let absent = dir.path().join("slo");
+        let handle = RulesWatch::start(absent.clone(), &[], ManualClock::at(UnixNanos(7)), &tasks).await;
+        let complaint = handle.complaint().expect("nothing is watched");
+        assert!(complaint.contains(&format!("{} does not exist", absent.display())), "{complaint}");
+        tasks.drain(LIMIT).await;
     }
 
     #[tokio::test]
