@@ -157,6 +157,10 @@ pub struct EmailConfig {
     /// Its password.
     #[serde(default)]
     pub password: Option<Secret>,
+    /// PEM file of certificate authorities to trust beside the public ones. Certificates are always
+    /// verified. Default: none.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
 }
 
 /// How the way to the mail server is protected.

@@ -28,6 +28,12 @@ mod route;
 mod start;
 
 #[cfg(test)]
+mod email_tests;
+#[cfg(test)]
+mod slack_tests;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 
 pub use config::NotifyConfig;

@@ -52,3 +52,40 @@ impl RetryPolicy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy() -> RetryPolicy {
+        RetryPolicy { initial: Duration::from_millis(100), max: Duration::from_secs(30), attempts_max: 5 }
+    }
+
+    fn asked_for(after: Option<u64>) -> SendError {
+        SendError::Retry { reason: "busy".into(), after: after.map(Duration::from_secs) }
+    }
+
+    #[test]
+    fn retry_after_is_obeyed_up_to_the_longest_wait() {
+        let (policy, mut waits) = (policy(), policy().waits());
+        assert_eq!(policy.next(&asked_for(Some(7)), 1, &mut waits), Next::After(Duration::from_secs(7)));
+        assert_eq!(policy.next(&asked_for(Some(900)), 2, &mut waits), Next::After(policy.max));
+    }
+
+    #[test]
+    fn waits_grow_until_the_attempts_end_and_what_cannot_succeed_is_given_up_at_once() {
+        let (policy, mut waits) = (policy(), policy().waits());
+        let mut last = Duration::ZERO;
+        for attempt in 1..5 {
+            let Next::After(wait) = policy.next(&asked_for(None), attempt, &mut waits) else {
+                panic!("gave up at attempt {attempt}");
+            };
+            // The jitter is less than one doubling.
+            assert!(wait >= last && wait >= policy.initial, "{wait:?} after {last:?}");
+            last = wait;
+        }
+        assert_eq!(policy.next(&asked_for(None), 5, &mut waits), Next::GiveUp);
+        let refused = SendError::Permanent { reason: "no".into() };
+        assert_eq!(policy.next(&refused, 1, &mut policy.waits()), Next::GiveUp);
+    }
+}

@@ -4,7 +4,7 @@ use goldentime_catalog::{Notification, PageKind};
 use lettre::message::header::MessageId;
 use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 
 use super::super::config::{ChannelConfig, EmailConfig, Encryption};
@@ -30,8 +30,7 @@ impl Email {
         let mailbox = |address: &String| {
             address.parse::<Mailbox>().map_err(|error| refuse(format!("`{address}`: {error}")))
         };
-        let tls =
-            || TlsParameters::new(config.server.clone()).map_err(|error| refuse(format!("TLS: {error}")));
+        let tls = || tls_parameters(config).map_err(&refuse);
         let (tls, port) = match config.encryption {
             Encryption::Starttls => (Tls::Required(tls()?), 587),
             Encryption::Tls => (Tls::Wrapper(tls()?), 465),
@@ -80,14 +79,41 @@ impl Email {
         let mail = self
             .write(notification)
             .map_err(|error| SendError::Permanent { reason: format!("cannot write the mail: {error}") })?;
-        self.transport.send(mail).await.map(|_| ()).map_err(|error| {
-            let reason = format!("mail server: {error}");
-            if error.is_permanent() {
-                SendError::Permanent { reason }
-            } else {
-                SendError::Retry { reason, after: None }
-            }
-        })
+        self.transport.send(mail).await.map(|_| ()).map_err(|error| failed(&error))
+    }
+}
+
+fn tls_parameters(config: &EmailConfig) -> Result<TlsParameters, String> {
+    let mut builder = TlsParameters::builder(config.server.clone());
+    if let Some(path) = &config.ca_file {
+        let pem = std::fs::read(path).map_err(|error| format!("ca_file {}: {error}", path.display()))?;
+        let certificate = Certificate::from_pem(&pem)
+            .map_err(|error| format!("ca_file {}: no certificates in PEM: {error}", path.display()))?;
+        builder = builder.add_root_certificate(certificate);
+    }
+    builder.build().map_err(|error| format!("TLS: {error}"))
+}
+
+/// Enhanced and plain codes with which servers refuse a login (RFC 4954, section 6).
+const LOGIN_REFUSED: [&str; 3] = ["(535)", "(534)", "(530)"];
+
+/// What a failed mail means, and the way out where the fault is one of the configuration.
+fn failed(error: &lettre::transport::smtp::Error) -> SendError {
+    let text = error.to_string();
+    let way_out = if text.contains("STARTTLS is not supported") {
+        "; use `encryption: tls`, or a port where the server offers STARTTLS"
+    } else if text.contains("certificate") {
+        "; check `server`, or name the authority of its certificate in `ca_file`"
+    } else if LOGIN_REFUSED.iter().any(|code| text.contains(code)) {
+        "; check `username` and `password`"
+    } else {
+        ""
+    };
+    let reason = format!("mail server: {text}{way_out}");
+    if error.is_permanent() {
+        SendError::Permanent { reason }
+    } else {
+        SendError::Retry { reason, after: None }
     }
 }
 

@@ -3,5 +3,5 @@
 mod smtp;
 mod webhook;
 
-pub use smtp::SmtpReceiver;
+pub use smtp::{Protection, SmtpReceiver, SmtpSettings};
 pub use webhook::{Answer, Received, WebhookReceiver};

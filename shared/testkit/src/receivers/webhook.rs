@@ -41,6 +41,8 @@ pub enum Answer {
     RetryAfter(u64),
     /// With 200, so much later.
     Late(Duration),
+    /// With 302 to this address.
+    Redirect(String),
     /// Never.
     Hang,
 }
@@ -131,6 +133,7 @@ async fn take(State(log): State<Arc<Mutex<Log>>>, headers: HeaderMap, bytes: Byt
         Some(Answer::RetryAfter(seconds)) => {
             (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, seconds.to_string())]).into_response()
         }
+        Some(Answer::Redirect(to)) => (StatusCode::FOUND, [(header::LOCATION, to)]).into_response(),
         Some(Answer::Late(delay)) => {
             tokio::time::sleep(delay).await;
             StatusCode::OK.into_response()

@@ -1,0 +1,65 @@
+//! What the notifier's tests share: one that runs, with a real catalogue.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use goldentime_catalog::{Catalogue, SqliteCatalogue};
+use goldentime_model::{Alert, AlertStatus, UnixNanos};
+use goldentime_runtime::{Drained, SystemClock, Tasks};
+use tokio::sync::mpsc;
+
+use super::{ChannelHealth, Deps, Handle, NotifyConfig, start};
+use crate::evaluate::transition::{Change, Transition};
+
+/// The longest that anything in these tests may take.
+pub(super) const LIMIT: Duration = Duration::from_secs(10);
+
+/// A notifier on a real catalogue.
+pub(super) struct Running {
+    pub(super) tasks: Tasks,
+    pub(super) transitions: mpsc::Sender<Transition>,
+    pub(super) live: mpsc::Receiver<Alert>,
+    pub(super) catalogue: Arc<SqliteCatalogue>,
+    pub(super) handle: Handle,
+}
+
+impl Running {
+    pub(super) async fn start(dir: &Path, yaml: &str) -> Self {
+        let catalogue = Arc::new(SqliteCatalogue::open(&dir.join("catalogue.db")).await.expect("opens"));
+        let source =
+            Arc::new(goldentime_model::config::Source { name: "t.yaml".into(), text: yaml.to_owned() });
+        let node = goldentime_model::config::yaml::parse(&source).expect("YAML");
+        let config: NotifyConfig = goldentime_model::config::decode(&node).expect("typed");
+        let tasks = Tasks::new();
+        let (transitions, transitions_rx) = mpsc::channel(100);
+        let (alerts, live) = mpsc::channel(100);
+        let shared: Arc<dyn Catalogue> = Arc::<SqliteCatalogue>::clone(&catalogue);
+        let deps = Deps { catalogue: shared, clock: Arc::new(SystemClock), tasks: tasks.clone(), alerts };
+        let handle = start(&config, deps, transitions_rx).await.expect("starts");
+        Self { tasks, transitions, live, catalogue, handle }
+    }
+
+    pub(super) async fn tell(&self, change: Change, mut alert: Alert) {
+        if change == Change::Resolved {
+            alert.status = AlertStatus::Resolved;
+            alert.ends_at = Some(UnixNanos::from_millis(20_000));
+        }
+        let transition = Transition { change, alert, targets: Vec::new(), tell_resolve: true };
+        self.transitions.send(transition).await.expect("the notifier runs");
+    }
+
+    pub(super) async fn stop(self) {
+        drop(self.transitions);
+        assert_eq!(self.tasks.drain(LIMIT).await, Drained::Clean);
+        self.catalogue.close().await;
+    }
+
+    /// Waits until the only channel has given a notification up; gives its health.
+    pub(super) async fn given_up(&self) -> ChannelHealth {
+        let given_up = goldentime_testkit::wait::until("a dead letter", LIMIT, || async {
+            self.handle.channels().into_iter().find(|health| health.dead_letters > 0)
+        });
+        given_up.await.expect("given up")
+    }
+}
