@@ -71,6 +71,9 @@ impl OpenCells {
         if offset <= open.base_offset {
             return Overflow::default();
         }
+        if pass == Pass::Late {
+            open.cell.end_judged();
+        }
         open.offset = offset;
         open.dirty = true;
         open.touched |= pass == Pass::Live;

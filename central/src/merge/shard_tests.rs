@@ -197,6 +197,35 @@ async fn after_a_cut_link_the_windows_hold_the_backlog_and_no_rule_hears_of_it()
 }
 
 #[tokio::test]
+async fn after_a_restart_the_rules_stand_as_if_there_had_been_none_whatever_came_late() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("windows.db");
+    let mut agents = [TestAgent::new(1)];
+    let minute = [Rule { window_s: 60, ..errors() }];
+    let mut world = start(&path, &minute, TestLog::default(), START_MS, Vec::new()).await;
+    world.run(&mut agents, 60, |_| (99, 1)).await;
+    let (mut cut_off, present) = (TestAgent::new(2), world.ms / 1000);
+    let mut backlog = Vec::new();
+    for second in present - 40..present - 10 {
+        let seen = BTreeMap::from([(second, (0, 500))]);
+        backlog.push(world.log.append(cut_off.flush(&world.service, 0, &seen, 0.1), world.ms));
+    }
+    world.shard.take(&mut backlog).await;
+    world.run(&mut agents, 2, |_| (99, 1)).await;
+    assert_eq!((world.paged(), world.state()), (vec![], Some(RuleState::Ok)));
+    world.shard.checkpoint().await;
+    let (log, ms) = (world.log.clone(), world.ms);
+
+    let mut after = start(&path, &minute, log, ms, Vec::new()).await;
+    after.run(&mut agents.clone(), 5, |_| (99, 1)).await;
+    world.run(&mut agents, 5, |_| (99, 1)).await;
+    assert_eq!((after.paged(), after.state()), (world.paged(), world.state()));
+    let sli = |world: &World| world.board.of(&world.service)[0].sli.expect("judged");
+    let (with, without) = (sli(&after), sli(&world));
+    assert!((with.low - without.low).abs() < 0.01 && with.high == without.high, "{with:?} {without:?}");
+}
+
+#[tokio::test]
 async fn a_backlog_of_half_an_hour_holds_no_more_cells_than_its_limit() {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("windows.db");

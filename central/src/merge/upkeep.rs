@@ -146,12 +146,12 @@ impl Shard {
         let (_, service) = self.partition.service_mut(index);
         let open: Vec<_> = service.cells.seconds().filter(|open| within(open.start)).collect();
         let held: Vec<_> = open.iter().map(|open| open.start).collect();
-        cells.extend(open.iter().map(|open| open.cell.clone()));
+        cells.extend(open.iter().map(|open| open.cell.as_judged().clone()));
         let read = self.store.read(&finding.service, Tier::OneSecond, from, subject.until.offset(1));
         match tokio::time::timeout(EXPLAIN_WITHIN, read).await {
             Ok(Ok(stored)) => {
                 let others = stored.iter().filter(|cell| !held.contains(&cell.key.start));
-                cells.extend(others.filter_map(|cell| SecondCell::decode(&cell.blob).ok()));
+                cells.extend(others.filter_map(|cell| SecondCell::decode_judged(&cell.blob).ok()));
             }
             Ok(Err(_)) | Err(_) => {
                 metrics::counter!("goldentime_explanations_shortened_total").increment(1);

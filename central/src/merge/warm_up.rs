@@ -97,11 +97,12 @@ impl Shard {
         let Some(index) = self.partition.know(service) else { return };
         let (_, state) = self.partition.service_mut(index);
         for open in state.cells.seconds() {
-            self.engine.touch(service, open.start, &open.cell, now);
+            self.engine.touch(service, open.start, open.cell.as_judged(), now);
         }
     }
 
-    /// A service's seconds, oldest first. Seconds that have left the one-second tier stand as buckets
+    /// A service's seconds as they were judged, oldest first: after a restart the rules stand as they
+    /// would without it. Seconds that have left the one-second tier stand as buckets
     /// of ten at the last of their seconds: a window rebuilt over them is right to within ten.
     async fn read_cells(
         &self,
@@ -118,7 +119,7 @@ impl Shard {
                 Ok(stored) => {
                     let decoded = stored.iter().filter_map(|cell| {
                         let at = cell.key.start.offset(tier.width_s() - 1);
-                        SecondCell::decode(&cell.blob).ok().map(|cell| (at, cell))
+                        SecondCell::decode_judged(&cell.blob).ok().map(|cell| (at, cell))
                     });
                     cells.extend(decoded);
                 }

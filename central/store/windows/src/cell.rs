@@ -40,6 +40,9 @@ pub struct SecondCell {
     pub gauges: BTreeMap<Arc<str>, f64>,
     /// The cell began without its base (state lost, checkpoint too young): counts are a lower bound.
     pub partial: bool,
+    /// The cell as the rules saw it, where requests were added that came too late to be judged; `None`
+    /// where they saw all of it. Holds no such part itself.
+    pub judged: Option<Box<SecondCell>>,
 }
 
 /// Most hosts told apart in one cell; further ones are counted together as [`OTHER`].
@@ -91,6 +94,28 @@ impl Aggregate {
 }
 
 impl SecondCell {
+    /// What the rules saw of the cell.
+    #[must_use]
+    pub fn as_judged(&self) -> &Self {
+        self.judged.as_deref().unwrap_or(self)
+    }
+
+    /// The same, with its own memory.
+    #[must_use]
+    pub fn into_judged(self) -> Self {
+        match self.judged {
+            Some(judged) => *judged,
+            None => self,
+        }
+    }
+
+    /// Keeps the cell as it is for the rules: what is added from now on came too late for them.
+    pub fn end_judged(&mut self) {
+        if self.judged.is_none() {
+            self.judged = Some(Box::new(self.clone()));
+        }
+    }
+
     /// Adds an increment of one series on one host to the total, the host and the endpoint.
     pub fn add(&mut self, host: &HostName, endpoint: &EndpointKey, delta: &Aggregate) -> Overflow {
         self.total.merge(delta);
@@ -114,7 +139,7 @@ impl SecondCell {
     }
 
     /// Adds a whole cell: another partition's part of the same second, or a second of the same ten.
-    /// `other` counts as the newer one, so its readings win.
+    /// `other` counts as the newer one, so its readings win. What the rules saw is not summed.
     pub fn merge(&mut self, other: &Self) -> Overflow {
         let mut overflow = Overflow::default();
         self.total.merge(&other.total);

@@ -2,12 +2,13 @@
 //!
 //! | part | form | what |
 //! |---|---|---|
-//! | version | byte | 1 |
-//! | flags | byte | bit 0: the cell is partial; the others are zero |
+//! | version | byte | 2; 1 is read too, and has neither bit 1 nor a judged part |
+//! | flags | byte | bit 0: the cell is partial; bit 1: a judged part follows; the others are zero |
 //! | total | aggregate | the service as a whole |
 //! | hosts | section | entries of a name and an aggregate |
 //! | endpoints | section | entries of endpoint, method and an aggregate |
 //! | gauges | section | entries of a key and 8 bytes, a little-endian IEEE double |
+//! | judged | length and bytes | with bit 1: a whole cell of this layout without a judged part |
 //!
 //! A *section* is the number of bytes that follow, the number of entries, and the entries in ascending
 //! order of their names. An *aggregate* is the numbers of requests that ended ok, as client error,
@@ -24,25 +25,43 @@ use crate::cell::{Aggregate, CellError, SecondCell};
 use crate::view::CellView;
 
 /// Version of the layout that this build writes.
-pub(crate) const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 2;
+
+/// Layout before cells told what of them was judged.
+pub(crate) const VERSION_WITHOUT_JUDGED: u8 = 1;
 
 /// Flag of a cell that began without its base.
 pub(crate) const FLAG_PARTIAL: u8 = 1;
+
+/// Flag of a cell that is followed by what the rules saw of it.
+pub(crate) const FLAG_JUDGED: u8 = 2;
 
 impl SecondCell {
     /// The cell's bytes, without spare capacity.
     #[must_use]
     pub fn encode(&self) -> Bytes {
-        let mut out = vec![VERSION, if self.partial { FLAG_PARTIAL } else { 0 }];
+        let mut out = Vec::new();
+        self.put(&mut out);
+        if let Some(judged) = &self.judged {
+            out[1] |= FLAG_JUDGED;
+            let mut inner = Vec::new();
+            judged.put(&mut inner);
+            put_section(&mut out, &mut inner);
+        }
+        Bytes::from(out.into_boxed_slice())
+    }
+
+    fn put(&self, out: &mut Vec<u8>) {
+        out.extend([VERSION, if self.partial { FLAG_PARTIAL } else { 0 }]);
         let mut section = Vec::new();
-        put_aggregate(&mut out, &self.total);
+        put_aggregate(out, &self.total);
 
         varint::put(&mut section, self.hosts.len() as u64);
         for (host, aggregate) in &self.hosts {
             put_name(&mut section, host);
             put_aggregate(&mut section, aggregate);
         }
-        put_section(&mut out, &mut section);
+        put_section(out, &mut section);
 
         varint::put(&mut section, self.endpoints.len() as u64);
         for (key, aggregate) in &self.endpoints {
@@ -50,21 +69,37 @@ impl SecondCell {
             put_name(&mut section, &key.method);
             put_aggregate(&mut section, aggregate);
         }
-        put_section(&mut out, &mut section);
+        put_section(out, &mut section);
 
         varint::put(&mut section, self.gauges.len() as u64);
         for (key, value) in &self.gauges {
             put_name(&mut section, key);
             section.extend_from_slice(&value.to_le_bytes());
         }
-        put_section(&mut out, &mut section);
-        Bytes::from(out.into_boxed_slice())
+        put_section(out, &mut section);
     }
 
     /// Reads what [`Self::encode`] wrote. Takes no more memory than a small multiple of the bytes, but
     /// for sketches of more than 48 buckets, which take up to 16 KiB each.
     pub fn decode(bytes: &[u8]) -> Result<Self, CellError> {
         let view = CellView::new(bytes)?;
+        let mut cell = Self::from_view(&view)?;
+        if let Some(judged) = view.judged() {
+            cell.judged = Some(Box::new(Self::from_view(&judged?)?));
+        }
+        Ok(cell)
+    }
+
+    /// Reads only what the rules saw of a cell.
+    pub fn decode_judged(bytes: &[u8]) -> Result<Self, CellError> {
+        let view = CellView::new(bytes)?;
+        match view.judged() {
+            Some(judged) => Self::from_view(&judged?),
+            None => Self::from_view(&view),
+        }
+    }
+
+    fn from_view(view: &CellView<'_>) -> Result<Self, CellError> {
         let mut cell = Self { partial: view.is_partial(), ..Self::default() };
         view.merge_total(&mut cell.total)?;
         for entry in view.hosts() {

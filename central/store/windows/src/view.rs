@@ -5,7 +5,7 @@ use goldentime_sketch::encode::varint;
 use goldentime_sketch::skip_state;
 
 use crate::cell::{Aggregate, CellError, EndpointKey};
-use crate::encode::{FLAG_PARTIAL, VERSION};
+use crate::encode::{FLAG_JUDGED, FLAG_PARTIAL, VERSION, VERSION_WITHOUT_JUDGED};
 
 /// An encoded cell whose outline was checked.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +15,8 @@ pub struct CellView<'a> {
     hosts: Section,
     endpoints: Section,
     gauges: Section,
+    /// Where the cell lies that the rules saw, if it is another.
+    judged: Option<(usize, usize)>,
 }
 
 /// An encoded aggregate.
@@ -52,19 +54,29 @@ struct Section {
 impl<'a> CellView<'a> {
     /// Checks the outline: version, lengths, nothing behind the end. Does not look into sections.
     pub fn new(bytes: &'a [u8]) -> Result<Self, CellError> {
-        match *bytes {
-            [VERSION, flags, ..] if flags & !FLAG_PARTIAL == 0 => {}
-            [VERSION, ..] | [] => return Err(CellError::Corrupt(bytes.len().min(1))),
+        let flags = match *bytes {
+            [VERSION, flags, ..] if flags & !(FLAG_PARTIAL | FLAG_JUDGED) == 0 => flags,
+            [VERSION_WITHOUT_JUDGED, flags, ..] if flags & !FLAG_PARTIAL == 0 => flags,
+            [VERSION | VERSION_WITHOUT_JUDGED, ..] | [] => {
+                return Err(CellError::Corrupt(bytes.len().min(1)));
+            }
             [version, ..] => return Err(CellError::Version(version)),
-        }
+        };
         let total = 2;
         let mut at = total;
         skip_aggregate(bytes, &mut at)?;
         let hosts = take_section(bytes, &mut at)?;
         let endpoints = take_section(bytes, &mut at)?;
         let gauges = take_section(bytes, &mut at)?;
+        let mut judged = None;
+        if flags & FLAG_JUDGED != 0 {
+            let length = take_number(bytes, &mut at)?;
+            let began = at;
+            take_bytes(bytes, &mut at, length)?;
+            judged = Some((began, at));
+        }
         if at == bytes.len() {
-            Ok(Self { bytes, total, hosts, endpoints, gauges })
+            Ok(Self { bytes, total, hosts, endpoints, gauges, judged })
         } else {
             Err(CellError::Corrupt(at))
         }
@@ -74,6 +86,18 @@ impl<'a> CellView<'a> {
     #[must_use]
     pub fn is_partial(&self) -> bool {
         self.bytes[1] & FLAG_PARTIAL != 0
+    }
+
+    /// What the rules saw of the cell, where that is not all of it. Has no such part itself.
+    #[must_use]
+    pub fn judged(&self) -> Option<Result<Self, CellError>> {
+        let (began, end) = self.judged?;
+        let view = Self::new(&self.bytes[began..end]);
+        Some(
+            view.and_then(
+                |view| if view.judged.is_none() { Ok(view) } else { Err(CellError::Corrupt(began)) },
+            ),
+        )
     }
 
     /// Adds the service as a whole to `sum`. After an error `sum` is as it was.

@@ -110,6 +110,35 @@ proptest! {
 }
 
 #[test]
+fn a_cell_with_late_requests_still_tells_what_was_judged() {
+    let mut cell = SecondCell::default();
+    let _ = cell.add(&host(1), &endpoint(1), &delta(&[0.1, 0.2], 1));
+    let seen = cell.clone();
+    cell.end_judged();
+    let _ = cell.add(&host(2), &endpoint(1), &delta(&[3.0], 7));
+    cell.end_judged();
+    let (bytes, before) = (cell.encode(), seen.encode());
+    assert_eq!(SecondCell::decode(&bytes), Ok(cell.clone()));
+    assert_eq!(SecondCell::decode_judged(&bytes), Ok(seen.clone()));
+    assert_eq!(SecondCell::decode_judged(&before), Ok(seen.clone()));
+    assert_eq!((cell.as_judged(), &cell.clone().into_judged()), (&seen, &seen));
+    let mut total = delta(&[], 0);
+    CellView::new(&bytes).and_then(|view| view.merge_total(&mut total)).expect("readable");
+    assert_eq!(total, cell.total, "the total holds what came late");
+}
+
+#[test]
+fn a_cell_of_the_version_before_is_still_read() {
+    let mut cell = SecondCell::default();
+    let _ = cell.add(&host(1), &endpoint(1), &delta(&[0.1], 1));
+    let mut bytes = cell.encode().to_vec();
+    bytes[0] = 1;
+    assert_eq!(SecondCell::decode(&bytes), Ok(cell));
+    bytes[1] = 2;
+    assert!(SecondCell::decode(&bytes).is_err(), "it had no judged part");
+}
+
+#[test]
 fn a_cell_of_a_newer_version_is_named() {
     let mut bytes = SecondCell::default().encode().to_vec();
     bytes[0] = 9;
