@@ -5,6 +5,7 @@ use goldentime_windows::cell::Overflow;
 use goldentime_windows::{SecondCell, Tier};
 
 use super::lateness::{LogTime, Pass};
+use super::pool::{Held, Pool};
 
 /// A cell that is still added to.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub struct OpenCell {
     pub touched: bool,
     /// The sums.
     pub cell: SecondCell,
+    /// Their memory.
+    held: Held,
 }
 
 /// All open cells of one service. About a dozen seconds and two or three buckets of ten, and those
@@ -31,9 +34,16 @@ pub struct OpenCell {
 #[derive(Debug, Default)]
 pub struct OpenCells {
     cells: Vec<OpenCell>,
+    pool: Pool,
 }
 
 impl OpenCells {
+    /// None, whose memory will be counted in `pool`.
+    #[must_use]
+    pub const fn counted_in(pool: Pool) -> Self {
+        Self { cells: Vec::new(), pool }
+    }
+
     /// Whether the cell is open.
     #[must_use]
     pub fn is_open(&self, tier: Tier, start: Second) -> bool {
@@ -43,6 +53,7 @@ impl OpenCells {
     /// Opens a cell on its stored base, if it has one.
     pub fn open(&mut self, tier: Tier, start: Second, base: Option<(u64, SecondCell)>, pass: Pass) {
         let (offset, cell) = base.unwrap_or_default();
+        let held = self.pool.hold(size_of::<OpenCell>() + cell.heap_bytes());
         self.cells.push(OpenCell {
             tier,
             start,
@@ -51,6 +62,7 @@ impl OpenCells {
             dirty: false,
             touched: pass == Pass::Live,
             cell,
+            held,
         });
     }
 
@@ -71,13 +83,22 @@ impl OpenCells {
         if offset <= open.base_offset {
             return Overflow::default();
         }
-        if pass == Pass::Late {
+        if pass == Pass::Late && open.cell.judged.is_none() {
+            open.held.grow(size_of::<SecondCell>() + open.cell.heap_bytes());
             open.cell.end_judged();
         }
         open.offset = offset;
         open.dirty = true;
         open.touched |= pass == Pass::Live;
-        add(&mut open.cell)
+        let overflow = add(&mut open.cell);
+        open.held.grow(overflow.grown);
+        overflow
+    }
+
+    /// Lets go of written cells that begin at `start`, judged or not: whoever adds to them opens them
+    /// again on what is stored.
+    pub fn evict(&mut self, start: Second) {
+        self.cells.retain(|open| open.start != start || open.dirty);
     }
 
     /// Cells that changed since they were last written.
@@ -88,6 +109,11 @@ impl OpenCells {
     /// One-second cells that changed since they were last judged.
     pub fn touched(&mut self) -> impl Iterator<Item = &mut OpenCell> {
         self.cells.iter_mut().filter(|open| open.touched && open.tier == Tier::OneSecond)
+    }
+
+    /// Where open cells begin, in no order.
+    pub fn starts(&self) -> impl Iterator<Item = Second> {
+        self.cells.iter().map(|open| open.start)
     }
 
     /// Open one-second cells, in no order.

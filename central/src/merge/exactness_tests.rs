@@ -144,6 +144,8 @@ async fn start(store: &Arc<MemoryWindows>, log: &[Logged], at: UnixNanos) -> Sha
         partitions: 1,
         generation: 1,
         services_max: 100,
+        // So little that cells are let go and opened again all the time.
+        open_bytes_max: 64 << 10,
         unknown_grace: Duration::from_secs(60),
         checkpoint,
         replay_until: log.len() as u64,

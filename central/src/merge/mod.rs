@@ -1,7 +1,8 @@
 //! Merging: from logged records to windows, each record counted once.
 //!
 //! In the order in which a record meets them: [`dedupe`] drops repeats and counts gaps, [`contents`]
-//! reads it, [`lateness`] says which cells it may still change, [`accumulate`] adds it to those,
+//! reads it, [`lateness`] says which cells it may still change, [`accumulate`] adds it to those (their memory is
+//! counted in a [`pool`]),
 //! [`progress`] notes how far its agent has come, [`outcome`] counts what became of it. [`partition`]
 //! is these together for all [`services`], a function of the log alone. [`shard`] is the task that
 //! drives one partition: it opens cells on their [`bases`], judges, and adds what came [`late`].
@@ -22,6 +23,7 @@ pub mod lateness;
 pub mod names;
 pub mod outcome;
 pub mod partition;
+pub mod pool;
 pub mod progress;
 pub mod services;
 pub mod shard;

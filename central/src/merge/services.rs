@@ -4,6 +4,7 @@ use goldentime_model::{ServiceId, StageTimes, UnixNanos};
 use hashbrown::HashMap;
 
 use super::accumulate::OpenCells;
+use super::pool::Pool;
 use super::progress::{Agents, Expected, Feeds};
 
 /// State of one service.
@@ -40,13 +41,20 @@ pub struct Services {
     services: Vec<Service>,
     by_id: HashMap<ServiceId, u32>,
     touched: Vec<u32>,
+    pool: Pool,
 }
 
 impl Services {
     /// None, and room for at most `max`.
     #[must_use]
     pub fn with_room_for(max: usize) -> Self {
-        Self { max, services: Vec::new(), by_id: HashMap::new(), touched: Vec::new() }
+        Self { max, services: Vec::new(), by_id: HashMap::new(), touched: Vec::new(), pool: Pool::default() }
+    }
+
+    /// Bytes of all open cells.
+    #[must_use]
+    pub fn open_bytes(&self) -> usize {
+        self.pool.bytes()
     }
 
     /// The open cells of a service, if it is known.
@@ -76,7 +84,7 @@ impl Services {
         let index = u32::try_from(self.services.len()).ok()?;
         self.services.push(Service {
             id: id.clone(),
-            cells: OpenCells::default(),
+            cells: OpenCells::counted_in(self.pool.clone()),
             feeds: Feeds::of(id),
             watermark_ms: 0,
             last_record: log_time,

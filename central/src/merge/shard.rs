@@ -51,6 +51,8 @@ pub struct ShardSettings {
     pub generation: u32,
     /// Most services that it keeps windows of.
     pub services_max: usize,
+    /// Most bytes of open cells; above it the oldest are written and let go.
+    pub open_bytes_max: usize,
     /// Unknown for longer than this pages on its own.
     pub unknown_grace: Duration,
     /// Where it goes on; its stream table and offset.
@@ -81,7 +83,8 @@ pub struct Shard {
     pub(super) store: Arc<dyn WindowStore>,
     pub(super) clock: SharedClock,
     pub(super) cadence: Cadence,
-    /// Cells up to this second may have been written before the start.
+    /// Cells up to this second may be stored without being open: an earlier process wrote them, or they
+    /// were let go for want of memory.
     pub(super) base_horizon: goldentime_model::Second,
     /// Whether the log was caught up with and judging has begun.
     pub(super) live: bool,
@@ -181,6 +184,11 @@ impl Shard {
             let log_time = self.partition.log_time();
             if applied == Applied::LateInPart {
                 self.late.push(Late { logged, log_time });
+            }
+            if self.is_crowded() {
+                // What goes must have been judged before.
+                self.settle().await;
+                self.make_room().await;
             }
             if self.cadence.is_due(log_time.now()) {
                 self.settle().await;

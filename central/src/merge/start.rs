@@ -18,11 +18,15 @@ use crate::evaluate::transition::Transition;
 use crate::ingest::agents::AgentEvent;
 use crate::ingest::logged::Logged;
 
-/// Memory of one service's open cells, running sums and feeds that the budget reckons with. Nominal: a
-/// figure to share memory out by, and not a limit. A service of many hosts, endpoints or rules takes
-/// more, an idle one next to nothing. Cells that late records hold open are limited by number (see
-/// [`super::late`]) and are not part of it.
-const SERVICE_BYTES: u64 = 32 << 10;
+/// Memory for open cells, for each service that may be known: a limit over all of them together, which
+/// a few services of many hosts and endpoints may fill. Above it the oldest cells are written and let
+/// go ([`Shard::take`]); one record's cells may stand above it until then.
+const OPEN_BYTES_PER_SERVICE: u64 = 24 << 10;
+
+/// Memory of one service's running sums and feeds that the budget reckons with: a figure to share memory
+/// out by. The sums are limited by number (`evaluate::engine::INSTANCES_MAX`), the feeds by that of
+/// agents.
+const SUMS_BYTES_PER_SERVICE: u64 = 8 << 10;
 
 /// Rules as the evaluators follow them.
 pub type Rules = watch::Receiver<Arc<RuleSet>>;
@@ -85,11 +89,10 @@ pub struct Surroundings {
     pub open_alerts: Vec<Alert>,
 }
 
-/// Memory that the budget sets aside for the shards, in bytes: a nominal amount for each service, not
-/// enforced.
+/// Memory that the budget sets aside for the shards, in bytes.
 #[must_use]
 pub const fn memory_bound_bytes(services_max: u64) -> u64 {
-    services_max.saturating_mul(SERVICE_BYTES)
+    services_max.saturating_mul(OPEN_BYTES_PER_SERVICE + SUMS_BYTES_PER_SERVICE)
 }
 
 /// Starts one shard for each partition, and the task that tells them of agents.
@@ -100,6 +103,8 @@ pub fn start(tasks: &Tasks, settings: &Settings, with: Surroundings, partitions:
     let count = u32::try_from(partitions.len()).unwrap_or(u32::MAX);
     // Hashing spreads services unevenly; each partition may have twice its share.
     let services_max = settings.services_max.saturating_mul(2).div_ceil(partitions.len().max(1));
+    let open_bytes = settings.services_max.saturating_mul(OPEN_BYTES_PER_SERVICE as usize);
+    let open_bytes_max = open_bytes / partitions.len().max(1);
     let mut event_senders = Vec::new();
     for (number, resume) in (0..).zip(partitions) {
         let (events, agents) = mpsc::channel(EVENTS_MAX);
@@ -109,6 +114,7 @@ pub fn start(tasks: &Tasks, settings: &Settings, with: Surroundings, partitions:
             partitions: count,
             generation: settings.generation,
             services_max: services_max.min(settings.services_max),
+            open_bytes_max,
             unknown_grace: settings.unknown_grace,
             checkpoint: resume.checkpoint,
             replay_until: resume.replay_until,

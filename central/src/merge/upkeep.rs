@@ -78,6 +78,34 @@ impl Shard {
         self.closed_held = services.iter_mut().map(|service| service.cells.close(log_time)).sum();
     }
 
+    /// Whether open cells take more memory than they may.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.partition.services.open_bytes() > self.settings.open_bytes_max
+    }
+
+    /// Writes everything and lets go of the oldest cells until a quarter of the memory is free. Encoded
+    /// they take a fraction of it, in the window store and by its bound. A record that adds to one of
+    /// them opens it again, as after a restart: what is counted stays the same, it only takes longer.
+    pub(super) async fn make_room(&mut self) {
+        metrics::counter!("goldentime_merge_crowded_total").increment(1);
+        for tier in [Tier::OneSecond, Tier::TenSeconds] {
+            // A failure is logged there; what is not written is not let go.
+            let _ = self.write_tier(tier, ALL).await;
+        }
+        let mut starts: Vec<Second> =
+            self.partition.services.all_mut().iter().flat_map(|service| service.cells.starts()).collect();
+        starts.sort_unstable();
+        starts.dedup();
+        for start in starts {
+            if self.partition.services.open_bytes() <= self.settings.open_bytes_max / 4 * 3 {
+                break;
+            }
+            self.partition.services.all_mut().iter_mut().for_each(|service| service.cells.evict(start));
+            self.base_horizon = self.base_horizon.max(start);
+        }
+        self.close_cells();
+    }
+
     /// Writes everything, then from where the merge can go on.
     pub async fn checkpoint(&mut self) {
         let log_time = self.partition.log_time();
@@ -131,6 +159,8 @@ impl Shard {
             self.tell().await;
         }
         let partition = self.settings.partition.to_string();
+        metrics::gauge!("goldentime_merge_open_bytes", "partition" => partition.clone())
+            .set(self.partition.services.open_bytes() as f64);
         metrics::gauge!("goldentime_merge_offset", "partition" => partition)
             .set(self.partition.offset() as f64);
     }

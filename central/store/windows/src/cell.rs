@@ -67,7 +67,13 @@ pub struct Overflow {
     pub endpoints: u64,
     /// Readings that were left out.
     pub gauges: u64,
+    /// Bytes by which the cell grew, about (see [`SecondCell::heap_bytes`]).
+    pub grown: usize,
 }
+
+/// What a map's entry takes beside its key's text and its sketch: key, value and their share of the
+/// tree's nodes, which are two thirds full.
+const ENTRY_BYTES: usize = 3 * (size_of::<EndpointKey>() + size_of::<Aggregate>()) / 2;
 
 impl Aggregate {
     /// Adds what another place counted.
@@ -116,13 +122,30 @@ impl SecondCell {
         }
     }
 
+    /// Bytes that the cell takes in memory, about: its entries and their sketches. Names are shared
+    /// between cells and not reckoned.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        let sketches = self.hosts.values().chain(self.endpoints.values()).chain([&self.total]);
+        let entries = self.hosts.len() + self.endpoints.len() + self.gauges.len();
+        sketches.map(|aggregate| aggregate.latency.heap_bytes()).sum::<usize>()
+            + entries * ENTRY_BYTES
+            + self.judged.as_ref().map_or(0, |judged| judged.heap_bytes() + size_of::<Self>())
+    }
+
     /// Adds an increment of one series on one host to the total, the host and the endpoint.
     pub fn add(&mut self, host: &HostName, endpoint: &EndpointKey, delta: &Aggregate) -> Overflow {
+        let before = self.total.latency.heap_bytes();
         self.total.merge(delta);
-        let other_host = merge_into(&mut self.hosts, HOSTS_MAX, host, delta, || OTHER.into());
-        let other_endpoint =
-            merge_into(&mut self.endpoints, ENDPOINTS_MAX, endpoint, delta, EndpointKey::other);
-        Overflow { hosts: other_host.into(), endpoints: other_endpoint.into(), gauges: 0 }
+        let total = self.total.latency.heap_bytes().saturating_sub(before);
+        let of_host = merge_into(&mut self.hosts, HOSTS_MAX, host, delta, || OTHER.into());
+        let of_endpoint = merge_into(&mut self.endpoints, ENDPOINTS_MAX, endpoint, delta, EndpointKey::other);
+        Overflow {
+            hosts: of_host.folded.into(),
+            endpoints: of_endpoint.folded.into(),
+            gauges: 0,
+            grown: total + of_host.grown + of_endpoint.grown,
+        }
     }
 
     /// Takes a reading; it replaces the one before. `key` is `name{a="b"}` with labels sorted.
@@ -132,6 +155,7 @@ impl SecondCell {
             *reading = value;
         } else if self.gauges.len() < GAUGES_MAX {
             self.gauges.insert(Arc::clone(key), value);
+            overflow.grown = ENTRY_BYTES;
         } else {
             overflow.gauges = 1;
         }
@@ -145,16 +169,20 @@ impl SecondCell {
         self.total.merge(&other.total);
         self.partial |= other.partial;
         for (host, aggregate) in &other.hosts {
-            let folded = merge_into(&mut self.hosts, HOSTS_MAX, host, aggregate, || OTHER.into());
-            overflow.hosts += u64::from(folded);
+            let merged = merge_into(&mut self.hosts, HOSTS_MAX, host, aggregate, || OTHER.into());
+            overflow.hosts += u64::from(merged.folded);
+            overflow.grown += merged.grown;
         }
         for (endpoint, aggregate) in &other.endpoints {
-            let folded =
+            let merged =
                 merge_into(&mut self.endpoints, ENDPOINTS_MAX, endpoint, aggregate, EndpointKey::other);
-            overflow.endpoints += u64::from(folded);
+            overflow.endpoints += u64::from(merged.folded);
+            overflow.grown += merged.grown;
         }
         for (key, value) in &other.gauges {
-            overflow.gauges += self.set_gauge(key, *value).gauges;
+            let set = self.set_gauge(key, *value);
+            overflow.gauges += set.gauges;
+            overflow.grown += set.grown;
         }
         overflow
     }
@@ -168,22 +196,32 @@ impl EndpointKey {
     }
 }
 
-/// Adds to the entry of `key`, or to that of `other` once `max` keys are told apart; says whether it
-/// was that one.
+/// How an addition to a map went.
+struct Merged {
+    /// It went to the entry that stands for others.
+    folded: bool,
+    /// Bytes by which the map grew.
+    grown: usize,
+}
+
+/// Adds to the entry of `key`, or to that of `other` once `max` keys are told apart.
 fn merge_into<K: Ord + Clone>(
     map: &mut BTreeMap<K, Aggregate>,
     max: usize,
     key: &K,
     delta: &Aggregate,
     other: impl FnOnce() -> K,
-) -> bool {
-    if let Some(aggregate) = map.get_mut(key) {
-        aggregate.merge(delta);
-        return false;
-    }
-    let full = map.len() >= max;
-    map.entry(if full { other() } else { key.clone() }).or_default().merge(delta);
-    full
+) -> Merged {
+    let known = map.len();
+    let folded = known >= max && !map.contains_key(key);
+    let aggregate = match map.get_mut(key) {
+        Some(aggregate) => aggregate,
+        None => map.entry(if folded { other() } else { key.clone() }).or_default(),
+    };
+    let before = aggregate.latency.heap_bytes();
+    aggregate.merge(delta);
+    let grown = aggregate.latency.heap_bytes().saturating_sub(before);
+    Merged { folded, grown: grown + (map.len() - known) * ENTRY_BYTES }
 }
 
 /// Why bytes are no cell.
