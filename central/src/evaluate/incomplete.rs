@@ -8,7 +8,7 @@ use goldentime_model::{Alert, AlertStatus, Fingerprint, Labels, ServiceId, Sever
 use hashbrown::HashMap;
 
 use super::engine::Finding;
-use super::judge::severity_name;
+use super::labels::severity_name;
 use super::transition::{Change, Transition};
 
 /// Name of the alert.

@@ -3,8 +3,9 @@
 //!
 //! A touched second is projected onto what each rule counts ([`project`]), kept as running sums
 //! ([`ring`]), and judged together with what is expected but unseen ([`expectation`]) by a state
-//! machine for each [`instance`]; [`judge`] holds the rules of one service, [`engine`] those of one
-//! partition. [`explain`] says in words what was found. [`silence`] is the alert of a host that is
+//! machine for each [`instance`]; [`rule_instances`] holds those of one rule over one service, [`judge`]
+//! the rules of one service, [`engine`] those of one partition. [`span`] is how far a window reaches,
+//! [`labels`] what an alert is known by. [`explain`] says in words what was found. [`silence`] is the alert of a host that is
 //! heard no more, [`incomplete`] that of a service of which nothing can be said.
 
 pub mod engine;
@@ -16,11 +17,14 @@ pub mod handle;
 pub mod incomplete;
 pub mod instance;
 pub mod judge;
+mod labels;
 pub mod openslo;
 pub mod project;
 pub mod ring;
 pub mod rule;
+mod rule_instances;
 pub mod silence;
+mod span;
 #[cfg(test)]
 mod starter_tests;
 pub mod status;

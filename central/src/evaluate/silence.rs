@@ -4,7 +4,7 @@ use goldentime_model::alert::label;
 use goldentime_model::{Alert, AlertStatus, Fingerprint, Labels, Severity, StageTimes, UnixNanos};
 use hashbrown::HashMap;
 
-use super::judge::severity_name;
+use super::labels::severity_name;
 use super::transition::{Change, Transition};
 use crate::ingest::agents::{AgentEvent, AgentIdentity};
 

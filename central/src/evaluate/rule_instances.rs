@@ -1,0 +1,226 @@
+//! One rule over one service, part by part.
+
+use std::sync::Arc;
+
+use goldentime_model::metric_names::DROPS_TOTAL;
+use goldentime_model::{Fingerprint, Interval, Second, ServiceId, StageTimes, UnixNanos};
+use goldentime_windows::SecondCell;
+use hashbrown::HashMap;
+
+use super::engine::{Finding, Subject, change_of, closing};
+use super::expectation::Expectation;
+use super::instance::{Instance, Moment, Step, Unseen, judge};
+use super::labels::labels_of;
+use super::project::{Part, Projection, events};
+use super::ring::{Ring, Tally};
+use super::rule::{Condition, GroupBy};
+use super::span::Span;
+use super::status::{RuleState, RuleStatus};
+use super::transition::{Change, Transition};
+
+/// Most parts (endpoints, hosts) of one service that one rule judges one by one.
+const PARTS_MAX: usize = 500;
+
+/// One rule with its instances, one for each part of the service that it judges.
+pub(super) struct RuleInstances {
+    pub(super) projection: Arc<Projection>,
+    pub(super) parts: HashMap<Part, Instance>,
+    /// All events of the service over the same window: what agents' rates are a rate of.
+    pub(super) whole: Ring,
+    /// Its sums hold what was there before the rule was: parts that appear are judged at once.
+    pub(super) warm: bool,
+}
+
+impl RuleInstances {
+    pub(super) fn new(
+        service: &ServiceId,
+        projection: Arc<Projection>,
+        head: Second,
+        now: UnixNanos,
+        warm: bool,
+    ) -> Self {
+        let rule = projection.rule();
+        let whole = Ring::new(rule.window_s, head);
+        let mut parts = HashMap::new();
+        let named = projection.exact_service().is_some() && rule.group_by == GroupBy::Service;
+        if named {
+            let ring = Ring::new(rule.window_s, head);
+            let labels = labels_of(service, &projection, &Part::Service);
+            parts.insert(Part::Service, Instance::new(labels, ring, now, warm));
+        }
+        Self { projection, parts, whole, warm }
+    }
+
+    pub(super) fn inherit(&mut self, service: &ServiceId, former: &mut Self, now: UnixNanos) {
+        for (part, old) in &mut former.parts {
+            let labels = labels_of(service, &self.projection, part);
+            if Fingerprint::of(&labels) != old.fingerprint || old.alert().is_none() {
+                continue;
+            }
+            let window_s = self.whole.window_s();
+            let head = self.whole.head();
+            self.parts
+                .entry(part.clone())
+                .or_insert_with(|| Instance::new(labels, Ring::new(window_s, head), now, false))
+                .inherit(old);
+        }
+    }
+
+    /// Returns how many instances appeared. `rebuilding` touches only those that are not warm.
+    pub(super) fn touch(
+        &mut self,
+        service: &ServiceId,
+        second: Second,
+        cell: &SecondCell,
+        now: UnixNanos,
+        room: usize,
+        rebuilding: bool,
+    ) -> usize {
+        self.whole.set(second, Tally { seen: events(cell), bad_low: 0, bad_high: 0 });
+        let Self { projection, parts, whole, warm } = self;
+        let mut grown = 0;
+        projection.tallies(cell, |part, tally| {
+            if let Some(instance) = parts.get_mut(&part) {
+                if !(rebuilding && instance.warm) {
+                    instance.ring.set(second, tally);
+                }
+            } else if tally.seen > 0 {
+                if parts.len() >= PARTS_MAX || grown >= room {
+                    metrics::counter!(DROPS_TOTAL, "component" => "evaluate", "reason" => "instances_max")
+                        .increment(1);
+                    return;
+                }
+                let labels = labels_of(service, projection, &part);
+                let ring = Ring::new(whole.window_s(), second);
+                let mut instance = Instance::new(labels, ring, now, *warm);
+                instance.born = second;
+                instance.ring.set(second, tally);
+                parts.insert(part, instance);
+                grown += 1;
+            }
+        });
+        grown
+    }
+
+    pub(super) fn judge(
+        &mut self,
+        service: &ServiceId,
+        head: Second,
+        moment: &Moment,
+        expectation: &dyn Expectation,
+        stages: StageTimes,
+        out: &mut Vec<Finding>,
+    ) -> bool {
+        let Self { projection, parts, whole, .. } = self;
+        let rule = projection.rule();
+        whole.advance(head);
+        let at_head = Span::ending(head, whole.window_s(), moment.watermark_ms);
+        let settled = Span::ending(moment.settled, whole.window_s(), moment.watermark_ms);
+        let unseen = Unseen { at_head: at_head.unseen(expectation), settled: settled.unseen(expectation) };
+        let seen = Unseen {
+            at_head: whole.window(head).seen as f64,
+            settled: whole.window(moment.settled).seen as f64,
+        };
+        let mut changed = false;
+        for (part, instance) in parts.iter_mut().filter(|(_, instance)| instance.warm) {
+            instance.ring.advance(head);
+            let own = match part {
+                Part::Host(host) => at_head.unseen_on(expectation, host).map(|of_host| Unseen {
+                    at_head: of_host,
+                    settled: settled.unseen_on(expectation, host).unwrap_or_default(),
+                }),
+                Part::Service | Part::Endpoint(_) => None,
+            };
+            let own = own.unwrap_or_else(|| Unseen {
+                at_head: unseen.at_head * share(instance.ring.window(head).seen, seen.at_head),
+                settled: unseen.settled * share(instance.ring.window(moment.settled).seen, seen.settled),
+            });
+            let covered_from = moment.covered_from.max(instance.born);
+            let moment = &Moment { covered_from, ..*moment };
+            let Some(judgement) = judge(rule, &instance.ring, moment, own) else { continue };
+            let before = instance.state();
+            let step = instance.step(rule, &judgement, moment, stages);
+            changed |= instance.state() != before;
+            out.extend(finding(service, projection, part, instance, &step, moment));
+        }
+        let keep = |part: &Part, instance: &mut Instance| {
+            *part == Part::Service || instance.state() != RuleState::NoData || !instance.ring.is_empty()
+        };
+        let before = parts.len();
+        parts.retain(keep);
+        changed || parts.len() != before
+    }
+
+    pub(super) fn close_all(
+        &mut self,
+        service: &ServiceId,
+        now: UnixNanos,
+        reason: &str,
+        out: &mut Vec<Finding>,
+    ) {
+        let rule = self.projection.rule();
+        for instance in self.parts.values_mut() {
+            out.extend(closing(service, instance, now, reason, &rule.targets, rule.alert_on_resolve));
+        }
+    }
+
+    pub(super) fn status(&self, service: &ServiceId, instance: &Instance) -> RuleStatus {
+        let rule = self.projection.rule();
+        let (objective, is_share) = match rule.condition {
+            Condition::BadShareAbove(limit) => (1.0 - limit, true),
+            Condition::RateBelow(floor) => (floor, false),
+        };
+        let good =
+            |bad: Interval| Interval { low: (1.0 - bad.high).max(0.0), high: (1.0 - bad.low).max(0.0) };
+        RuleStatus {
+            rule: Arc::clone(&rule.name),
+            slo: rule.slo.clone(),
+            service: service.clone(),
+            labels: instance.labels.clone(),
+            signal: self.projection.signal(),
+            state: instance.state(),
+            severity: rule.severity,
+            since: instance.since(),
+            sli: instance.value().map(|value| if is_share { good(value) } else { value }),
+            objective,
+            window_s: rule.window_s,
+            watermark: instance.ring.head(),
+        }
+    }
+}
+
+/// The part's share of what the service does: all of it where nothing was seen yet.
+fn share(seen: u64, whole: f64) -> f64 {
+    if whole > 0.0 { (seen as f64 / whole).min(1.0) } else { 1.0 }
+}
+
+fn finding(
+    service: &ServiceId,
+    projection: &Arc<Projection>,
+    part: &Part,
+    instance: &mut Instance,
+    step: &Step,
+    moment: &Moment,
+) -> Option<Finding> {
+    let change = change_of(step)?;
+    let rule = projection.rule();
+    if *step == Step::GaveUp {
+        let reason = "nothing was seen and nothing is expected of it for ten minutes";
+        return closing(service, instance, moment.now, reason, &rule.targets, rule.alert_on_resolve);
+    }
+    let alert = match change {
+        Change::Fired | Change::Updated => instance.alert()?.clone(),
+        Change::Resolved => instance.close(moment.now)?,
+    };
+    let until = if change == Change::Resolved { moment.settled } else { instance.ring.head() };
+    Some(Finding {
+        service: service.clone(),
+        transition: Transition {
+            change,
+            alert,
+            targets: rule.targets.clone(),
+            tell_resolve: rule.alert_on_resolve,
+        },
+        subject: Some(Subject { projection: Arc::clone(projection), part: part.clone(), until }),
+    })
+}
