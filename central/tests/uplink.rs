@@ -24,6 +24,8 @@ use goldentime_wire::proto::control::Frame;
 use goldentime_wire::proto::stream_header::Class;
 use goldentime_wire::proto::{self, Hello, PartitionNumber, Record, StreamState};
 use prost::Message;
+use sqlx::Connection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::time::timeout;
 
 const PARTITIONS: u32 = 2;
@@ -82,6 +84,14 @@ impl Central {
             authors.push((logged.record.number, logged.record.agent.clone()));
         }
         authors
+    }
+
+    /// Messages of the service's next record, which is one of logs.
+    async fn messages(&mut self) -> Vec<String> {
+        let records = &mut self.feeds.partitions[partition() as usize].records;
+        let logged = timeout(SOON, records.recv()).await.expect("in time").expect("open");
+        let Some(proto::record::Body::Logs(logs)) = logged.record.body else { panic!("it has logs") };
+        logs.records.into_iter().map(|log| log.message).collect()
     }
 
     /// Stops, and gives what the merge had not taken yet.
@@ -293,7 +303,7 @@ async fn a_token_for_two_agents_lets_two_in() {
 async fn a_registry_of_the_first_version_is_brought_up_to_date() {
     let state = tempfile::tempdir().expect("temporary folder");
     let file = state.path().join("agents.db");
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&file).create_if_missing(true);
+    let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);
     let old = sqlx::SqlitePool::connect_with(options).await.expect("opens");
     let layout = "CREATE TABLE tokens (secret_hash BLOB PRIMARY KEY, project TEXT NOT NULL, \
         created_at INTEGER NOT NULL, expires_at INTEGER, revoked_at INTEGER) WITHOUT ROWID; \
@@ -308,7 +318,7 @@ async fn a_registry_of_the_first_version_is_brought_up_to_date() {
     let token = registry.tokens().await.expect("lists").remove(0);
     assert_eq!((token.project.as_str(), token.uses, token.uses_max), ("shop", 0, None));
     drop(registry);
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&file);
+    let options = SqliteConnectOptions::new().filename(&file);
     let newer = sqlx::SqlitePool::connect_with(options).await.expect("opens");
     sqlx::raw_sql("PRAGMA user_version = 99").execute(&newer).await.expect("written");
     let refused = Registry::open(&file).await.expect_err("newer").to_string();
@@ -422,6 +432,41 @@ async fn an_agent_enrolled_anew_loses_nothing_and_speaks_in_its_own_name_only() 
     let mut central = Central::start(state.path()).await;
     assert_eq!(central.authors(2).await, both);
     central.stop().await;
+}
+
+#[tokio::test]
+async fn one_log_line_that_is_too_long_costs_none_of_its_neighbours() {
+    let state = tempfile::tempdir().expect("temporary folder");
+    let mut central = Central::start(state.path()).await;
+    let identity = central.enrolled().await;
+    let client = Client::new(&identity).expect("client");
+    let mut session = connect(&central, &client, 1).await;
+    let mut lines = session.uplink.open_stream(Class::Logs).await.expect("stream");
+    let log = |message: String| proto::LogRecord { at_ns: 1, message, ..Default::default() };
+    let too_long = "x".repeat(goldentime_wire::limits::MESSAGE_BYTES_MAX + 1);
+    let records = vec![log("before".into()), log(too_long), log("after".into())];
+    let body = Some(proto::record::Body::Logs(proto::Logs { records }));
+    lines.send(encoded(&Record { body, ..record(&identity.agent, 1) })).await.expect("sent");
+    acknowledged(&mut session, 1).await;
+    session.uplink.close("done");
+    assert_eq!(central.board.all()[0].refused, 1);
+    assert_eq!(central.messages().await, ["before", "after"]);
+    assert!(central.stop().await.is_empty());
+
+    let letters = dead_letters(state.path()).await;
+    let detail = "message of 65537 bytes, 65536 allowed".to_owned();
+    assert_eq!(letters, [(identity.agent.clone(), "too_long".to_owned(), detail)]);
+    let mut central = Central::start(state.path()).await;
+    assert_eq!(central.messages().await, ["before", "after"], "and so says the log");
+    central.stop().await;
+}
+
+/// Agent, reason and detail of what was refused.
+async fn dead_letters(state: &Path) -> Vec<(String, String, String)> {
+    let options = SqliteConnectOptions::new().filename(state.join("dead-letters.db"));
+    let mut letters = SqliteConnection::connect_with(&options).await.expect("opens");
+    let rows = sqlx::query_as("SELECT agent, reason, detail FROM dead_letters ORDER BY id");
+    rows.fetch_all(&mut letters).await.expect("readable")
 }
 
 /// Opens a connection without a certificate and says something; waits until the central closes it.

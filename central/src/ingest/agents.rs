@@ -51,6 +51,9 @@ pub struct AgentStatus {
     pub lag_ms: i64,
     /// What it dropped since its start, by reason.
     pub drops: std::collections::BTreeMap<String, u64>,
+    /// Records and single log records of it that this central refused since its start: the dead letters
+    /// and the metric of drops have their reasons.
+    pub refused: u64,
     /// Its streams were seen from two places: a cloned machine or a restored snapshot.
     pub forked: bool,
 }

@@ -137,6 +137,13 @@ impl AgentBoard {
         }
     }
 
+    /// Something that an agent sent was refused.
+    pub fn refused(&self, agent: &str) {
+        if let Some(entry) = self.lock().get_mut(agent) {
+            entry.status.refused += 1;
+        }
+    }
+
     /// A connection ended; with `goodbye` nothing more is expected of the agent.
     pub fn disconnected(
         &self,
@@ -212,6 +219,7 @@ fn unheard(identity: AgentIdentity, last_seen: UnixNanos) -> AgentStatus {
         spool_bytes: 0,
         lag_ms: 0,
         drops: BTreeMap::new(),
+        refused: 0,
         forked: false,
     }
 }

@@ -121,6 +121,25 @@ pub fn check(record: &proto::Record, partitions: u32) -> Result<Option<ServiceId
     Ok(service)
 }
 
+/// Takes out of a record of logs each log record that is not valid, with why, so that one bad line costs
+/// none of its neighbours. Only log records: a part of a second's counts would be a wrong count.
+pub fn sift(record: &mut proto::Record) -> Vec<(proto::LogRecord, Invalid)> {
+    let Some(Body::Logs(logs)) = &mut record.body else { return Vec::new() };
+    let mut bad = Vec::new();
+    let valid = |log: &mut proto::LogRecord| match check_log(log) {
+        Ok(()) => true,
+        Err(invalid) => {
+            bad.push((std::mem::take(log), invalid));
+            false
+        }
+    };
+    // Far more than a record may hold are refused with it, whole.
+    if logs.records.len() <= limits::LOG_RECORDS_MAX {
+        logs.records.retain_mut(valid);
+    }
+    bad
+}
+
 /// The id of a record's stream.
 pub fn stream_id(record: &proto::Record) -> Result<StreamId, Invalid> {
     StreamId::try_from(record.stream.as_ref()).or_else(|_| {
@@ -210,21 +229,21 @@ fn check_samples(samples: &proto::Samples) -> Result<(), Invalid> {
 
 fn check_logs(logs: &proto::Logs) -> Result<(), Invalid> {
     at_most("log records", logs.records.len(), limits::LOG_RECORDS_MAX)?;
-    for record in &logs.records {
-        if record.at_ns < 0 {
-            return refuse(Reason::Time, "a log record before the epoch");
-        }
-        at_most("attributes", record.attributes.len(), limits::ATTRIBUTES_MAX)?;
-        no_longer("message", &record.message, limits::MESSAGE_BYTES_MAX)?;
-        for (what, value) in
-            [("level", &record.level), ("trace id", &record.trace_id), ("span id", &record.span_id)]
-        {
-            text(what, value, NAME_BYTES_MAX)?;
-        }
-        for (key, value) in &record.attributes {
-            no_longer("attribute name", key, NAME_BYTES_MAX)?;
-            no_longer("attribute", value, limits::ATTRIBUTE_BYTES_MAX)?;
-        }
+    logs.records.iter().try_for_each(check_log)
+}
+
+fn check_log(log: &proto::LogRecord) -> Result<(), Invalid> {
+    if log.at_ns < 0 {
+        return refuse(Reason::Time, "a log record before the epoch");
+    }
+    at_most("attributes", log.attributes.len(), limits::ATTRIBUTES_MAX)?;
+    no_longer("message", &log.message, limits::MESSAGE_BYTES_MAX)?;
+    for (what, value) in [("level", &log.level), ("trace id", &log.trace_id), ("span id", &log.span_id)] {
+        text(what, value, NAME_BYTES_MAX)?;
+    }
+    for (key, value) in &log.attributes {
+        no_longer("attribute name", key, NAME_BYTES_MAX)?;
+        no_longer("attribute", value, limits::ATTRIBUTE_BYTES_MAX)?;
     }
     Ok(())
 }
@@ -379,5 +398,29 @@ mod tests {
         let message = "x".repeat(limits::MESSAGE_BYTES_MAX + 1);
         let logs = proto::Logs { records: vec![proto::LogRecord { message, ..Default::default() }] };
         assert_eq!(reason(|record| record.body = Some(Body::Logs(logs))), Some(Reason::TooLong));
+    }
+
+    #[test]
+    fn one_bad_log_record_costs_none_of_its_neighbours() {
+        let log = |message: &str| proto::LogRecord { message: message.into(), ..Default::default() };
+        let too_long = "x".repeat(limits::MESSAGE_BYTES_MAX + 1);
+        let early = proto::LogRecord { at_ns: -1, ..log("early") };
+        let records = vec![log("a"), log(&too_long), log("b"), early, log("c")];
+        let mut record = proto::Record { body: Some(Body::Logs(proto::Logs { records })), ..record() };
+        let bad = sift(&mut record);
+        let reasons: Vec<_> = bad.iter().map(|(log, invalid)| (log.at_ns, invalid.reason)).collect();
+        assert_eq!(reasons, [(0, Reason::TooLong), (-1, Reason::Time)]);
+        let Some(Body::Logs(logs)) = &record.body else { panic!("the record has logs") };
+        let left: Vec<&str> = logs.records.iter().map(|log| log.message.as_str()).collect();
+        assert_eq!(left, ["a", "b", "c"]);
+        assert!(check(&record, PARTITIONS).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_log_is_never_taken_apart() {
+        let mut counts = record();
+        bucket(&mut counts).second = -1;
+        let before = counts.clone();
+        assert_eq!((sift(&mut counts), counts), (Vec::new(), before));
     }
 }

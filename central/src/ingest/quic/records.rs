@@ -6,7 +6,8 @@ use bytes::Bytes;
 use goldentime_model::UnixNanos;
 use goldentime_model::metric_names::DROPS_TOTAL;
 use goldentime_wire::frame::{self, FrameError, FrameReader};
-use goldentime_wire::proto::{Record, StreamHeader};
+use goldentime_wire::proto::record::Body;
+use goldentime_wire::proto::{Logs, Record, StreamHeader};
 use goldentime_wire::record;
 use quinn::RecvStream;
 
@@ -62,6 +63,7 @@ impl Reader {
             }
         };
         let (partition, number, stream) = (record.partition, record.number, record::stream_id(&record));
+        let sifted = self.sift(&mut record, received);
         let checked = record::check(&record, self.shared.partition_count());
         let checked = match checked {
             Ok(Some(service)) if service.project() != &*self.identity.project => {
@@ -73,7 +75,7 @@ impl Reader {
         let place = usize::try_from(partition).ok().and_then(|at| self.shared.partitions.get(at));
         let taken = match checked {
             Ok(service) => {
-                if self.signed_anew(&mut record) {
+                if self.signed_anew(&mut record) || sifted {
                     bytes = frame::body(&record);
                 }
                 Some(Received { bytes, record, service, received })
@@ -88,6 +90,19 @@ impl Reader {
         let (Some(door), Ok(stream), true) = (place, stream, number > 0) else { return Ok(()) };
         let incoming = Incoming { record: taken, stream, number, ack: self.acks.clone(), room };
         door.records.send(incoming).await.map_err(|_| Broken)
+    }
+
+    /// Refuses what is not valid among log records, each with its reason; gives whether there was any.
+    fn sift(&self, record: &mut Record, received: UnixNanos) -> bool {
+        let bad = record::sift(record);
+        let found = !bad.is_empty();
+        for (log, invalid) in bad {
+            // As a record of its own, so that whoever reads dead letters knows whose line it was.
+            let alone = Record { body: Some(Body::Logs(Logs { records: vec![log] })), ..bare(record) };
+            let letter = frame::body(&alone);
+            self.refuse(letter, received, invalid.reason.as_str(), invalid.detail);
+        }
+        found
     }
 
     /// Writes the id of the certificate into a record that names another agent; gives whether it did.
@@ -108,6 +123,7 @@ impl Reader {
     fn refuse(&self, record: Bytes, at: UnixNanos, reason: &'static str, detail: String) {
         let agent = self.identity.agent.to_string();
         tracing::debug!(agent, reason, detail, "a record was refused");
+        self.shared.board.refused(&agent);
         self.shared.dead_letters.add(DeadLetter { at, agent, reason, detail, record });
     }
 
@@ -119,5 +135,20 @@ impl Reader {
         tracing::warn!(agent = %self.identity.agent, %error, "a stream of an agent is broken");
         metrics::counter!(DROPS_TOTAL, "component" => "ingest", "reason" => "frame").increment(1);
         Err(Broken)
+    }
+}
+
+/// A record without what it carries.
+fn bare(record: &Record) -> Record {
+    Record {
+        version: record.version,
+        stream: record.stream.clone(),
+        partition: record.partition,
+        number: record.number,
+        service: record.service.clone(),
+        host: record.host.clone(),
+        agent: record.agent.clone(),
+        progress_ms: record.progress_ms,
+        ..Record::default()
     }
 }
