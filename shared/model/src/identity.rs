@@ -32,7 +32,7 @@ pub type HostName = Arc<str>;
 /// Why a name is no part of a service id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// A part is empty.
+    /// A part is empty, or of blanks only: nobody could tell it from an empty one.
     #[error("a name is empty; leave it out to get `{DEFAULT_PART}`")]
     Empty,
     /// A part is longer than [`NAME_BYTES_MAX`].
@@ -48,7 +48,7 @@ pub enum NameError {
 
 /// Checks one part of a service id.
 pub fn check_name(name: &str) -> Result<(), NameError> {
-    if name.is_empty() {
+    if name.trim().is_empty() {
         return Err(NameError::Empty);
     }
     if name.len() > NAME_BYTES_MAX {
@@ -177,6 +177,13 @@ mod tests {
         assert_eq!(ServiceId::new("a", "b", "c}d"), Err(NameError::Character('}')));
         assert_eq!("a/b/c/d".parse::<ServiceId>(), Err(NameError::Parts("a/b/c/d".into())));
         assert_eq!("a//c".parse::<ServiceId>(), Err(NameError::Empty));
+    }
+
+    #[test]
+    fn a_name_of_blanks_is_no_name() {
+        assert_eq!(ServiceId::new("a", "b", "  "), Err(NameError::Empty));
+        assert_eq!("a/\u{3000}/c".parse::<ServiceId>(), Err(NameError::Empty));
+        assert!(ServiceId::new("a", "b", "order api").is_ok());
     }
 
     /// Agent, gateway and central must agree for ever: these values are part of the contract.

@@ -166,7 +166,7 @@ fn service_id(source: &Source, name: &str) -> ServiceId {
         let cut = &name[..name.floor_char_boundary(NAME_BYTES_MAX)];
         cut.chars().map(|c| if matches!(c, '/' | '{' | '}') || c.is_control() { '_' } else { c }).collect()
     };
-    let fit = if fit.is_empty() { UNKNOWN_SERVICE } else { &fit };
+    let fit = if fit.trim().is_empty() { UNKNOWN_SERVICE } else { &fit };
     ServiceId::new(&source.project, &source.environment, fit).unwrap_or_else(|_| {
         ServiceId::new("default", "default", UNKNOWN_SERVICE).expect("constants are valid")
     })
