@@ -13,6 +13,7 @@ use super::incomplete::Incomplete;
 use super::instance::{Instance, Step};
 use super::judge::{ServiceJudge, Tempo};
 use super::project::{Part, Projection};
+use super::ring::Tally;
 use super::rule::Rule;
 use super::transition::{Change, Transition};
 
@@ -53,6 +54,8 @@ pub struct Subject {
     pub part: Part,
     /// Last second of the window; it is as long as the rule says.
     pub until: Second,
+    /// What the rule counted in it, and was judged on.
+    pub judged: Tally,
 }
 
 /// The evaluator of one partition. Driven by its merge shard, in the same task, so that nothing lies

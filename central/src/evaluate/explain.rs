@@ -34,7 +34,9 @@ struct Blame {
     worst_reading: Option<(String, f64)>,
 }
 
-/// Writes what `cells`, the seconds of the subject's window, say into the alert's annotations.
+/// Writes into the alert's annotations what the rule judged, and what `cells`, the seconds of the
+/// subject's window that are at hand, say of where it comes from. Cells may be missing: the value is the
+/// judged one all the same.
 ///
 /// Annotations of the rule's author are kept; `summary` is only written where there is none.
 /// Sets `value`, `value_ko`, `window`, `hosts`, `endpoints`, `host` (where one host is to blame), `p50`, `p95`,
@@ -44,7 +46,7 @@ pub fn annotate(alert: &mut Alert, change: Change, subject: &Subject, cells: &[S
     let rule = projection.rule();
     let blame = blame(projection, &subject.part, cells);
     let window = duration(Duration::from_secs(u64::from(rule.window_s)));
-    let value = value_of(projection, &blame);
+    let value = value_of(projection, subject.judged, blame.worst_reading.as_ref());
     let mut facts = Labels::new();
     facts.insert("value".into(), value.english.clone());
     facts.insert("value_ko".into(), value.korean.clone());
@@ -150,14 +152,14 @@ struct Words {
     korean: String,
 }
 
-fn value_of(projection: &Projection, blame: &Blame) -> Words {
-    let Tally { seen, bad_low, bad_high } = blame.whole;
+fn value_of(projection: &Projection, judged: Tally, worst_reading: Option<&(String, f64)>) -> Words {
+    let Tally { seen, bad_low, bad_high } = judged;
     let rule = projection.rule();
     let share = |bad: u64| percent(bad as f64 / seen.max(1) as f64);
     let (low, high) = (share(bad_low), share(bad_high));
     match (&rule.measure, rule.condition) {
         (Measure::Traffic, Condition::RateBelow(floor)) => {
-            let rate = seen as f64 / f64::from(rule.window_s.min(EXPLAINED_S_MAX));
+            let rate = seen as f64 / f64::from(rule.window_s);
             Words {
                 english: format!("{rate:.2} requests/s, floor {floor} requests/s"),
                 korean: format!("초당 요청 {rate:.2}건, 하한 {floor}건"),
@@ -179,7 +181,7 @@ fn value_of(projection: &Projection, blame: &Blame) -> Words {
                 ),
             }
         }
-        (Measure::Saturation { metric, threshold }, _) => match &blame.worst_reading {
+        (Measure::Saturation { metric, threshold }, _) => match worst_reading {
             Some((name, reading)) => Words {
                 english: format!(
                     "{name} at {reading:.3}, limit {threshold}; {bad_high} of {seen} readings above"
@@ -308,6 +310,7 @@ mod tests {
             projection: Arc::new(Projection::new(Arc::new(errors))),
             part: Part::Service,
             until: Second(10),
+            judged: Tally { seen: 3720, bad_low: 120, bad_high: 120 },
         };
         let mut alert = alert();
         annotate(&mut alert, Change::Fired, &subject, &[twenty_hosts_one_bad(), twenty_hosts_one_bad()]);
@@ -330,8 +333,22 @@ mod tests {
         let mut alert = alert();
         alert.annotations = errors.annotations.clone();
         let projection = Arc::new(Projection::new(Arc::new(errors)));
-        let subject = Subject { projection, part: Part::Service, until: Second(10) };
+        let judged = Tally::default();
+        let subject = Subject { projection, part: Part::Service, until: Second(10), judged };
         annotate(&mut alert, Change::Fired, &subject, &[twenty_hosts_one_bad()]);
         assert_eq!(alert.annotations["summary"], "Orders fail");
+    }
+
+    #[test]
+    fn a_value_is_the_judged_one_though_no_cell_could_be_read() {
+        let mut floor = rule("svc-floor", Measure::Traffic);
+        (floor.condition, floor.window_s) = (Condition::RateBelow(10.0), 5);
+        let projection = Arc::new(Projection::new(Arc::new(floor)));
+        let judged = Tally { seen: 60, ..Tally::default() };
+        let subject = Subject { projection, part: Part::Service, until: Second(10), judged };
+        let mut alert = alert();
+        annotate(&mut alert, Change::Resolved, &subject, &[]);
+        let summary = &alert.annotations["summary"];
+        assert_eq!(summary, "shop is healthy again: 12.00 requests/s, floor 10 requests/s over 5 s");
     }
 }

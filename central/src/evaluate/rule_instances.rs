@@ -213,6 +213,7 @@ fn finding(
         Change::Resolved => instance.close(moment.now)?,
     };
     let until = if change == Change::Resolved { moment.settled } else { instance.ring.head() };
+    let judged = instance.ring.window(until);
     Some(Finding {
         service: service.clone(),
         transition: Transition {
@@ -221,6 +222,6 @@ fn finding(
             targets: rule.targets.clone(),
             tell_resolve: rule.alert_on_resolve,
         },
-        subject: Some(Subject { projection: Arc::clone(projection), part: part.clone(), until }),
+        subject: Some(Subject { projection: Arc::clone(projection), part: part.clone(), until, judged }),
     })
 }
