@@ -5,6 +5,10 @@ use std::fmt::Write as _;
 use goldentime_model::metric_names::MEMORY_BOUND_BYTES;
 use goldentime_model::units::ByteSize;
 
+use crate::config::Config;
+use crate::serve::{self, ALERTS_MAX, TRANSITIONS_MAX};
+use crate::{access, ingest, notify};
+
 /// Bounds by component.
 #[derive(Clone, Debug, Default)]
 pub struct Budget {
@@ -14,19 +18,36 @@ pub struct Budget {
 /// The bounds add up to more than the configuration allows.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "components may take {total} together, more than `memory_bytes_max: {max}`:{parts}\n\
+    "components may take {total} together, more than {max}:{parts}\n\
      Raise memory_bytes_max, or lower the limits of the largest of them"
 )]
 pub struct OverBudget {
-    total: ByteSize,
-    max: ByteSize,
+    total: String,
+    max: String,
     parts: String,
 }
 
 impl Budget {
-    /// Adds a component's bound in bytes, and shows it as a metric.
+    /// What every station says that it may take.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let mut budget = Self::default();
+        serve::declare_memory(config, &mut budget);
+        budget.declare("ingest", ingest::start::memory_bound_bytes(&config.agents, config.partitions));
+        budget.declare("access", access::memory_bound_bytes());
+        budget.declare("notify", notify::memory_bound_bytes(&config.notify, TRANSITIONS_MAX, ALERTS_MAX));
+        budget
+    }
+
+    /// Shows each bound as a metric.
+    pub fn show(&self) {
+        for (component, bytes) in &self.parts {
+            metrics::gauge!(MEMORY_BOUND_BYTES, "component" => *component).set(*bytes as f64);
+        }
+    }
+
+    /// Adds a component's bound in bytes.
     pub fn declare(&mut self, component: &'static str, bytes: u64) {
-        metrics::gauge!(MEMORY_BOUND_BYTES, "component" => component).set(bytes as f64);
         self.parts.push((component, bytes));
     }
 
@@ -46,15 +67,27 @@ impl Budget {
         sorted.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
         let mut parts = String::new();
         for (component, bytes) in sorted {
-            let _ = write!(parts, "\n  {component}: {}", ByteSize(bytes));
+            let _ = write!(parts, "\n  {component}: {}", ByteSize(bytes).rounded());
         }
-        Err(OverBudget { total: ByteSize(total), max, parts })
+        Err(OverBudget { total: ByteSize(total).rounded(), max: max.rounded(), parts })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_default_limits_fit_the_default_memory_with_some_channels() {
+        let channel = "name: a\nwebhook: {url: 'https://hooks.example.com/a'}\n";
+        let mut config = Config::default();
+        let source = goldentime_model::config::Source { name: "channel".into(), text: channel.into() };
+        let node = goldentime_model::config::yaml::parse(&std::sync::Arc::new(source)).expect("YAML");
+        let channel: notify::config::ChannelConfig =
+            goldentime_model::config::decode(&node).expect("a channel");
+        config.notify.channels = vec![channel; 8];
+        assert_eq!(Budget::of(&config).check(config.memory_bytes_max), Ok(()));
+    }
 
     #[test]
     fn bounds_over_the_limit_are_refused_with_the_largest_named_first() {

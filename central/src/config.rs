@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::api::HttpConfig;
+use crate::budget::Budget;
 use crate::evaluate::openslo::StarterRule;
 use crate::ingest::{AgentsConfig, LogConfig};
 use crate::notify::NotifyConfig;
@@ -51,7 +52,7 @@ pub struct Config {
     /// Whom to tell, and how.
     pub notify: NotifyConfig,
     /// Memory that all components together may plan for. The start is refused when their bounds add up
-    /// to more. Default `1280MiB`; at least `64MiB`.
+    /// to more. Default `1408MiB`; at least `64MiB`.
     pub memory_bytes_max: ByteSize,
     /// The program's own log, to standard error.
     pub logging: LoggingConfig,
@@ -105,7 +106,7 @@ impl Default for Config {
             slo_dir: PathBuf::from("/etc/goldentime/slo"),
             starter_rules: Vec::new(),
             notify: NotifyConfig::default(),
-            memory_bytes_max: ByteSize::mib(1280),
+            memory_bytes_max: ByteSize::mib(1408),
             logging: LoggingConfig::default(),
         }
     }
@@ -144,6 +145,11 @@ impl Settings for Config {
             "memory_bytes_max",
             "is less than 64MiB, which is not enough to start",
         );
+        if check.is_clean()
+            && let Err(too_much) = Budget::of(self).check(self.memory_bytes_max)
+        {
+            check.refuse("memory_bytes_max", too_much.to_string());
+        }
     }
 }
 

@@ -40,6 +40,9 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 /// its store hangs; then evaluation waits rather than lose a page.
 pub const TRANSITIONS_MAX: usize = 4096;
 
+/// Alerts that wait for the live page.
+pub const ALERTS_MAX: usize = 1024;
+
 /// Alerts of earlier runs that the live page begins with.
 const RECENT_ALERTS: u32 = 10;
 

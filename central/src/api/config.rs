@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use goldentime_model::config::{Check, Settings};
-use goldentime_model::units::HumanDuration;
+use goldentime_model::units::{HumanDuration, listen_address};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,7 @@ const LIST_MAX: usize = 64;
 pub struct HttpConfig {
     /// Address and port of dashboard, API, WebSocket and `/metrics`. Default `127.0.0.1:7700`. Beyond
     /// loopback it needs `tls`, or `trusted_proxies`, and everybody signs in.
+    #[serde(deserialize_with = "listen_address")]
     pub listen: SocketAddr,
     /// Names and addresses by which browsers reach this central beyond loopback: they stand in its own
     /// certificate, and without TLS a request that asks for another name is refused. The first one stands

@@ -3,7 +3,6 @@
 
 use goldentime_model::exit::ExitCode;
 
-use super::serve::budget;
 use crate::api::Certificate;
 use crate::config::Config;
 use crate::evaluate::openslo::report;
@@ -12,10 +11,6 @@ use crate::evaluate::openslo::report;
 /// the central starts without them, since stopping would also stop the collecting of data.
 #[must_use]
 pub fn main(config: &Config) -> ExitCode {
-    if let Err(too_much) = budget(config).check(config.memory_bytes_max) {
-        eprintln!("{too_much}");
-        return ExitCode::Usage;
-    }
     if let Err(error) = Certificate::check(&config.http) {
         eprintln!("{:#}", anyhow::Error::new(error));
         return ExitCode::Usage;

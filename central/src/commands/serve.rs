@@ -9,8 +9,8 @@ use goldentime_runtime::{ServiceManager, SharedClock, StateDir, SystemClock, Tas
 use goldentime_transport::token::JoinToken;
 use tokio::sync::mpsc;
 
+use crate::access::Access;
 use crate::access::set_up::{FirstLink, LINK_LIFETIME};
-use crate::access::{self, Access};
 use crate::api::Certificate;
 use crate::backup;
 use crate::budget::Budget;
@@ -27,14 +27,10 @@ use crate::persist::health::Health;
 use crate::persist::start::SeriesReport;
 use crate::push::frame::{AgentCount, ChannelView, NotReady, RuleCount, StoreView};
 use crate::push::sources::{ReportSelf, SelfReport};
-use crate::serve::{self, Door, Intake, Notified, Stores, Surroundings, TRANSITIONS_MAX};
-
-/// Alerts that wait for the live page.
-const ALERTS_MAX: usize = 1024;
+use crate::serve::{self, ALERTS_MAX, Door, Intake, Notified, Stores, Surroundings, TRANSITIONS_MAX};
 
 /// Runs the central until SIGTERM or SIGINT.
 pub async fn run(config: Config) -> anyhow::Result<()> {
-    budget(&config).check(config.memory_bytes_max)?;
     let _state_dir = StateDir::hold(&config.state_dir, "central")?;
     backup::refuse_unfinished(&config.state_dir)?;
 
@@ -43,6 +39,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let metrics = SelfMetrics::install().map_err(anyhow::Error::msg)?;
     metrics::gauge!(BUILD_INFO, "program" => "goldentime-central", "version" => env!("CARGO_PKG_VERSION"))
         .set(1.0);
+    Budget::of(&config).show();
 
     let rules =
         RulesWatch::start(config.slo_dir.clone(), &config.starter_rules, Arc::clone(&clock), &tasks).await;
@@ -117,16 +114,6 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     manager.ready();
     manager.watch(&tasks);
     serve::run_until_stopped(&tasks, stores, &manager).await
-}
-
-/// What every station says that it may take.
-pub(super) fn budget(config: &Config) -> Budget {
-    let mut budget = Budget::default();
-    serve::declare_memory(config, &mut budget);
-    budget.declare("ingest", ingest::start::memory_bound_bytes(&config.agents, config.partitions));
-    budget.declare("access", access::memory_bound_bytes());
-    budget.declare("notify", notify::memory_bound_bytes(&config.notify, TRANSITIONS_MAX, ALERTS_MAX));
-    budget
 }
 
 /// A rule that names a target which is no channel would page nobody.
@@ -262,21 +249,4 @@ pub fn main(config: Config) -> anyhow::Result<()> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.context("cannot start threads")?.block_on(run(config))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_default_limits_fit_the_default_memory_with_some_channels() {
-        let channel = "name: a\nwebhook: {url: 'https://hooks.example.com/a'}\n";
-        let mut config = Config::default();
-        let source = goldentime_model::config::Source { name: "channel".into(), text: channel.into() };
-        let node = goldentime_model::config::yaml::parse(&Arc::new(source)).expect("YAML");
-        let channel: notify::config::ChannelConfig =
-            goldentime_model::config::decode(&node).expect("a channel");
-        config.notify.channels = vec![channel; 8];
-        assert_eq!(budget(&config).check(config.memory_bytes_max), Ok(()));
-    }
 }

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 
 use goldentime_model::config::{Check, Settings};
-use goldentime_model::units::{ByteSize, HumanDuration};
+use goldentime_model::units::{ByteSize, HumanDuration, listen_address};
+use rustls::pki_types::ServerName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 pub struct AgentsConfig {
     /// Address and UDP port on which agents connect (QUIC, TLS 1.3, client certificates). Default
     /// `127.0.0.1:7701`.
+    #[serde(deserialize_with = "listen_address")]
     pub listen: SocketAddr,
     /// Further names or addresses for the central's certificate. Agents check the central by its
     /// authority, so this is for other tools. Default none.
@@ -73,6 +75,11 @@ impl Settings for AgentsConfig {
             "connections_per_address_max",
             format!("{} is not between 1 and connections_max", self.connections_per_address_max),
         );
+        for name in &self.names {
+            if ServerName::try_from(name.as_str()).is_err() {
+                check.refuse("names", format!("`{name}` is neither a host name nor an IP address"));
+            }
+        }
         let lease_s = self.lease.get().as_secs();
         check.require((5..=600).contains(&lease_s), "lease", "is not between 5s and 10m");
     }

@@ -14,11 +14,13 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use goldentime_model::config::{Check, Secret};
 use goldentime_model::units::HumanDuration;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -262,6 +264,7 @@ impl WebhookConfig {
     fn validate(&self, check: &mut Check) {
         check.require(is_http(self.url.expose()), "url", "must begin with http:// or https://");
         check.require(self.headers.len() <= 32, "headers", "at most 32 headers");
+        check_authorities(check, self.ca_file.as_deref());
     }
 }
 
@@ -279,6 +282,7 @@ impl EmailConfig {
             "username",
             "`username` and `password` go together",
         );
+        check_authorities(check, self.ca_file.as_deref());
         for (setting, address) in
             std::iter::once(("from", &self.from)).chain(self.to.iter().map(|to| ("to", to)))
         {
@@ -286,6 +290,19 @@ impl EmailConfig {
                 check.refuse(setting, format!("`{address}` is no mail address: {error}"));
             }
         }
+    }
+}
+
+/// A file of authorities that is not there would else be found at the first page.
+fn check_authorities(check: &mut Check, file: Option<&Path>) {
+    let Some(file) = file else { return };
+    let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    match read {
+        Ok(certificates) if certificates.is_empty() => {
+            check.refuse("ca_file", format!("{} holds no certificate in PEM", file.display()));
+        }
+        Ok(_) => {}
+        Err(error) => check.refuse("ca_file", format!("cannot read {}: {error}", file.display())),
     }
 }
 
@@ -320,6 +337,21 @@ mod tests {
             ),
             ""
         );
+    }
+
+    #[test]
+    fn a_file_of_authorities_that_cannot_be_used_is_refused_before_the_first_page() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let empty = dir.path().join("empty.pem");
+        std::fs::write(&empty, "no certificate").expect("written");
+        let found = faults(&format!(
+            "channels:\n- name: a\n  webhook: {{url: 'https://x/y', ca_file: /nonexistent.pem}}\n- name: b\n  \
+             email: {{server: x, from: a@example.com, to: [a@example.com], ca_file: {}}}\n",
+            empty.display()
+        ));
+        assert!(found.contains("channels[0].webhook.ca_file: cannot read /nonexistent.pem"), "{found}");
+        let no_certificate = format!("channels[1].email.ca_file: {} holds no certificate", empty.display());
+        assert!(found.contains(&no_certificate), "{found}");
     }
 
     #[test]

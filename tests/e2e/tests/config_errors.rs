@@ -72,6 +72,8 @@ fn a_wrong_central_yaml_is_refused_with_place_and_nearest_key() -> Result<()> {
         wrong("http:\n  lisen: 127.0.0.1:1\n", "2:3: ", "did you mean `listen`"),
         wrong("http:\n  listen: 0.0.0.0:7700\n", "2:11: ", "loopback"),
         wrong("http:\n  listen: nowhere\n", "2:11: ", "nowhere"),
+        wrong("http:\n  listen: 127.0.0.1\n", "2:11: ", "has no port; write for example `127.0.0.1:7700`"),
+        wrong("agents:\n  names: [a b]\n", "2:10: ", "neither a host name nor an IP address"),
         wrong("partitions: 0\n", "1:13: ", "between 1 and 256"),
         wrong("partitions: four\n", "1:13: ", "four"),
         wrong("agents:\n  lease: 1s\n", "2:10: ", "between 5s and 10m"),
@@ -80,6 +82,12 @@ fn a_wrong_central_yaml_is_refused_with_place_and_nearest_key() -> Result<()> {
         wrong("notify:\n  channels:\n    - {name: a, webhok: {}}\n", "3:17: ", "did you mean `webhook`"),
         wrong("logging: {format: xml}\n", "1:19: ", "json"),
         wrong("memory_bytes_max: 1MiB\n", "1:19: ", "64MiB"),
+        wrong("memory_bytes_max: 100MiB\n", "1:19: ", "GiB together, more than 100MiB"),
+        wrong(
+            "notify:\n  channels:\n    - {name: a, webhook: {url: 'https://x/y', ca_file: /no.pem}}\n",
+            "3:",
+            "cannot read /no.pem",
+        ),
         wrong("state_dir: [a]\n", "1:12: ", "state_dir"),
     ];
     for command in [&["serve", "--config"][..], &["token", "create", "--config"]] {

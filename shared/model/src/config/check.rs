@@ -52,6 +52,12 @@ impl Check {
         self.prefix = before;
     }
 
+    /// Whether nothing was refused so far: sums over several settings mean nothing before.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.found.is_empty()
+    }
+
     /// What was refused, with the places where it was written in `node`.
     #[must_use]
     pub fn into_faults(self, node: &Node) -> Faults {

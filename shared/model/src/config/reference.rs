@@ -1,6 +1,7 @@
 //! The manual page of a configuration, written from its types: what a field's comment says is what
 //! the reader reads, so the page cannot grow old.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
@@ -18,7 +19,28 @@ pub fn markdown(title: &str, schema: &Value) -> String {
         let _ = write!(text, "\n{description}\n");
     }
     page.section(&mut text, "", schema, 0);
+    let mut kinds = BTreeMap::new();
+    explained_kinds(schema, &mut kinds);
+    if !kinds.is_empty() {
+        text.push_str("\n## How settings are written\n\n| kind | is written as |\n|---|---|\n");
+        for (kind, form) in kinds {
+            let _ = writeln!(text, "| {kind} | {} |", cell(form));
+        }
+    }
     text
+}
+
+/// The kinds of settings whose form has to be said: those with a title and a `$comment`.
+fn explained_kinds<'a>(schema: &'a Value, kinds: &mut BTreeMap<&'a str, &'a str>) {
+    let text = |name| schema.get(name).and_then(Value::as_str);
+    if let (Some(kind), Some(form)) = (text("title"), text("$comment")) {
+        kinds.insert(kind, form);
+    }
+    match schema {
+        Value::Object(entries) => entries.values().for_each(|value| explained_kinds(value, kinds)),
+        Value::Array(items) => items.iter().for_each(|value| explained_kinds(value, kinds)),
+        _ => {}
+    }
 }
 
 struct Page<'a> {
@@ -236,7 +258,13 @@ mod tests {
              | `path` | text | required | Files to read. |\n\n\
              ## `limits`\n\nLimits of memory.\n\n\
              | setting | kind | default | what it does |\n|---|---|---|---|\n\
-             | `queue_bytes_max` | size | `0B` | Bytes of all lines that wait. |\n"
+             | `queue_bytes_max` | size | `0B` | Bytes of all lines that wait. |\n\n\
+             ## How settings are written\n\n\
+             | kind | is written as |\n|---|---|\n\
+             | duration | Numbers with units, the larger first: `150ms`, `5m`, `1h30m`. Units are `ns`, `us`, \
+             `ms`, `s`, `m` (minutes), `h` and `d`. |\n\
+             | size | A number with its unit, such as `64MiB` or `10GB`: `KiB` to `TiB` count in 1024, \
+             `kB` to `TB` in 1000. |\n"
         );
     }
 }

@@ -163,6 +163,8 @@ impl JsonSchema for Secret {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "title": "secret",
+            "$comment": "Text, or where it stands: `{file: /path}`, a file that not every user of the \
+                         machine may read, or `{env: NAME}`, an environment variable. Read once, at start.",
             "anyOf": [
                 { "type": "string" },
                 {

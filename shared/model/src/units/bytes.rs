@@ -47,6 +47,18 @@ impl ByteSize {
         self.0
     }
 
+    /// For people who compare: in its largest binary unit with at most two decimals, rounded up, `1.08GiB`.
+    #[must_use]
+    pub fn rounded(self) -> String {
+        let binary = |(unit, length): &(&'static str, u64)| {
+            (unit.ends_with("iB") && self.0 >= *length).then_some((*unit, *length))
+        };
+        let Some((unit, length)) = UNITS.iter().find_map(binary) else { return format!("{}B", self.0) };
+        let hundredths = (u128::from(self.0) * 100).div_ceil(u128::from(length));
+        let decimals = format!("{}.{:02}", hundredths / 100, hundredths % 100);
+        format!("{}{unit}", decimals.trim_end_matches('0').trim_end_matches('.'))
+    }
+
     /// In bytes, as a length in memory; saturates where memory is smaller.
     #[must_use]
     pub fn as_usize(self) -> usize {
@@ -125,6 +137,8 @@ impl JsonSchema for ByteSize {
         json_schema!({
             "type": "string",
             "title": "size",
+            "$comment": "A number with its unit, such as `64MiB` or `10GB`: `KiB` to `TiB` count in 1024, \
+                         `kB` to `TB` in 1000.",
             "pattern": r"^(0|[0-9]+(\.[0-9]+)? ?(B|[KMGT]iB|[kKMGT]B))$",
         })
     }
@@ -151,6 +165,16 @@ mod tests {
             "`64M` has the unknown unit `M`; known are B, KiB, MiB, GiB, TiB, kB, MB, GB, TB"
         );
         assert_eq!(error("much"), "`much` is no size; write for example `64MiB` or `10GB`");
+    }
+
+    #[test]
+    fn a_sum_is_shown_in_its_largest_unit_rounded_up() {
+        let rounded = |kib: u64| ByteSize::kib(kib).rounded();
+        assert_eq!(
+            [rounded(1_124_658), rounded(660_360), rounded(208 << 10), rounded(1 << 20), rounded(0)],
+            ["1.08GiB", "644.89MiB", "208MiB", "1GiB", "0B"]
+        );
+        assert_eq!((ByteSize(1023).rounded(), ByteSize(1025).rounded()), ("1023B".into(), "1.01KiB".into()));
     }
 
     #[test]

@@ -147,6 +147,8 @@ impl JsonSchema for HumanDuration {
         json_schema!({
             "type": "string",
             "title": "duration",
+            "$comment": "Numbers with units, the larger first: `150ms`, `5m`, `1h30m`. Units are `ns`, `us`, \
+                         `ms`, `s`, `m` (minutes), `h` and `d`.",
             "pattern": r"^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h|d))+)$",
         })
     }

@@ -1,9 +1,11 @@
 //! Quantities as people write them in files: durations ([`HumanDuration`]), sizes ([`ByteSize`]),
-//! rates ([`Rate`]), shares ([`Ratio`]) and OpenSLO's own duration shorthand ([`Shorthand`]).
+//! rates ([`Rate`]), shares ([`Ratio`]), OpenSLO's own duration shorthand ([`Shorthand`]), and addresses to
+//! listen on ([`listen_address`]).
 //!
 //! Every quantity carries its unit, so that no file has to be read beside a manual. A bare number is
 //! refused wherever it could mean two things.
 
+mod address;
 mod bytes;
 mod duration;
 mod rate;
@@ -11,6 +13,7 @@ mod ratio;
 mod shorthand;
 mod text;
 
+pub use address::listen_address;
 pub use bytes::ByteSize;
 pub use duration::HumanDuration;
 pub use rate::Rate;
