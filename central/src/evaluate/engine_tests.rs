@@ -201,6 +201,35 @@ fn a_firing_alert_does_not_resolve_because_its_data_is_missing() {
 }
 
 #[test]
+fn an_alert_is_not_resolved_by_a_window_from_before_its_incident() {
+    let mut bench = Bench::new(&[errors(0.05, 5)]);
+    let mut one = agents(1);
+    bench.run(&mut one, 10, 10, 0);
+    for (ok, bad) in [(0, 30), (150, 0), (0, 20), (150, 0)] {
+        bench.ms += 100;
+        bench.send(&mut one[0], ok, bad);
+    }
+    assert_eq!(bench.changes(), [Change::Fired], "a dip within the second resolves nothing");
+    bench.ms += 600;
+    bench.run(&mut one, 10, 10, 0);
+    assert_eq!(bench.changes(), [Change::Fired, Change::Resolved]);
+}
+
+#[test]
+fn the_first_good_request_after_silence_resolves_nothing_before_its_second_is_complete() {
+    let mut bench = Bench::new(&[errors(0.05, 5)]);
+    let mut one = agents(1);
+    bench.run(&mut one, 10, 8, 2);
+    bench.silence(60);
+    bench.ms += 100;
+    bench.send(&mut one[0], 1, 0);
+    assert_eq!(bench.changes(), [Change::Fired], "its window proves nothing yet");
+    bench.ms += 900;
+    bench.run(&mut one, 5, 10, 0);
+    assert_eq!(bench.changes(), [Change::Fired, Change::Resolved]);
+}
+
+#[test]
 fn an_agent_that_says_goodbye_leaves_nothing_unknown() {
     let mut bench = Bench::new(&[errors(0.05, 10)]);
     let mut two = agents(2);

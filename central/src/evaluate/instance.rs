@@ -42,9 +42,10 @@ pub struct Unseen {
 pub struct Judgement {
     /// Of the window that ends at the watermark, its partial second included: fired on.
     pub head: Verdict,
-    /// Of the window that ends with the settled second: resolved on.
-    pub settled: Verdict,
-    /// Nothing was seen and nothing is expected.
+    /// Of the window that ends with the settled second: resolved on. `None` where nothing was seen in
+    /// it and nothing is expected: such a window proves nothing.
+    pub settled: Option<Verdict>,
+    /// Nothing was seen and nothing is expected, in either window.
     pub empty: bool,
     /// Share of bad events, or rate per second.
     pub value: Option<Interval>,
@@ -70,7 +71,7 @@ pub fn judge(rule: &Rule, ring: &Ring, moment: &Moment, unseen: Unseen) -> Optio
             let verdict = head.map_or(Verdict::Healthy, |share| share.above(limit));
             Some(Judgement {
                 head: with_at_least(rule.requests_min, at_head.seen, unseen.at_head, verdict),
-                settled: settled.map_or(Verdict::Healthy, |share| share.above(limit)),
+                settled: settled.map(|share| share.above(limit)),
                 empty,
                 value: head.or(settled),
             })
@@ -83,7 +84,7 @@ pub fn judge(rule: &Rule, ring: &Ring, moment: &Moment, unseen: Unseen) -> Optio
             let low = settled.seen as f64 / window_s;
             let rate = Interval { low, high: low + unseen.settled.max(0.0) / window_s };
             let verdict = rate.below(floor);
-            Some(Judgement { head: verdict, settled: verdict, empty: false, value: Some(rate) })
+            Some(Judgement { head: verdict, settled: Some(verdict), empty: false, value: Some(rate) })
         }
     }
 }
@@ -132,6 +133,8 @@ pub struct Instance {
     since: UnixNanos,
     value: Option<Interval>,
     breaching_since: Option<(Second, i64)>,
+    /// Last second of the newest window that was breaching.
+    last_breach: Second,
     alert: Option<Alert>,
     told: Told,
 }
@@ -158,6 +161,7 @@ impl Instance {
             since: now,
             value: None,
             breaching_since: None,
+            last_breach: Second(i64::MIN),
             alert: None,
             told: Told::default(),
         }
@@ -222,6 +226,12 @@ impl Instance {
             self.told.last_data_ms = moment.watermark_ms;
         }
         let breaching = judgement.head == Verdict::Breaching || (judgement.empty && rule.alert_on_no_data);
+        if breaching {
+            self.last_breach = match rule.condition {
+                Condition::BadShareAbove(_) => self.ring.head(),
+                Condition::RateBelow(_) => moment.settled,
+            };
+        }
         if self.alert.is_some() {
             return self.step_firing(rule, judgement, breaching, moment);
         }
@@ -236,8 +246,9 @@ impl Instance {
             self.enter(RuleState::Pending, moment.now);
             return Step::Same;
         }
-        let surely_not =
-            judgement.empty || judgement.head == Verdict::Healthy || judgement.settled == Verdict::Healthy;
+        let surely_not = judgement.empty
+            || judgement.head == Verdict::Healthy
+            || judgement.settled == Some(Verdict::Healthy);
         if surely_not {
             self.breaching_since = None;
         }
@@ -250,7 +261,7 @@ impl Instance {
             RuleState::Pending
         } else if judgement.empty {
             RuleState::NoData
-        } else if judgement.settled == Verdict::Healthy {
+        } else if judgement.settled.unwrap_or(judgement.head) == Verdict::Healthy {
             RuleState::Ok
         } else {
             RuleState::Unknown
@@ -278,7 +289,10 @@ impl Instance {
             }
             return Step::Same;
         }
-        if judgement.settled == Verdict::Healthy {
+        // The settled window lies seconds behind: one that ends before the newest breach speaks of the
+        // time before the incident.
+        let reaches_the_breach = moment.settled >= self.last_breach;
+        if reaches_the_breach && judgement.settled == Some(Verdict::Healthy) {
             self.enter(RuleState::Ok, moment.now);
             return Step::Resolved;
         }
