@@ -22,5 +22,12 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// The value of a named field without what must not leave the host: all of it where the name speaks of
+/// a secret.
+#[must_use]
+pub fn redact_field<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
+    if secrets::is_named(name) { Cow::Owned(mark("secret")) } else { redact(value) }
+}
+
 #[cfg(test)]
 mod tests;
