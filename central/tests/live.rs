@@ -36,6 +36,7 @@ async fn requests(stage: &Stage, service: &ServiceId, second: Second, offset: u6
     let mut cell = SecondCell::default();
     let key = EndpointKey { endpoint: "/orders/{id}".into(), method: "GET".into() };
     let _ = cell.add(&"web-1".into(), &key, &delta);
+    cell.gauges.insert("queue.length".into(), 7.0);
     let key = CellKey { service: service.clone(), tier: Tier::OneSecond, start: second };
     let cell = StoredCell { key, partition: 0, offset, blob: cell.encode() };
     stage.windows.put(vec![cell]).await.expect("put");
@@ -212,6 +213,7 @@ async fn a_window_is_answered_with_counts_by_endpoint_and_host() {
     assert_eq!((window["total"]["requests"].as_u64(), window["total"]["bad"].as_u64()), (Some(30), Some(3)));
     assert_eq!(window["endpoints"][0]["endpoint"], "/orders/{id}");
     assert_eq!(window["hosts"][0]["requests"], 30);
+    assert_eq!(window["gauges"]["queue.length"], 7.0);
 }
 
 #[tokio::test]

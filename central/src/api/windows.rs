@@ -1,5 +1,8 @@
 //! `GET /api/v1/windows`: everything that one service did in a stretch of time.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use goldentime_model::problem::ProblemCode;
@@ -42,6 +45,8 @@ pub(super) struct Window {
     total: Part,
     endpoints: Vec<EndpointPart>,
     hosts: Vec<HostPart>,
+    /// Newest reading of each metric, in the metric's unit, by `name{label="value",…}`.
+    gauges: BTreeMap<Arc<str>, f64>,
 }
 
 #[derive(Serialize)]
@@ -99,10 +104,10 @@ pub(super) async fn window(
     let from = Second(until.offset(-asked.seconds).0.div_euclid(width) * width);
     let summary = read_window(&*state.windows, &service, tier, from, until, Detail::ALL).await;
     let summary = summary.map_err(|error| Refusal::internal("read the window", &error))?;
-    Ok(Json(describe(&service, from, until, width, &summary)))
+    Ok(Json(describe(&service, from, until, width, summary)))
 }
 
-fn describe(service: &ServiceId, from: Second, until: Second, width: i64, summary: &WindowSummary) -> Window {
+fn describe(service: &ServiceId, from: Second, until: Second, width: i64, summary: WindowSummary) -> Window {
     let endpoints = summary.endpoints.iter().map(|(key, aggregate)| EndpointPart {
         endpoint: key.endpoint.to_string(),
         method: key.method.to_string(),
@@ -121,5 +126,6 @@ fn describe(service: &ServiceId, from: Second, until: Second, width: i64, summar
         total: (&summary.total).into(),
         endpoints: endpoints.collect(),
         hosts: hosts.collect(),
+        gauges: summary.gauges,
     }
 }
