@@ -105,6 +105,7 @@ fn load(argument: &ConfigArgument) -> Result<Config, ExitCode> {
 }
 
 fn run_agent(config: Config) -> ExitCode {
+    goldentime_runtime::make_files_private();
     if let Err(error) = logging::start(&config.logging.level, config.logging.format.into()) {
         eprintln!("logging.level: {error}");
         return ExitCode::Usage;

@@ -13,6 +13,7 @@ use goldentime_model::exit::ExitCode;
 use goldentime_runtime::manual;
 
 fn main() -> ExitCode {
+    goldentime_runtime::make_files_private();
     match Cli::parse().command {
         Command::Serve(args) => with_config(&args, serve::main),
         Command::Rules(RulesCommand::Check { paths }) => {

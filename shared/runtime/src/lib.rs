@@ -13,5 +13,5 @@ pub mod tasks;
 
 pub use clock::{Clock, ManualClock, SharedClock, SystemClock};
 pub use service_manager::ServiceManager;
-pub use state_dir::{StateDir, StateDirError};
+pub use state_dir::{StateDir, StateDirError, make_files_private};
 pub use tasks::{Drained, TaskKind, Tasks};

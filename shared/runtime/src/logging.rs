@@ -15,6 +15,13 @@ pub enum LogFormat {
     Json,
 }
 
+/// Whether [`start`] can read this level; the filter's own words when it cannot.
+pub fn check_level(level: &str) -> Result<(), String> {
+    EnvFilter::try_new(level)
+        .map(drop)
+        .map_err(|error| format!("{error}; write `info`, or a filter such as `info,goldentime_agent=debug`"))
+}
+
 /// Starts logging at `level` (`error` to `trace`, or a filter such as `info,goldentime_agent=debug`).
 ///
 /// Returns the filter's own words when it cannot be read. May be called once a process.

@@ -102,6 +102,11 @@ fn held(lock: &File, program: &'static str, path: &Path) -> StateDirError {
     StateDirError::Held { program, path: path.to_path_buf(), holder }
 }
 
+/// From here on files of this process are its user's own: they hold keys, and lines of logs.
+pub fn make_files_private() {
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

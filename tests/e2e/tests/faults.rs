@@ -1,5 +1,6 @@
 //! Full disks and a copied machine: every request is counted once all the same.
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::Duration;
 
@@ -9,8 +10,9 @@ use goldentime_e2e::counts::assert_exact;
 use goldentime_e2e::disk::SmallDisk;
 use goldentime_e2e::is_full;
 use goldentime_e2e::world::{HEALTHY, World, restart};
-use goldentime_testkit::programs::{AgentConfig, Central};
-use goldentime_testkit::{http_client, wait};
+use goldentime_testkit::process::Program;
+use goldentime_testkit::programs::{AgentConfig, Central, program};
+use goldentime_testkit::{http_client, ports, wait};
 use serde_json::Value;
 
 /// How long a disk stays full, or a central away.
@@ -44,6 +46,35 @@ async fn a_copied_state_directory_with_backlog_counts_every_request_once() -> Re
     tokio::time::sleep(Duration::from_secs(2)).await;
     drop(steady);
     assert_exact(&world, &central).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_directory_belongs_to_one_central_and_its_files_to_its_user() -> Result<()> {
+    let world = World::start(1, HEALTHY).await?;
+    let central = world.central(None)?.start().await?;
+    let other = |port: u16| format!("127.0.0.1:{port}");
+    let mut second = Program::new("second-central", program("goldentime-central")?, world.folder())
+        .args(["serve", "--config", &central.config.file().display().to_string()])
+        .env("GOLDENTIME_CENTRAL__HTTP__LISTEN", other(ports::free_tcp()))
+        .env("GOLDENTIME_CENTRAL__AGENTS__LISTEN", other(ports::free_udp()))
+        .start()?;
+    let ended = second.ended(PATIENCE).await?;
+    ensure!(!ended.success(), "two centrals wrote to one log");
+    let says = second.output();
+    let pid = format!("another central (process {})", central.process().pid());
+    ensure!(says.contains(&pid), "it does not say who holds the directory:\n{says}");
+    let mut folders = vec![central.config.folder.join("state")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder)? {
+            let entry = entry?;
+            let mode = entry.metadata()?.permissions().mode();
+            ensure!(mode & 0o077 == 0, "{} has mode {mode:o}", entry.path().display());
+            if entry.file_type()?.is_dir() {
+                folders.push(entry.path());
+            }
+        }
+    }
     Ok(())
 }
 
