@@ -144,15 +144,21 @@ impl Settings for Config {
         }
         check.require(self.state_dir.is_absolute(), "state_dir", "must be an absolute path");
         check.section("inputs", |check| validate_inputs(&self.inputs, &self.routes, check));
+        check.section("routes", |check| self.routes.validate(check));
+        check.section("limits", |check| self.limits.validate(check));
         check.section("spool", |check| self.spool.validate(check));
         check.section("flush", |check| self.flush.validate(check));
         check.section("express", |check| self.express.validate(check));
+        if let Err(error) = goldentime_runtime::logging::check_level(&self.logging.level) {
+            check.refuse("logging.level", error);
+        }
     }
 }
 
 /// Refuses inputs that could not be started, each at its place, and names that two inputs share: read
 /// positions are kept under them.
 fn validate_inputs(inputs: &inputs::Config, routes: &route::Config, check: &mut Check) {
+    check.section("host", |check| inputs.host.validate(check));
     let mut names = BTreeSet::new();
     for (at, input) in inputs.tail.iter().enumerate() {
         check.section(&format!("tail[{at}]"), |check| {
@@ -162,6 +168,7 @@ fn validate_inputs(inputs: &inputs::Config, routes: &route::Config, check: &mut 
             if let Some(Err(error)) = input.service.as_deref().map(check_name) {
                 check.refuse("service", error.to_string());
             }
+            input.validate(check);
             let source = route::Source {
                 project: DEFAULT_PART.into(),
                 environment: DEFAULT_PART.into(),

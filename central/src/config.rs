@@ -140,6 +140,9 @@ impl Settings for Config {
             let grace_s = self.evaluate.unknown_grace.get().as_secs();
             check.require((5..=3600).contains(&grace_s), "unknown_grace", "is not between 5s and 1h");
         });
+        if let Err(error) = goldentime_runtime::logging::check_level(&self.logging.level) {
+            check.refuse("logging.level", error);
+        }
         check.require(
             self.memory_bytes_max >= ByteSize::mib(64),
             "memory_bytes_max",

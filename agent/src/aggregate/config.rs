@@ -1,5 +1,6 @@
 //! Bounds of the aggregation.
 
+use goldentime_model::config::Check;
 use goldentime_model::units::ByteSize;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -50,19 +51,26 @@ const SERIES_BYTES: usize = 512;
 const BUCKET_BYTES: usize = 256;
 /// Below this two or three widely spread seconds would make an input wait.
 const SKETCH_BYTES_MIN: ByteSize = ByteSize::kib(256);
+/// Fewer series leave no room for the overflow and a handful of routes.
+const SERIES_MIN: usize = 16;
+/// Fewer buckets would make an input wait within a second.
+const BUCKETS_MIN: usize = 64;
 /// What a sample takes: name, unit and a few labels.
 const SAMPLE_BYTES: usize = 512;
 
 impl Config {
-    /// The bounds with too small ones raised to what the program can work with.
-    #[must_use]
-    pub fn at_least_workable(mut self) -> Self {
-        self.series_max = self.series_max.max(16);
-        self.endpoints_per_service_max = self.endpoints_per_service_max.max(1);
-        self.services_max = self.services_max.max(1);
-        self.buckets_max = self.buckets_max.max(64);
-        self.sketch_bytes_max = self.sketch_bytes_max.max(SKETCH_BYTES_MIN);
-        self
+    /// Refuses bounds that the program cannot work with.
+    pub fn validate(&self, check: &mut Check) {
+        for (setting, value, least) in [
+            ("series_max", self.series_max, SERIES_MIN),
+            ("endpoints_per_service_max", self.endpoints_per_service_max, 1),
+            ("services_max", self.services_max, 1),
+            ("buckets_max", self.buckets_max, BUCKETS_MIN),
+        ] {
+            check.require(value >= least, setting, format!("must be at least {least}"));
+        }
+        let least = format!("must be at least {SKETCH_BYTES_MIN}");
+        check.require(self.sketch_bytes_max >= SKETCH_BYTES_MIN, "sketch_bytes_max", least);
     }
 
     /// The most memory that one input's aggregation may take, in bytes: what is being filled and,

@@ -51,7 +51,6 @@ pub struct Shard {
 
 impl Shard {
     pub(super) fn new(config: Config, watch: Arc<WatchTable>) -> Self {
-        let config = config.at_least_workable();
         Self {
             series: SeriesTable::new(&config),
             sketch_bytes_max: config.sketch_bytes_max.as_usize(),

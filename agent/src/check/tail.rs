@@ -95,7 +95,7 @@ fn sample(
 ) -> io::Result<usize> {
     let parse = ParseConfig { format: input.format.clone(), fields: input.fields.clone() };
     let (Ok(mut parser), Ok(mut router)) =
-        (Parser::new(&parse, Zone::of_host()), Router::new(&config.routes, source))
+        (Parser::new(&parse, Zone::of_host(), input.ship_logs), Router::new(&config.routes, source))
     else {
         return Ok(0);
     };

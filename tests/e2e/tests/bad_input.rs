@@ -10,6 +10,7 @@ use goldentime_e2e::fault::Dice;
 use goldentime_e2e::is_full;
 use goldentime_e2e::lines::AccessLog;
 use goldentime_e2e::world::{HEALTHY, World};
+use goldentime_testkit::http_client;
 use goldentime_testkit::ports::loopback;
 use goldentime_testkit::programs::{Agent, AgentConfig, Central, CentralConfig};
 use tokio::io::AsyncWriteExt;
@@ -25,6 +26,8 @@ async fn alone(folder: &Path, service: &str, ahead: Duration) -> Result<(Central
     let address = format!("127.0.0.1:{}", central.config.agents_port);
     let config = AgentConfig::new(&folder.join("agent"), &address, &central.join_token("default")?, "web-1")?;
     let mut config = config.tail("own", &log.path, service);
+    // Lines that are shipped whole have more ways to go wrong than lines that are counted.
+    config.inputs_yaml.push_str("      ship_logs: true\n");
     if !ahead.is_zero() {
         config.through = ["faketime", "-f", &format!("+{}s", ahead.as_secs())].map(str::to_owned).into();
     }
@@ -81,6 +84,9 @@ async fn an_endless_line_is_cut_counted_and_costs_no_memory() -> Result<()> {
     let rss = agent.process().rss_bytes();
     assert!(rss < RSS_BYTES_MAX / 4, "{rss} bytes resident");
     window_of(&central, "endless", 300, 12).await?;
+    let metrics = http_client().get(format!("{}/metrics", central.url())).send().await?.text().await?;
+    let refused = metrics.lines().find(|line| line.contains("drops_total{component=\"ingest\""));
+    assert_eq!(refused, None, "the cut line cost its neighbours");
     Ok(())
 }
 

@@ -57,6 +57,10 @@ fn a_wrong_agent_yaml_is_refused_with_place_and_nearest_key() -> Result<()> {
         wrong("inputs:\n  tail:\n    - paths: [/a]\n", "3:7: ", "format"),
         wrong("inputs:\n  tail:\n    - {paths: [/a], format: {type: ngnix}}\n", "3:", "did you mean `nginx`"),
         wrong("inputs: [\n", "", "agent.yaml"),
+        wrong("inputs:\n  host: {interval: 1ms}\n", "2:20: ", "at least 100ms"),
+        wrong("limits:\n  buckets_max: 1\n", "2:16: ", "at least 64"),
+        wrong("routes:\n  patterns: [users]\n", "2:13: ", "does not begin with `/`"),
+        wrong("logging:\n  level: a=b=c\n", "2:10: ", "write `info`"),
         wrong("host: a\nhost: b\n", "2:1: ", "host"),
     ];
     for command in ["run", "check"] {
@@ -81,6 +85,7 @@ fn a_wrong_central_yaml_is_refused_with_place_and_nearest_key() -> Result<()> {
         wrong("notify:\n  channels:\n    - {name: a}\n", "3:7: ", "webhook"),
         wrong("notify:\n  channels:\n    - {name: a, webhok: {}}\n", "3:17: ", "did you mean `webhook`"),
         wrong("logging: {format: xml}\n", "1:19: ", "json"),
+        wrong("logging: {level: a=b=c}\n", "1:18: ", "write `info`"),
         wrong("memory_bytes_max: 1MiB\n", "1:19: ", "64MiB"),
         wrong("memory_bytes_max: 100MiB\n", "1:19: ", "GiB together, more than 100MiB"),
         wrong(

@@ -1,7 +1,9 @@
 //! What is read of the host.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use goldentime_model::config::Check;
 use goldentime_model::units::HumanDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -35,12 +37,20 @@ impl Default for Config {
     }
 }
 
+/// Shortest interval.
+const INTERVAL_MIN: Duration = Duration::from_millis(100);
 /// What one collector keeps of one device: its name and its last counters.
 const DEVICE_BYTES: usize = 512;
 /// What a file of `/proc` takes while it is read.
 const FILE_BYTES: usize = 256 << 10;
 
 impl Config {
+    /// Refuses an interval that would make the agent the host's load.
+    pub fn validate(&self, check: &mut Check) {
+        check.require(self.interval.get() >= INTERVAL_MIN, "interval", "must be at least 100ms");
+        check.require(self.devices_max >= 1, "devices_max", "must be at least 1");
+    }
+
     /// The most memory that the input takes, in bytes, besides its shard.
     #[must_use]
     pub fn memory_bytes_max(&self) -> usize {

@@ -1,7 +1,5 @@
 //! The host as the agent reads it.
 
-use std::time::Duration;
-
 use goldentime_model::{Sample, ServiceId, UnixNanos};
 use goldentime_runtime::{SharedClock, TaskKind, Tasks};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -16,8 +14,6 @@ use super::reading::Reading;
 use super::{descriptors, filesystem, memory};
 use crate::aggregate::ShardHandle;
 
-/// Shortest interval.
-const INTERVAL_MIN: Duration = Duration::from_millis(100);
 /// File systems fill slowly, and asking them costs the most: they are asked every so many readings.
 const FILESYSTEM_EVERY: u64 = 5;
 
@@ -75,7 +71,7 @@ impl Host {
     pub fn start(mut self, tasks: &Tasks, clock: SharedClock, shard: ShardHandle, service: ServiceId) {
         let stopping = tasks.stopping();
         tasks.spawn(TaskKind::Source, "host", async move {
-            let mut tick = tokio::time::interval(self.config.interval.get().max(INTERVAL_MIN));
+            let mut tick = tokio::time::interval(self.config.interval.get());
             tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
             loop {
                 tokio::select! {

@@ -8,6 +8,9 @@ use super::instant::Zone;
 use super::role::Role;
 use super::{instant, number};
 
+/// Fields without a role that one line keeps.
+pub const OTHERS_MAX: usize = 48;
+
 /// Bytes of a field: the line's own, or a copy where an escape had to be resolved.
 pub type Bytes<'a> = Cow<'a, [u8]>;
 
@@ -40,9 +43,15 @@ pub struct Fields<'a> {
     pub span_id: Bytes<'a>,
     /// What an outcome rule looks at.
     pub verdict: Bytes<'a>,
+    /// Fields without a role, by name, where the parser keeps them.
+    pub others: Vec<(Cow<'a, str>, Bytes<'a>)>,
+    /// Fields without a role beyond [`OTHERS_MAX`].
+    pub others_left_out: u64,
+    /// The line has a duration that could not be read: it counts as a request without one.
+    pub duration_is_unread: bool,
 }
 
-/// Why a line could not be read.
+/// Why a line, or its duration, could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, thiserror::Error)]
 pub enum Unparsed {
     /// The line is not of the format.
@@ -87,7 +96,10 @@ impl<'a> Fields<'a> {
             Role::Method => self.method = value,
             Role::Path => self.path = value,
             Role::Status => self.status = Some(number::status(&value).ok_or(Unparsed::Status)?),
-            Role::Duration(unit) => self.duration_s = number::duration(&value, unit)?,
+            Role::Duration(unit) => match number::duration(&value, unit) {
+                Ok(duration_s) => self.duration_s = duration_s,
+                Err(_) => self.duration_is_unread = true,
+            },
             Role::Time => self.set_time(&value, zone)?,
             Role::Service => self.service = value,
             Role::Endpoint => self.endpoint = value,
@@ -98,6 +110,15 @@ impl<'a> Fields<'a> {
             Role::Verdict => self.verdict = value,
         }
         Ok(())
+    }
+
+    /// Keeps a field that has no role.
+    pub(super) fn keep(&mut self, name: Cow<'a, str>, value: Bytes<'a>) {
+        if self.others.len() < OTHERS_MAX {
+            self.others.push((name, value));
+        } else {
+            self.others_left_out += 1;
+        }
     }
 
     /// A finer stamp is kept before a coarse one, whichever comes first.

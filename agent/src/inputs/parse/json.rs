@@ -1,4 +1,4 @@
-//! JSON objects, one a line. Only fields with a role are decoded; the rest is stepped over.
+//! JSON objects, one a line. Fields without a role are kept as they are written, or stepped over.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use super::fields::{Bytes, Fields, Unparsed};
 use super::instant::Zone;
 use super::logfmt::closing_quote;
-use super::role::Roles;
+use super::role::{Role, Roles};
 use super::unescape::{Escape, unescape};
 
 /// Objects inside one another that are looked into.
@@ -18,14 +18,15 @@ pub struct Json {
     roles: Roles,
     /// Names of objects that hold a field with a role.
     parents: HashSet<Box<str>>,
+    keeps_others: bool,
 }
 
 impl Json {
-    pub(super) fn new(roles: Roles) -> Self {
+    pub(super) fn new(roles: Roles, keeps_others: bool) -> Self {
         let parents = roles.iter().flat_map(|(name, _)| {
             name.match_indices('.').map(|(at, _)| name[..at].into()).collect::<Vec<Box<str>>>()
         });
-        Self { parents: parents.collect(), roles }
+        Self { parents: parents.collect(), roles, keeps_others }
     }
 
     pub(super) fn read<'a>(&self, line: &'a [u8], zone: &mut Zone) -> Result<Fields<'a>, Unparsed> {
@@ -70,17 +71,24 @@ impl<'a> Scan<'a, '_> {
         match self.rest.first() {
             Some(b'"') => {
                 let text = self.string()?;
-                if let Some(role) = role {
-                    self.fields.set(role, text, self.zone)?;
-                }
+                self.found(role, full, text)
             }
-            Some(b'{' | b'[') => self.skip_nested()?,
-            _ => {
-                let scalar = self.scalar()?;
-                if let Some(role) = role.filter(|_| scalar != b"null") {
-                    self.fields.set(role, Cow::Borrowed(scalar), self.zone)?;
-                }
+            Some(b'{' | b'[') => {
+                let nested = self.nested()?;
+                self.found(None, full, Cow::Borrowed(nested))
             }
+            _ => match self.scalar()? {
+                b"null" => Ok(()),
+                scalar => self.found(role, full, Cow::Borrowed(scalar)),
+            },
+        }
+    }
+
+    fn found(&mut self, role: Option<Role>, name: Cow<'_, str>, value: Bytes<'a>) -> Result<(), Unparsed> {
+        match role {
+            Some(role) => self.fields.set(role, value, self.zone)?,
+            None if self.json.keeps_others => self.fields.keep(Cow::Owned(name.into_owned()), value),
+            None => {}
         }
         Ok(())
     }
@@ -103,8 +111,9 @@ impl<'a> Scan<'a, '_> {
         if is_known { Ok(scalar) } else { Err(Unparsed::Format) }
     }
 
-    /// Steps over an object or array: brackets outside strings are counted, not checked for kind.
-    fn skip_nested(&mut self) -> Result<(), Unparsed> {
+    /// An object or array as it is written: brackets outside strings are counted, not checked for kind.
+    fn nested(&mut self) -> Result<&'a [u8], Unparsed> {
+        let whole = self.rest;
         let mut depth = 0_usize;
         loop {
             let at = self
@@ -123,7 +132,7 @@ impl<'a> Scan<'a, '_> {
                 _ => depth -= 1,
             }
             if depth == 0 {
-                return Ok(());
+                return Ok(&whole[..whole.len() - self.rest.len()]);
             }
         }
     }

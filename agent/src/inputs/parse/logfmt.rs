@@ -1,22 +1,42 @@
 //! `key=value key="quoted value"` lines.
 
+use std::borrow::Cow;
+
 use super::fields::{Fields, Unparsed};
 use super::instant::Zone;
 use super::role::Roles;
 use super::unescape::{Escape, unescape};
 
-/// Reads a line. A line without a single pair is not logfmt.
-pub(super) fn read<'a>(line: &'a [u8], roles: &Roles, zone: &mut Zone) -> Result<Fields<'a>, Unparsed> {
-    let mut fields = Fields::default();
-    let mut seen = false;
-    pairs(line, |name, value| {
-        seen = true;
-        match std::str::from_utf8(name).ok().and_then(|name| roles.of(name)) {
-            Some(role) => fields.set(role, unescape(value, Escape::Backslash), zone),
-            None => Ok(()),
-        }
-    })?;
-    if seen { Ok(fields) } else { Err(Unparsed::Format) }
+/// Reads logfmt lines.
+#[derive(Clone, Debug)]
+pub struct Logfmt {
+    roles: Roles,
+    keeps_others: bool,
+}
+
+impl Logfmt {
+    pub(super) const fn new(roles: Roles, keeps_others: bool) -> Self {
+        Self { roles, keeps_others }
+    }
+
+    /// Reads a line. A line without a single pair is not logfmt.
+    pub(super) fn read<'a>(&self, line: &'a [u8], zone: &mut Zone) -> Result<Fields<'a>, Unparsed> {
+        let mut fields = Fields::default();
+        let mut seen = false;
+        pairs(line, |name, value| {
+            seen = true;
+            let Ok(name) = std::str::from_utf8(name) else { return Ok(()) };
+            match self.roles.of(name) {
+                Some(role) => fields.set(role, unescape(value, Escape::Backslash), zone)?,
+                None if self.keeps_others => {
+                    fields.keep(Cow::Borrowed(name), unescape(value, Escape::Backslash));
+                }
+                None => {}
+            }
+            Ok(())
+        })?;
+        if seen { Ok(fields) } else { Err(Unparsed::Format) }
+    }
 }
 
 /// Calls `pair` with each name and its raw value.

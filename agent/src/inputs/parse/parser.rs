@@ -4,10 +4,11 @@ use super::config::{Config, Format, FormatError};
 use super::fields::{Fields, Unparsed};
 use super::instant::Zone;
 use super::json::Json;
+use super::logfmt::Logfmt;
 use super::pattern::Pattern;
 use super::regular::Regular;
-use super::role::{Role, Roles};
-use super::{apache, logfmt, nginx};
+use super::role::Role;
+use super::{apache, nginx};
 
 /// Reads the lines of one input.
 #[derive(Clone, Debug)]
@@ -20,22 +21,25 @@ pub struct Parser {
 enum Compiled {
     Pattern(Pattern),
     Json(Json),
-    Logfmt(Roles),
+    Logfmt(Logfmt),
     Regex(Box<Regular>),
     Plain,
 }
 
 impl Parser {
-    /// Compiles a format. Stamps without a zone take `zone`.
-    pub fn new(config: &Config, zone: Zone) -> Result<Self, FormatError> {
+    /// Compiles a format. Stamps without a zone take `zone`. `keeps_others`: named fields without a
+    /// role are kept too, for log records.
+    pub fn new(config: &Config, zone: Zone, keeps_others: bool) -> Result<Self, FormatError> {
         let roles = config.fields.roles();
         let format = match &config.format {
             Format::Combined => Compiled::Pattern(nginx::compile(nginx::COMBINED, &roles)?),
             Format::Nginx { log_format } => Compiled::Pattern(nginx::compile(log_format, &roles)?),
             Format::Apache { log_format } => Compiled::Pattern(apache::compile(log_format, &roles)?),
-            Format::Json => Compiled::Json(Json::new(roles)),
-            Format::Logfmt => Compiled::Logfmt(roles),
-            Format::Regex { pattern } => Compiled::Regex(Box::new(Regular::compile(pattern, &roles)?)),
+            Format::Json => Compiled::Json(Json::new(roles, keeps_others)),
+            Format::Logfmt => Compiled::Logfmt(Logfmt::new(roles, keeps_others)),
+            Format::Regex { pattern } => {
+                Compiled::Regex(Box::new(Regular::compile(pattern, &roles, keeps_others)?))
+            }
             Format::Plain => Compiled::Plain,
         };
         Ok(Self { format, zone })
@@ -47,7 +51,7 @@ impl Parser {
         match &mut self.format {
             Compiled::Pattern(pattern) => pattern.read(line, &mut self.zone),
             Compiled::Json(json) => json.read(line, &mut self.zone),
-            Compiled::Logfmt(roles) => logfmt::read(line, roles, &mut self.zone),
+            Compiled::Logfmt(logfmt) => logfmt.read(line, &mut self.zone),
             Compiled::Regex(regular) => regular.read(line, &mut self.zone),
             Compiled::Plain => Ok(Fields::default()),
         }

@@ -17,19 +17,24 @@ const COMPILED_BYTES_MAX: usize = 4 << 20;
 pub struct Regular {
     regex: Regex,
     groups: Vec<(usize, Role)>,
+    /// Named groups without a role, where they are kept.
+    others: Vec<(usize, Box<str>)>,
     found: CaptureLocations,
 }
 
 impl Regular {
-    pub(super) fn compile(pattern: &str, roles: &Roles) -> Result<Self, FormatError> {
+    pub(super) fn compile(pattern: &str, roles: &Roles, keeps_others: bool) -> Result<Self, FormatError> {
         let regex = RegexBuilder::new(pattern).size_limit(COMPILED_BYTES_MAX).build()?;
         let names = regex.capture_names().enumerate();
         let groups: Vec<_> = names.filter_map(|(at, name)| Some((at, roles.of(name?)?))).collect();
         if groups.is_empty() {
             return Err(FormatError::NoVariable);
         }
+        let names = regex.capture_names().enumerate().filter(|_| keeps_others);
+        let others = names.filter_map(|(at, name)| Some((at, name?.into())));
+        let others = others.filter(|(_, name): &(_, Box<str>)| roles.of(name).is_none()).collect();
         let found = regex.capture_locations();
-        Ok(Self { regex, groups, found })
+        Ok(Self { regex, groups, others, found })
     }
 
     pub(super) fn read<'a>(&mut self, line: &'a [u8], zone: &mut Zone) -> Result<Fields<'a>, Unparsed> {
@@ -38,6 +43,11 @@ impl Regular {
         for &(group, role) in &self.groups {
             if let Some((from, to)) = self.found.get(group) {
                 fields.set(role, Cow::Borrowed(&line[from..to]), zone)?;
+            }
+        }
+        for (group, name) in &self.others {
+            if let Some((from, to)) = self.found.get(*group) {
+                fields.keep(Cow::Owned(String::from(&**name)), Cow::Borrowed(&line[from..to]));
             }
         }
         Ok(fields)

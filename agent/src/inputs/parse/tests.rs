@@ -12,7 +12,7 @@ fn parser(format: Format) -> Parser {
 
 fn parser_with(format: Format, fields: FieldNames) -> Parser {
     let seoul = TimeZone::fixed(jiff::tz::offset(9));
-    Parser::new(&Config { format, fields }, Zone::new(seoul)).expect("valid format")
+    Parser::new(&Config { format, fields }, Zone::new(seoul), true).expect("valid format")
 }
 
 fn nginx(log_format: &str) -> Parser {
@@ -119,20 +119,49 @@ fn named_groups_of_an_expression_are_fields() {
 }
 
 #[test]
+fn fields_without_a_role_are_kept_as_they_are_written() {
+    let others = |read: &Fields<'_>| {
+        let others = read.others.iter();
+        others.map(|(name, value)| (name.to_string(), text(value).to_owned())).collect::<Vec<_>>()
+    };
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let mut json = parser(Format::Json);
+    let read = json.read(br#"{"msg":"paid","order_id":7,"who":{"a":"}"},"none":null,"code":"E\n1"}"#);
+    let read = read.expect("readable");
+    let kept = [pair("order_id", "7"), pair("who", r#"{"a":"}"}"#), pair("code", "E\n1")];
+    assert_eq!(others(&read), kept);
+    let mut logfmt = parser(Format::Logfmt);
+    let read = logfmt.read(br#"msg=paid order_id=7 code="E 1""#).expect("readable");
+    assert_eq!(others(&read), [pair("order_id", "7"), pair("code", "E 1")]);
+    let mut regex = parser(Format::Regex { pattern: r"^(?P<msg>\w+) (?P<order_id>\d+)".into() });
+    assert_eq!(others(&regex.read(b"paid 7").expect("readable")), [pair("order_id", "7")]);
+    let many: String = (0..60).map(|at| format!("f{at}=x ")).collect();
+    assert_eq!(logfmt.read(many.as_bytes()).expect("readable").others_left_out, 12);
+}
+
+#[test]
+fn a_request_with_an_unreadable_duration_counts_without_it() {
+    let mut parser = nginx("$status $request_time $msec");
+    for line in [&b"200 fast 1.0"[..], b"200 -0.1 1.0"] {
+        let read = parser.read(line).expect("readable");
+        assert_eq!((read.status, read.duration_s, read.duration_is_unread), (Some(200), None, true));
+    }
+}
+
+#[test]
 fn an_unreadable_line_says_why() {
     let mut parser = nginx("$status $request_time $msec");
     assert_eq!(parser.read(b"200 0.1"), Err(Unparsed::Format));
     assert_eq!(parser.read(b"20x 0.1 1.0"), Err(Unparsed::Status));
-    assert_eq!(parser.read(b"200 fast 1.0"), Err(Unparsed::Duration));
-    assert_eq!(parser.read(b"200 -0.1 1.0"), Err(Unparsed::Duration));
     assert_eq!(parser.read(b"200 0.1 noon"), Err(Unparsed::Time));
     assert_eq!(parser.read(b""), Err(Unparsed::Format));
 }
 
 #[test]
 fn a_format_that_cannot_work_is_refused() {
-    let refused =
-        |format| Parser::new(&Config { format, fields: FieldNames::default() }, Zone::of_host()).is_err();
+    let refused = |format| {
+        Parser::new(&Config { format, fields: FieldNames::default() }, Zone::of_host(), false).is_err()
+    };
     assert!(refused(Format::Nginx { log_format: "no variable".into() }));
     assert!(refused(Format::Nginx { log_format: "log_format a 'unclosed $status".into() }));
     assert!(refused(Format::Regex { pattern: "(".into() }));

@@ -1,8 +1,11 @@
 //! Routes and what holds on them.
 
 use goldentime_model::Outcome;
+use goldentime_model::config::Check;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::normalise::Normaliser;
 
 /// How raw paths become endpoints, and what counts as what (`routes` in `agent.yaml`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -64,6 +67,21 @@ impl Default for Config {
         let rule =
             Rule { endpoints: health.map(str::to_owned).to_vec(), latency: Some(false), ..Rule::default() };
         Self { patterns: Vec::new(), normalise: true, rules: vec![rule] }
+    }
+}
+
+impl Config {
+    /// Refuses patterns and statuses that could never match.
+    pub fn validate(&self, check: &mut Check) {
+        if let Err(error) = Normaliser::new(&self.patterns, self.normalise) {
+            check.refuse("patterns", error.to_string());
+        }
+        for (at, rule) in self.rules.iter().enumerate() {
+            for (nth, StatusOutcome { status, .. }) in rule.statuses.iter().enumerate() {
+                let setting = format!("rules[{at}].statuses[{nth}].status");
+                check.require((100..=999).contains(status), &setting, "must be from 100 to 999");
+            }
+        }
     }
 }
 

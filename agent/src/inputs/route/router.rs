@@ -1,8 +1,9 @@
 //! From a parsed line to an observation of a series.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use goldentime_model::identity::{NAME_BYTES_MAX, UNKNOWN_SERVICE, check_name};
+use goldentime_model::identity::{HOST_SERVICE_PREFIX, NAME_BYTES_MAX, UNKNOWN_SERVICE, check_name};
 use goldentime_model::{ServiceId, UnixNanos};
 
 use super::cache::{CACHE_ENTRIES, Cache, Routed};
@@ -107,7 +108,11 @@ impl Router {
 
     /// The service that a line is about.
     pub fn service(&mut self, fields: &Fields<'_>) -> ServiceId {
-        if fields.service.is_empty() { self.service.clone() } else { self.named_service(&fields.service) }
+        if fields.service.trim_ascii().is_empty() {
+            self.service.clone()
+        } else {
+            self.named_service(&fields.service)
+        }
     }
 
     /// The series of a line: one look-up for what was seen lately.
@@ -158,8 +163,14 @@ impl Router {
     }
 }
 
-/// A name from the data, made fit for an id: bad characters become `_`, what is too long is cut.
+/// A name from the data, made fit for an id: bad characters become `_`, what is too long is cut. A host's
+/// own service (`host:<name>`) is not for data to name: its colon goes too.
 fn service_id(source: &Source, name: &str) -> ServiceId {
+    let name = name.trim();
+    let name = &*match name.strip_prefix(HOST_SERVICE_PREFIX) {
+        Some(host) => Cow::Owned(format!("host_{host}")),
+        None => Cow::Borrowed(name),
+    };
     let fit: String = if check_name(name).is_ok() {
         name.to_owned()
     } else {

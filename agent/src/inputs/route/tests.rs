@@ -48,6 +48,16 @@ fn explicit_patterns_go_first() {
     assert_eq!(refused("/{a*}/b"), RouteError::AfterRest("/{a*}/b".into()));
 }
 
+#[test]
+fn a_service_that_a_line_names_is_made_fit_and_never_a_hosts_own() {
+    let source = Source { project: "p".into(), environment: "e".into(), service: Some("shop".into()) };
+    let mut router = Router::new(&Config::default(), source).expect("valid");
+    for (named, service) in [(" ", "shop"), (" cart ", "cart"), ("a/b", "a_b"), ("host:h9", "host_h9")] {
+        let fields = Fields { service: named.as_bytes().into(), ..Fields::default() };
+        assert_eq!(router.service(&fields).parts().2, service, "{named:?}");
+    }
+}
+
 const NOW: UnixNanos = UnixNanos(1_800_000_000_000_000_000);
 
 fn count(config: &Config, lines: &[Fields<'_>]) -> (Vec<Counted>, Batch) {

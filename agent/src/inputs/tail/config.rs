@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use goldentime_model::config::Check;
 use goldentime_model::units::{ByteSize, HumanDuration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -90,6 +91,8 @@ const fn open_files_max() -> usize {
     256
 }
 
+/// Fewer open files would make the reader open and close one for every write.
+pub(super) const OPEN_FILES_MIN: usize = 16;
 /// What is read at once.
 pub const BLOCK_BYTES: usize = 256 << 10;
 /// What the agent keeps of one followed file: paths, identity, position.
@@ -123,10 +126,14 @@ impl Config {
         self.name.clone().or_else(|| self.paths.first().cloned()).unwrap_or_default()
     }
 
-    /// Longest line in bytes, within what is possible.
-    #[must_use]
-    pub fn line_bytes(&self) -> usize {
-        self.line_bytes_max.as_usize().clamp(1 << 10, BLOCK_BYTES / 2)
+    /// Refuses bounds that the input cannot work with.
+    pub fn validate(&self, check: &mut Check) {
+        let (least, most) = (ByteSize::kib(1), ByteSize::kib(128));
+        let is_line = (least..=most).contains(&self.line_bytes_max);
+        check.require(is_line, "line_bytes_max", format!("must be between {least} and {most}"));
+        check.require(self.files_max >= 1, "files_max", "must be at least 1");
+        let least = format!("must be at least {OPEN_FILES_MIN}");
+        check.require(self.open_files_max >= OPEN_FILES_MIN, "open_files_max", least);
     }
 
     /// The most memory that the input takes, in bytes, besides its shard.

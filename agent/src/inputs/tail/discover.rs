@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::config::Config;
@@ -56,9 +55,17 @@ impl Discovery {
 
     /// Looks through the folders.
     pub(super) fn scan(&self) -> Found {
-        let mut walk = Walk { discovery: self, found: Found::default(), seen: HashSet::new(), entries: 0 };
+        let mut walk = Walk {
+            discovery: self,
+            found: Found::default(),
+            seen: HashSet::new(),
+            above: Vec::new(),
+            entries: 0,
+        };
         for root in &self.roots {
-            walk.folder(root, 0);
+            if let Ok(metadata) = fs::metadata(root) {
+                walk.folder(root, FileId::from_metadata(&metadata));
+            }
         }
         walk.found.folders.sort();
         walk.found.folders.dedup();
@@ -70,11 +77,22 @@ struct Walk<'a> {
     discovery: &'a Discovery,
     found: Found,
     seen: HashSet<FileId>,
+    /// Folders from the root down to the present one: a link to one of them leads in a circle.
+    above: Vec<FileId>,
     entries: usize,
 }
 
 impl Walk<'_> {
-    fn folder(&mut self, folder: &Path, depth: usize) {
+    fn folder(&mut self, folder: &Path, id: FileId) {
+        if self.above.len() > DEPTH_MAX || self.above.contains(&id) {
+            return;
+        }
+        self.above.push(id);
+        self.entries_of(folder);
+        self.above.pop();
+    }
+
+    fn entries_of(&mut self, folder: &Path) {
         let Ok(entries) = fs::read_dir(folder) else { return };
         self.found.folders.push(folder.to_owned());
         let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
@@ -96,14 +114,14 @@ impl Walk<'_> {
             let Ok(metadata) = fs::metadata(&path) else { continue };
             if metadata.is_file() && wanted {
                 self.file(path, &metadata);
-            } else if metadata.is_dir() && may_hold && depth < DEPTH_MAX {
-                self.folder(&path, depth + 1);
+            } else if metadata.is_dir() && may_hold {
+                self.folder(&path, FileId::from_metadata(&metadata));
             }
         }
     }
 
     fn file(&mut self, path: PathBuf, metadata: &fs::Metadata) {
-        let id = FileId { device: metadata.dev(), inode: metadata.ino() };
+        let id = FileId::from_metadata(metadata);
         if !self.seen.insert(id) {
             return;
         }

@@ -1,6 +1,6 @@
 //! Which file is which, whatever it is called.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -26,8 +26,12 @@ pub struct FileId {
 impl FileId {
     /// Of an open file.
     pub(super) fn of(file: &File) -> io::Result<Self> {
-        let metadata = file.metadata()?;
-        Ok(Self { device: metadata.dev(), inode: metadata.ino() })
+        Ok(Self::from_metadata(&file.metadata()?))
+    }
+
+    /// Of the file that this was read of.
+    pub(super) fn from_metadata(metadata: &Metadata) -> Self {
+        Self { device: metadata.dev(), inode: metadata.ino() }
     }
 }
 

@@ -97,9 +97,9 @@ impl Tail {
             return Err(Error::Relative { input, path: path.clone() });
         }
         let parse = ParseConfig { format: config.format.clone(), fields: config.fields.clone() };
-        let parser = Parser::new(&parse, Zone::of_host())
+        let parser = Parser::new(&parse, Zone::of_host(), config.ship_logs)
             .map_err(|source| Error::Format { input: input.clone(), source })?;
-        let cutter = Cutter::new(config.line_bytes(), config.multiline_start.as_deref())
+        let cutter = Cutter::new(config.line_bytes_max.as_usize(), config.multiline_start.as_deref())
             .map_err(|source| Error::Multiline { input, source })?;
         let service = config.service.clone().or_else(|| source.service.clone());
         let router = Router::new(routes, Source { service, ..source })?;

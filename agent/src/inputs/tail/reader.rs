@@ -13,7 +13,7 @@ use goldentime_runtime::SharedClock;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::config::{BLOCK_BYTES, Config, StartAt};
+use super::config::{BLOCK_BYTES, Config, OPEN_FILES_MIN, StartAt};
 use super::discover::Discovery;
 use super::file::{State, TailedFile};
 use super::files::Files;
@@ -39,8 +39,6 @@ const LEAVING_WAIT: Duration = Duration::from_millis(5);
 pub(super) const LEAVING_QUIET: Duration = Duration::from_secs(10);
 /// How long an unfinished multiline record waits where no other time is configured.
 const RECORD_WAIT: Duration = Duration::from_secs(1);
-/// Files held open at least; after as many turns, too many open ones are closed.
-const OPEN_FILES_MIN: usize = 16;
 /// How often the status is renewed.
 const STATUS_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -108,7 +106,7 @@ impl Reader {
             if has_more {
                 continue;
             }
-            self.files.close_unused(self.config.open_files_max.max(OPEN_FILES_MIN));
+            self.files.close_unused(self.config.open_files_max);
             if self.sink.status.bytes > lines_before {
                 self.watcher.pause(PAUSE);
             } else {
@@ -121,7 +119,7 @@ impl Reader {
     /// One turn at each active file. Whether some have more.
     fn round(&mut self) -> bool {
         let mut has_more = false;
-        let open_max = self.config.open_files_max.max(OPEN_FILES_MIN);
+        let open_max = self.config.open_files_max;
         for (at, id) in self.files.take_active().into_iter().enumerate() {
             if at % OPEN_FILES_MIN == OPEN_FILES_MIN - 1 {
                 self.files.close_unused(open_max);

@@ -2,7 +2,7 @@
 
 use goldentime_model::UnixNanos;
 
-use super::record::record;
+use super::record::{Shipped, record};
 use super::status::{SAMPLE_BYTES, Status};
 use crate::aggregate::{Full, Shard};
 use crate::inputs::parse::{Fields, Parser, Unparsed};
@@ -38,6 +38,9 @@ impl Sink {
         }
         match self.parser.read(line) {
             Ok(fields) => {
+                if fields.duration_is_unread {
+                    self.note(line, Unparsed::Duration, shard);
+                }
                 match self.router.count(&fields, now, shard)? {
                     Counted::Observed => self.status.observed += 1,
                     Counted::NotARequest => self.status.not_requests += 1,
@@ -53,8 +56,15 @@ impl Sink {
         Ok(())
     }
 
-    #[cold]
     fn unread(&mut self, line: &[u8], reason: Unparsed, now: UnixNanos, shard: &mut Shard) {
+        self.note(line, reason, shard);
+        if self.ships_logs {
+            self.ship(line, None, now, shard);
+        }
+    }
+
+    #[cold]
+    fn note(&mut self, line: &[u8], reason: Unparsed, shard: &mut Shard) {
         shard.count_drop(reason.as_str(), 1);
         let unread = self.status.unparsed.entry(reason.as_str()).or_default();
         if unread.lines == 0 {
@@ -63,14 +73,17 @@ impl Sink {
             tracing::warn!(line = unread.sample, "{reason}; further ones are counted in `status`");
         }
         unread.lines += 1;
-        if self.ships_logs {
-            self.ship(line, None, now, shard);
-        }
     }
 
     fn ship(&mut self, line: &[u8], fields: Option<&Fields<'_>>, now: UnixNanos, shard: &mut Shard) {
-        let (record, is_repaired) = record(line, fields, now);
+        let Shipped { record, is_repaired, cut } = record(line, fields, now);
         self.status.invalid_utf8 += u64::from(is_repaired);
+        if cut > 0 {
+            shard.count_drop("log_text_cut", cut);
+        }
+        if let Some(others_left_out) = fields.map(|fields| fields.others_left_out).filter(|left| *left > 0) {
+            shard.count_drop("log_attributes_max", others_left_out);
+        }
         let service = self.router.service(fields.unwrap_or(&Fields::default()));
         if shard.log(&service, record).is_err() {
             shard.count_drop("logs_full", 1);

@@ -304,6 +304,21 @@ async fn a_symbolic_link_is_followed_to_its_target_and_counted_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_links_to_itself_is_looked_through_once() {
+    let folder = tempfile::tempdir().expect("folder");
+    let inner = folder.path().join("inner");
+    fs::create_dir(&inner).expect("made");
+    std::os::unix::fs::symlink(folder.path(), inner.join("circle")).expect("linked");
+    append(&inner.join("x.log"), &line(1));
+    let mut running = start(config(&folder.path().join("**/*.log")), Kept::default());
+    running.until_requests(1).await;
+    let status = running.handle.status();
+    let shown: Vec<_> = status.shown.iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(shown, [inner.join("x.log").display().to_string()]);
+    assert_eq!(running.stop().await.requests, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_thousand_files_are_followed_with_few_of_them_open() {
     let folder = tempfile::tempdir().expect("folder");
     let path = |n: u64| folder.path().join(format!("{n}.log"));
