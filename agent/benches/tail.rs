@@ -95,7 +95,7 @@ async fn run(path: &Path, lines: u64) -> f64 {
     let mut counted = 0;
     while counted < lines {
         tokio::select! {
-            () = aggregator.signal().urgent() => {}
+            () = aggregator.signal().sooner() => {}
             () = tokio::time::sleep(Duration::from_millis(100)) => {}
         }
         aggregator.signal().take();

@@ -142,7 +142,7 @@ impl Shard {
         if is_urgent {
             self.pending = self.pending.with_express();
         } else if watched {
-            self.pending = self.pending.with_watched();
+            self.pending = self.pending.with_soon();
         } else {
             self.pending = self.pending.with_dirty();
         }
@@ -188,11 +188,8 @@ impl Shard {
         }
         sample.at = sample.at.saturating_add(self.offset_nanos);
         self.open.samples.push((service.clone(), sample));
-        self.pending = if self.watch.of(service).watched {
-            self.pending.with_watched()
-        } else {
-            self.pending.with_dirty()
-        };
+        self.pending =
+            if self.watch.of(service).watched { self.pending.with_soon() } else { self.pending.with_dirty() };
     }
 
     /// Whether a log record of `bytes` fits before the next flush. An input that also counts the
@@ -243,6 +240,12 @@ impl Shard {
     pub fn progress(&mut self, at: UnixNanos) {
         let at = at.saturating_add(self.offset_nanos).min(self.latest);
         self.open.progress = Some(self.open.progress.map_or(at, |known| known.max(at)));
+    }
+
+    /// A reading of an input that reads now and then is complete. Nothing more comes for a while, so
+    /// that waiting for the long interval would only make it older.
+    pub fn hand_over(&mut self) {
+        self.pending = self.pending.with_soon();
     }
 
     /// Counts what was not taken in. `reason` is a metric label: few and constant.

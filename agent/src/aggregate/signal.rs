@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use tokio::sync::Notify;
 
 const DIRTY: u8 = 1;
-const WATCHED: u8 = 2;
+const SOON: u8 = 2;
 const EXPRESS: u8 = 4;
 const FULL: u8 = 8;
 
@@ -20,10 +20,11 @@ impl Pending {
         self.0 != 0
     }
 
-    /// A service that a rule watches has something waiting: flush at the short interval.
+    /// A service that a rule watches has something waiting, or an input that reads now and then has
+    /// handed over its reading: flush at the short interval.
     #[must_use]
-    pub const fn is_watched(self) -> bool {
-        self.0 & (WATCHED | EXPRESS) != 0
+    pub const fn is_soon(self) -> bool {
+        self.0 & (SOON | EXPRESS) != 0
     }
 
     /// A watched service has something bad or slow: flush within 10 ms.
@@ -42,8 +43,8 @@ impl Pending {
         Self(self.0 | DIRTY)
     }
 
-    pub(super) const fn with_watched(self) -> Self {
-        Self(self.0 | DIRTY | WATCHED)
+    pub(super) const fn with_soon(self) -> Self {
+        Self(self.0 | DIRTY | SOON)
     }
 
     pub(super) const fn with_express(self) -> Self {
@@ -59,7 +60,7 @@ impl Pending {
 #[derive(Debug, Default)]
 pub struct FlushSignal {
     pending: AtomicU8,
-    urgent: Notify,
+    sooner: Notify,
 }
 
 impl FlushSignal {
@@ -74,21 +75,21 @@ impl FlushSignal {
         Pending(self.pending.load(Ordering::Acquire))
     }
 
-    /// Returns when something arrived that should not wait for the tick: express or full. Remembers
-    /// one arrival if nobody waits. Cancel safe.
-    pub async fn urgent(&self) {
-        self.urgent.notified().await;
+    /// Returns when something arrived that should not wait for the long interval: soon, express or
+    /// full. Remembers one arrival if nobody waits. Cancel safe.
+    pub async fn sooner(&self) {
+        self.sooner.notified().await;
     }
 
-    /// Notes what waits, and wakes the flusher if it is newly urgent.
+    /// Notes what waits, and wakes the flusher if that is newly to be flushed sooner.
     pub(super) fn raise(&self, pending: Pending) {
         if pending.0 == 0 {
             return;
         }
         let before = Pending(self.pending.fetch_or(pending.0, Ordering::AcqRel));
         let newly = Pending(pending.0 & !before.0);
-        if newly.is_express() || newly.is_full() {
-            self.urgent.notify_one();
+        if newly.is_soon() || newly.is_full() {
+            self.sooner.notify_one();
         }
     }
 }

@@ -134,12 +134,12 @@ async fn only_what_a_rule_watches_takes_the_express_lane() {
 
     shard.lock().observe(quiet, &slow).expect("room");
     let pending = aggregator.signal().take();
-    assert!(pending.is_dirty() && !pending.is_watched());
+    assert!(pending.is_dirty() && !pending.is_soon());
     shard.lock().observe(shop, &failed).expect("room");
     let pending = aggregator.signal().take();
-    assert!(pending.is_watched() && !pending.is_express(), "no rule watches errors");
+    assert!(pending.is_soon() && !pending.is_express(), "no rule watches errors");
     shard.lock().observe(shop, &slow).expect("room");
-    aggregator.signal().urgent().await;
+    aggregator.signal().sooner().await;
     assert!(aggregator.signal().take().is_express());
     let batch = shard.drain();
     let shop = batch.services.iter().find(|batch| batch.service == service("shop")).expect("observed");

@@ -18,8 +18,8 @@ impl Display for Page<'_> {
         writeln!(
             f,
             "  memory {} resident, {} at most by its bounds",
-            mib(report.resident_bytes),
-            mib(report.memory_bound_bytes)
+            size(report.resident_bytes),
+            size(report.memory_bound_bytes)
         )?;
         self.inputs(f)?;
         self.uplink(f)?;
@@ -41,7 +41,7 @@ impl Page<'_> {
                 count("files"),
                 count("lines"),
                 input.lines_per_second,
-                mib(count("bytes_behind"))
+                size(count("bytes_behind"))
             )?;
             let notes = [
                 ("ignored", "ignored by a rule"),
@@ -111,7 +111,13 @@ impl Page<'_> {
     fn spool(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let spool = &self.0.spool;
         writeln!(f, "\nspool {}", spool.path.display())?;
-        writeln!(f, "  {} records wait, {} of {}", spool.records, mib(spool.bytes), mib(spool.bytes_max))?;
+        writeln!(
+            f,
+            "  {} records kept, {} of {}; they leave some seconds after the central has them",
+            spool.records,
+            size(spool.bytes),
+            size(spool.bytes_max)
+        )?;
         if let Some(aside) = &spool.moved_aside {
             writeln!(f, "  a damaged spool was moved to {}; what it held is lost", aside.display())?;
         }
@@ -127,7 +133,7 @@ impl Page<'_> {
                 &stream.stream[..stream.stream.len().min(8)],
                 stream.kind,
                 if stream.current { "current" } else { "left" },
-                mib(stream.bytes),
+                size(stream.bytes),
                 if next.is_empty() { "-".to_owned() } else { next.join(" ") },
             )?;
         }
@@ -170,6 +176,23 @@ fn seconds(nanos: i64) -> String {
     }
 }
 
-fn mib(bytes: u64) -> String {
-    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+/// With the largest unit that leaves a number to read.
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    if bytes < 1 << 10 {
+        return format!("{bytes} B");
+    }
+    let unit = (bytes.ilog2() as usize / 10).min(UNITS.len());
+    format!("{:.1} {}", bytes as f64 / (1_u64 << (10 * unit)) as f64, UNITS[unit - 1])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_keep_their_digits() {
+        let sizes = [0, 1023, 1536, 5 << 20, 1 << 30, 3 << 40].map(size);
+        assert_eq!(sizes, ["0 B", "1023 B", "1.5 KiB", "5.0 MiB", "1.0 GiB", "3.0 TiB"]);
+    }
 }

@@ -8,13 +8,16 @@ use goldentime_model::units::HumanDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::proc::FILE_BYTES_MAX;
+
 /// Saturation of the host (`inputs.host` in `agent.yaml`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Whether the host is read at all. Default true.
     pub enabled: bool,
-    /// How often. Default 1s, at least 100ms.
+    /// How often. Default 1s, at least 100ms. File systems, which fill slowly and cost the most to
+    /// ask, are asked at every tenth reading.
     pub interval: HumanDuration,
     /// Where the kernel's process file system is mounted; elsewhere in a container. Default `/proc`.
     pub proc_root: PathBuf,
@@ -41,8 +44,6 @@ impl Default for Config {
 const INTERVAL_MIN: Duration = Duration::from_millis(100);
 /// What one collector keeps of one device: its name and its last counters.
 const DEVICE_BYTES: usize = 512;
-/// What a file of `/proc` takes while it is read.
-const FILE_BYTES: usize = 256 << 10;
 
 impl Config {
     /// Refuses an interval that would make the agent the host's load.
@@ -54,6 +55,6 @@ impl Config {
     /// The most memory that the input takes, in bytes, besides its shard.
     #[must_use]
     pub fn memory_bytes_max(&self) -> usize {
-        FILE_BYTES + 3 * self.devices_max * DEVICE_BYTES
+        FILE_BYTES_MAX + 3 * self.devices_max * DEVICE_BYTES
     }
 }

@@ -15,7 +15,7 @@ use super::{descriptors, filesystem, memory};
 use crate::aggregate::ShardHandle;
 
 /// File systems fill slowly, and asking them costs the most: they are asked every so many readings.
-const FILESYSTEM_EVERY: u64 = 5;
+const FILESYSTEM_EVERY: u64 = 10;
 
 /// All collectors.
 #[derive(Debug)]
@@ -86,6 +86,7 @@ impl Host {
                 }
                 shard.count_drop("host_devices_over_limit", std::mem::take(&mut self.over_limit));
                 shard.progress(at);
+                shard.hand_over();
             }
         });
     }

@@ -1,30 +1,61 @@
 //! Files of `/proc`.
 
+use std::collections::HashMap;
 use std::fs::File;
-use std::io::Read as _;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 /// Longest file that is read; `/proc/stat` of a machine with a thousand cores is half as long.
-const FILE_BYTES_MAX: u64 = 256 << 10;
+pub(super) const FILE_BYTES_MAX: usize = 256 << 10;
 
-/// Reads files below a root into one buffer.
+/// What is asked for at first; most files are shorter.
+const FILE_BYTES_MIN: usize = 4 << 10;
+
+/// Reads files below a root into one buffer. The kernel writes such a file anew whenever it is read
+/// from its beginning, so that each is opened once and kept: to look its path up again and again
+/// would cost more than the reading.
 #[derive(Debug)]
 pub(super) struct Proc {
     root: PathBuf,
-    text: String,
+    /// Those that could be opened, by name: the few that the collectors name.
+    files: HashMap<&'static str, File>,
+    text: Vec<u8>,
 }
 
 impl Proc {
     pub(super) fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), text: String::new() }
+        Self { root: root.to_owned(), files: HashMap::new(), text: vec![0; FILE_BYTES_MIN] }
     }
 
-    /// The file's text; `None` where this kernel has no such file.
-    pub(super) fn read(&mut self, name: &str) -> Option<&str> {
-        self.text.clear();
-        let file = File::open(self.root.join(name)).ok()?;
-        file.take(FILE_BYTES_MAX).read_to_string(&mut self.text).ok()?;
-        Some(&self.text)
+    /// The file's text, up to [`FILE_BYTES_MAX`]; `None` where this kernel has no such file.
+    pub(super) fn read(&mut self, name: &'static str) -> Option<&str> {
+        if !self.files.contains_key(name) {
+            self.files.insert(name, File::open(self.root.join(name)).ok()?);
+        }
+        let length = read_whole(self.files.get(name)?, &mut self.text);
+        if length.is_err() {
+            // Mounted anew, perhaps: it is opened again next time.
+            self.files.remove(name);
+        }
+        std::str::from_utf8(&self.text[..length.ok()?]).ok()
+    }
+}
+
+/// Fills `text` from the file's beginning, and says how far.
+fn read_whole(file: &File, text: &mut Vec<u8>) -> std::io::Result<usize> {
+    let mut length = 0;
+    loop {
+        if length == text.len() {
+            if length >= FILE_BYTES_MAX {
+                return Ok(length);
+            }
+            text.resize(2 * length, 0);
+        }
+        // A short answer is not the end: the kernel gives whole records, as many as fit.
+        match file.read_at(&mut text[length..], length as u64)? {
+            0 => return Ok(length),
+            read => length += read,
+        }
     }
 }
 

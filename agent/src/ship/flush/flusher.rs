@@ -5,11 +5,11 @@ use std::time::Duration;
 use goldentime_model::UnixNanos;
 use goldentime_runtime::SharedClock;
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::config::{Express, Interval};
-use super::pace::{ExpressLimit, is_due};
+use super::pace::{ExpressLimit, due};
 use super::progress::Progress;
 use super::records::{Author, Builder};
 use super::state::FlushState;
@@ -22,8 +22,15 @@ use crate::ship::spool::{Flush, Spool, SpoolError};
 /// Pause between attempts to commit a flush that the disk refused.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Pause between upkeeps of the spool.
+/// Pause between upkeeps of the spool while it holds much.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Pause between upkeeps of a spool that holds little: an idle agent's two records a second are not
+/// worth a transaction of their own each second.
+const SMALL_UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Up to this many bytes a spool holds little.
+const SMALL_SPOOL_BYTES: u64 = 256 << 10;
 
 /// What the flusher works with.
 pub struct FlusherContext {
@@ -92,26 +99,29 @@ impl Flusher {
     async fn serve(&mut self) -> Result<(), SpoolError> {
         let aggregator = self.context.aggregator.clone();
         let inputs_ended = self.context.inputs_ended.clone();
-        let tick_length = self.interval.watched_interval.get();
-        let mut ticks = tokio::time::interval(tick_length);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            // Asleep until there is something to do: most agents are idle most of the time, and each
+            // wake-up costs more than what is done in it.
             tokio::select! {
                 biased;
                 () = inputs_ended.cancelled() => break,
-                () = aggregator.signal().urgent() => self.urgent().await?,
-                _ = ticks.tick() => {
-                    let watched = aggregator.signal().peek().is_watched();
-                    if is_due(watched, self.last_flush.elapsed(), self.interval.interval.get(), tick_length) {
-                        self.flush().await?;
-                    }
-                    self.upkeep().await?;
-                }
+                () = aggregator.signal().sooner() => self.urgent().await?,
+                () = sleep_until(self.due()) => self.flush().await?,
             }
+            self.upkeep().await?;
         }
         self.last().await
     }
 
+    /// When the next ordinary flush is due.
+    fn due(&self) -> Instant {
+        match &self.refused {
+            Some((_, retry_at)) => *retry_at,
+            None => due(self.context.aggregator.signal().peek(), self.last_flush, &self.interval),
+        }
+    }
+
+    /// Flushes at once what should not even wait for the short interval.
     async fn urgent(&mut self) -> Result<(), SpoolError> {
         let pending = self.context.aggregator.signal().peek();
         if pending.is_full() {
@@ -248,7 +258,9 @@ impl Flusher {
     }
 
     async fn upkeep(&mut self) -> Result<(), SpoolError> {
-        if self.last_upkeep.elapsed() < UPKEEP_INTERVAL {
+        let is_small = self.context.spool.usage().bytes <= SMALL_SPOOL_BYTES;
+        let interval = if is_small { SMALL_UPKEEP_INTERVAL } else { UPKEEP_INTERVAL };
+        if self.last_upkeep.elapsed() < interval {
             return Ok(());
         }
         self.last_upkeep = Instant::now();

@@ -1,8 +1,9 @@
 //! When to flush.
 
-use std::time::Duration;
-
 use tokio::time::Instant;
+
+use super::config::Interval;
+use crate::aggregate::Pending;
 
 /// How many express flushes may come at once before the rate alone decides.
 const EXPRESS_BURST: f64 = 8.0;
@@ -37,15 +38,22 @@ impl ExpressLimit {
     }
 }
 
-/// Whether an ordinary flush is due at a tick of the short interval.
-pub(super) fn is_due(watched: bool, since_last: Duration, interval: Duration, tick: Duration) -> bool {
-    // Ticks are never quite punctual: the one that is half a tick early is the right one.
-    watched || since_last + tick / 2 >= interval
+/// When the next ordinary flush is due, by what waits. It may have been due already: what comes to an
+/// agent that was quiet is flushed at once.
+pub(super) fn due(pending: Pending, last_flush: Instant, interval: &Interval) -> Instant {
+    let pause = if pending.is_soon() { interval.watched_interval } else { interval.interval };
+    last_flush + pause.get()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use goldentime_model::UnixNanos;
+    use goldentime_runtime::ManualClock;
+
     use super::*;
+    use crate::aggregate::{Aggregator, Config};
 
     #[tokio::test(start_paused = true)]
     async fn a_storm_of_bad_requests_gets_no_more_express_flushes_than_allowed() {
@@ -66,11 +74,12 @@ mod tests {
         assert!(!ExpressLimit::new(0, Instant::now()).take(Instant::now()));
     }
 
-    #[test]
-    fn what_nobody_watches_is_flushed_at_the_long_interval() {
-        let (interval, tick) = (Duration::from_secs(1), Duration::from_millis(100));
-        assert!(is_due(true, Duration::ZERO, interval, tick));
-        assert!(!is_due(false, Duration::from_millis(900), interval, tick));
-        assert!(is_due(false, Duration::from_millis(999), interval, tick));
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_watches_is_flushed_at_the_long_interval_and_a_reading_at_the_short_one() {
+        let (interval, last) = (Interval::default(), Instant::now());
+        let aggregator = Aggregator::new(Config::default(), ManualClock::at(UnixNanos(0)));
+        assert_eq!(due(aggregator.signal().peek(), last, &interval), last + interval.interval.get());
+        aggregator.open_shard("host").lock().hand_over();
+        assert_eq!(due(aggregator.signal().peek(), last, &interval), last + interval.watched_interval.get());
     }
 }

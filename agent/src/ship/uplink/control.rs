@@ -6,7 +6,7 @@ use goldentime_model::UnixNanos;
 use goldentime_transport::client::{ControlReceiver, ControlSender, SessionError, Uplink};
 use goldentime_transport::offset::{Exchange, OffsetFilter};
 use goldentime_wire::proto::{self, control::Frame};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::link::LinkContext;
@@ -17,6 +17,10 @@ use crate::ship::outgoing::StreamId;
 
 /// Pause between pings. They renew the lease, measure the clock and carry the agent's report.
 const PING_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A ping goes this much sooner with a record that is sent just then: an agent that says little sends
+/// one packet instead of two, and wakes up once for the answer.
+const PING_EARLIER_MAX: Duration = Duration::from_millis(100);
 
 /// Without a pong for this long the session is given up, though the connection may seem to stand.
 const SILENCE_MAX: Duration = Duration::from_secs(6);
@@ -46,8 +50,7 @@ impl ControlLoop<'_> {
         let mut filter = OffsetFilter::default();
         let mut watch = ClockWatch::default();
         let mut heard_at = Instant::now();
-        let mut pings = tokio::time::interval(PING_INTERVAL);
-        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ping_at = heard_at;
         loop {
             // Only what may be dropped half-way is awaited here; frames are sent in the arms.
             tokio::select! {
@@ -64,7 +67,9 @@ impl ControlLoop<'_> {
                         return Err(SessionError::StreamEnded { detail }.into());
                     }
                 },
-                _ = pings.tick() => {
+                () = self.outstanding.sent() => ping_at = soonest(ping_at),
+                () = sleep_until(ping_at) => {
+                    ping_at = Instant::now() + PING_INTERVAL;
                     if heard_at.elapsed() > SILENCE_MAX {
                         return Err(SessionFailure::Silent(SILENCE_MAX));
                     }
@@ -147,6 +152,12 @@ impl ControlLoop<'_> {
     }
 }
 
+/// When the ping goes that is due at `ping_at`, if a record goes now.
+fn soonest(ping_at: Instant) -> Instant {
+    let now = Instant::now();
+    if now + PING_EARLIER_MAX >= ping_at { now.min(ping_at) } else { ping_at }
+}
+
 /// Sees when the machine's clock is set, by the monotonic one.
 #[derive(Debug, Default)]
 struct ClockWatch {
@@ -180,5 +191,13 @@ mod tests {
         assert!(watch.was_set(UnixNanos(600 * second)));
         tokio::time::advance(Duration::from_secs(1)).await;
         assert!(!watch.was_set(UnixNanos(601 * second)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_ping_goes_with_a_record_that_comes_a_little_before_it() {
+        let now = Instant::now();
+        assert_eq!(soonest(now + PING_EARLIER_MAX), now);
+        let later = now + PING_EARLIER_MAX * 2;
+        assert_eq!(soonest(later), later);
     }
 }

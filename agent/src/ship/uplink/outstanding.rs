@@ -12,6 +12,7 @@ use crate::ship::outgoing::StreamId;
 pub(super) struct Outstanding {
     numbers: Mutex<HashMap<(StreamId, u32), Numbers>>,
     acknowledged: Notify,
+    sent: Notify,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,9 +23,16 @@ struct Numbers {
 
 impl Outstanding {
     pub(super) fn note_sent(&self, stream: StreamId, partition: u32, number: u64) {
-        let mut numbers = self.lock();
-        let numbers = numbers.entry((stream, partition)).or_default();
+        let mut all = self.lock();
+        let numbers = all.entry((stream, partition)).or_default();
         numbers.sent = numbers.sent.max(number);
+        drop(all);
+        self.sent.notify_one();
+    }
+
+    /// Returns when something was sent since the last call. Cancel safe. For one waiter.
+    pub(super) async fn sent(&self) {
+        self.sent.notified().await;
     }
 
     /// Takes an acknowledgement in, and tells how many records it covers that no earlier one did.
