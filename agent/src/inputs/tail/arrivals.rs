@@ -133,8 +133,8 @@ impl Reader {
 
     /// A file that was read in the run before.
     fn resume(&mut self, path: &Path, id: FileId, position: Position) {
-        let file =
-            TailedFile::new(&self.input, Position { path: path.to_owned(), ..position }, State::Following);
+        let position = Position { path: path.to_owned(), followed_as: None, ..position };
+        let file = TailedFile::new(&self.input, position, State::Following);
         let offset = file.position.offset;
         let has_same = offset == 0 || File::open(path).is_ok_and(|opened| file.position.is_of(&opened));
         self.files.insert(file);
@@ -143,18 +143,23 @@ impl Reader {
         }
     }
 
-    /// A file that was read in the run before and is not where it was.
+    /// A file that was read in the run before and that `paths` do not name now: it was renamed, is
+    /// gone, or the configuration is another.
     fn resume_moved(&mut self, id: FileId, position: Position) {
         let folder = position.path.parent().unwrap_or(Path::new("/")).to_owned();
         let state = State::Draining { since: Instant::now() };
         let by_id = find_by_id(&folder, id).filter(|(_, file)| position.is_of(file));
-        let mut old = TailedFile::new(&self.input, position, state);
+        if !self.discovery.wants(position.followed_as()) {
+            self.leave_alone(position, by_id.is_some());
+            return;
+        }
         if let Some((path, file)) = by_id {
-            old.position.path = path;
+            let mut old = TailedFile::new(&self.input, position.moved_to(path), state);
             old.set_file(file);
             self.files.insert(old);
             return;
         }
+        let old = TailedFile::new(&self.input, position, state);
         let has_copy = self.read_copy(id, &folder, &old.position);
         if !has_copy {
             self.sink.status.lost_files += 1;
@@ -162,6 +167,17 @@ impl Reader {
             tracing::warn!(path = %old.position.path.display(), "gone since the last run; its end may be lost");
         }
         self.shard.lock().forget_position(&old.key);
+    }
+
+    /// A file that the configuration no longer names is not read on. Its position is kept for as long
+    /// as it is there: named again, it goes on where it was left instead of being counted twice.
+    fn leave_alone(&mut self, position: Position, is_there: bool) {
+        if is_there {
+            tracing::info!(path = %position.path.display(), "no longer among the paths; not read on");
+            return;
+        }
+        let gone = TailedFile::new(&self.input, position, State::Following);
+        self.shard.lock().forget_position(&gone.key);
     }
 
     /// A followed file is no longer where it was: it is read to its end, by whatever name.
@@ -227,12 +243,12 @@ impl Reader {
             // It is followed by itself: a hard link, or a copy that was taken for a file of its own.
             return true;
         }
-        let state = if self.discovery.wants(&path) {
-            State::Following
+        let position = Position { device: id.device, inode: id.inode, ..position.clone() };
+        let (state, position) = if self.discovery.wants(&path) {
+            (State::Following, Position { path, followed_as: None, ..position })
         } else {
-            State::Draining { since: Instant::now() }
+            (State::Draining { since: Instant::now() }, position.moved_to(path))
         };
-        let position = Position { device: id.device, inode: id.inode, path, ..position.clone() };
         let mut file = TailedFile::new(&self.input, position, state);
         file.set_file(copy);
         self.shard.lock().set_position(&file.key, &file.position.encode());

@@ -18,7 +18,8 @@ pub struct Config {
     #[serde(default)]
     pub name: Option<String>,
     /// Absolute paths; `*` and `?` stand for any characters inside one part, `[a-z]` for one of a
-    /// set, `**` for any number of folders. At least one.
+    /// set, `**` for any number of folders. At least one. A file that they no longer name after a
+    /// restart is not read on; named again, it goes on where it was left.
     pub paths: Vec<String>,
     /// Paths to leave out, of the same form. Compressed files (`.gz`, `.bz2`, `.xz`, `.zst`) are
     /// always left out.

@@ -46,9 +46,10 @@ impl Files {
         self.by_path.retain(|_, named| *named != id);
     }
 
-    /// A file goes by a new name.
+    /// The input's `paths` name a file by `path`, which may be a new name of it.
     pub(super) fn rename(&mut self, id: FileId, path: &Path) {
         let Some(file) = self.files.get_mut(&id) else { return };
+        file.position.followed_as = None;
         if file.position.path == path {
             return;
         }

@@ -1,6 +1,6 @@
 //! How far a file was read, as it is kept over restarts.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,10 @@ pub(super) struct Position {
     pub(super) version: u8,
     /// Where it was last seen.
     pub(super) path: PathBuf,
+    /// The path by which the input's `paths` named it, where that is not `path`: of a file that was
+    /// renamed since, or of the original of a copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) followed_as: Option<PathBuf>,
     pub(super) device: u64,
     pub(super) inode: u64,
     /// Start of the first line that was not taken yet.
@@ -30,7 +34,19 @@ impl Position {
     pub(super) fn new(path: PathBuf, id: super::identity::FileId) -> Self {
         let (head, mark) = (Print::default(), Print::default());
         let (device, inode) = (id.device, id.inode);
-        Self { version: VERSION, path, device, inode, offset: 0, is_skipping: false, head, mark }
+        let (followed_as, offset, is_skipping) = (None, 0, false);
+        Self { version: VERSION, path, followed_as, device, inode, offset, is_skipping, head, mark }
+    }
+
+    /// The path by which the input's `paths` named it last.
+    pub(super) fn followed_as(&self) -> &Path {
+        self.followed_as.as_deref().unwrap_or(&self.path)
+    }
+
+    /// The same place in the file that now goes by `path`, which the input's `paths` do not name.
+    pub(super) fn moved_to(self, path: PathBuf) -> Self {
+        let followed_as = Some(self.followed_as().to_owned()).filter(|named| *named != path);
+        Self { path, followed_as, ..self }
     }
 
     /// As kept by the spool.
