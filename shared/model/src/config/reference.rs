@@ -6,11 +6,16 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
+use self::variants::{Variants, properties, variants};
+
+mod variants;
+
 /// Sections inside each other; a type that holds itself is not followed further.
 const DEPTH_MAX: usize = 8;
 
 /// A page in Markdown for a JSON schema as schemars makes it from a configuration's types: a section
-/// for each part, and in it each setting with its kind, its default and what it does.
+/// for each part, and in it each setting with its kind, its default and what it does. A setting that
+/// is one of several kinds has a section too, with what each kind is and the settings that it has.
 #[must_use]
 pub fn markdown(title: &str, schema: &Value) -> String {
     let page = Page { definitions: schema.get("$defs").and_then(Value::as_object) };
@@ -18,7 +23,7 @@ pub fn markdown(title: &str, schema: &Value) -> String {
     if let Some(description) = schema.get("description").and_then(Value::as_str) {
         let _ = write!(text, "\n{description}\n");
     }
-    page.section(&mut text, "", schema, 0);
+    page.section(&mut text, "", schema, None, 0);
     let mut kinds = BTreeMap::new();
     explained_kinds(schema, &mut kinds);
     if !kinds.is_empty() {
@@ -48,21 +53,30 @@ struct Page<'a> {
 }
 
 impl<'a> Page<'a> {
-    fn section(&self, text: &mut String, path: &str, schema: &'a Value, depth: usize) {
-        let Some(settings) = schema.get("properties").and_then(Value::as_object) else { return };
+    /// The settings of `schema`, without the one that told which variant it is.
+    fn section(&self, text: &mut String, path: &str, schema: &'a Value, tag: Option<&str>, depth: usize) {
+        if let Some(variants) = variants(schema) {
+            self.variants(text, path, &variants, depth);
+        }
+        let Some(settings) = properties(schema) else { return };
         let (mut table, mut below) = (String::new(), Vec::new());
-        for (name, setting) in settings {
+        for (name, setting) in settings.iter().filter(|(name, _)| Some(name.as_str()) != tag) {
             let (inner, suffix) = self.inner(setting);
             let full = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
             let about = description(setting).or_else(|| description(inner)).unwrap_or_default();
-            if depth < DEPTH_MAX && has_settings(inner) {
-                below.push((format!("{full}{suffix}"), about, inner, setting.get("default")));
-                continue;
-            }
             let required = schema
                 .get("required")
                 .and_then(Value::as_array)
                 .is_some_and(|names| names.iter().any(|required| required == name));
+            if depth < DEPTH_MAX && has_section(inner) {
+                let note = match setting.get("default") {
+                    Some(default) if is_empty(default) => "\nDefault: empty.\n",
+                    None if required => "\nRequired.\n",
+                    _ => "",
+                };
+                below.push((format!("{full}{suffix}"), about, inner, note));
+                continue;
+            }
             let default = match (setting.get("default"), required) {
                 (Some(value), _) if is_empty(value) => "empty".into(),
                 (Some(value), _) if !value.is_null() => format!("`{}`", plain(value)),
@@ -75,15 +89,36 @@ impl<'a> Page<'a> {
         if !table.is_empty() {
             let _ = write!(text, "\n| setting | kind | default | what it does |\n|---|---|---|---|\n{table}");
         }
-        for (path, about, inner, default) in below {
+        for (path, about, inner, note) in below {
             let _ = write!(text, "\n## `{path}`\n");
             if !about.is_empty() {
                 let _ = write!(text, "\n{about}\n");
             }
-            if default.is_some_and(is_empty) {
-                text.push_str("\nDefault: empty.\n");
+            text.push_str(note);
+            self.section(text, &path, inner, None, depth + 1);
+        }
+    }
+
+    /// What each variant is, and then those that have settings, one by one.
+    fn variants(&self, text: &mut String, path: &str, variants: &Variants<'a>, depth: usize) {
+        let tag = variants.tag;
+        let _ = write!(text, "\nOne of these, by its `{tag}`:\n\n| `{tag}` | what it is |\n|---|---|\n");
+        for (name, schema) in &variants.all {
+            let about = description(schema).or_else(|| description(self.inner(schema).0)).unwrap_or_default();
+            let _ = writeln!(text, "| `{name}` | {} |", cell(&about));
+        }
+        for (name, schema) in &variants.all {
+            let (behind, _) = self.inner(schema);
+            let has_more = !std::ptr::eq(behind, *schema);
+            let own = properties(schema).map_or(0, |own| own.len() - 1);
+            if own == 0 && !has_more {
+                continue;
             }
-            self.section(text, &path, inner, depth + 1);
+            let _ = write!(text, "\n### `{path}` with `{tag}: {name}`\n");
+            self.section(text, path, schema, Some(tag), depth + 1);
+            if has_more {
+                self.section(text, path, behind, Some(tag), depth + 1);
+            }
         }
     }
 
@@ -100,7 +135,7 @@ impl<'a> Page<'a> {
                 schema = present;
             } else if let Some(items) = schema.get("items").filter(|_| is(schema, "array")) {
                 let (inner, _) = self.inner(items);
-                return if has_settings(inner) { (inner, "[]") } else { (schema, "") };
+                return if has_section(inner) { (inner, "[]") } else { (schema, "") };
             } else {
                 break;
             }
@@ -146,8 +181,8 @@ fn is(schema: &Value, kind: &str) -> bool {
     }
 }
 
-fn has_settings(schema: &Value) -> bool {
-    schema.get("properties").and_then(Value::as_object).is_some_and(|settings| !settings.is_empty())
+fn has_section(schema: &Value) -> bool {
+    properties(schema).is_some_and(|settings| !settings.is_empty()) || variants(schema).is_some()
 }
 
 /// The present one of `anyOf: [X, null]`, or the only one of `allOf: [X]`.
@@ -217,6 +252,8 @@ mod tests {
         names: BTreeMap<String, String>,
         /// What is read.
         inputs: Vec<Input>,
+        /// Where it goes.
+        output: Output,
         /// Limits of memory.
         limits: Option<Limits>,
     }
@@ -227,6 +264,28 @@ mod tests {
         #[default]
         Text,
         Json,
+    }
+
+    /// Where data goes.
+    #[derive(Default, Serialize, Deserialize, JsonSchema)]
+    #[serde(tag = "type", rename_all = "snake_case")]
+    enum Output {
+        /// Nowhere.
+        #[default]
+        Null,
+        /// Into a file.
+        File {
+            /// Its path.
+            path: String,
+        },
+        /// To a server.
+        Server(Server),
+    }
+
+    #[derive(Default, Serialize, Deserialize, JsonSchema)]
+    struct Server {
+        /// Its address.
+        address: String,
     }
 
     #[derive(Serialize, Deserialize, JsonSchema)]
@@ -256,6 +315,16 @@ mod tests {
              ## `inputs[]`\n\nWhat is read.\n\nDefault: empty.\n\n\
              | setting | kind | default | what it does |\n|---|---|---|---|\n\
              | `path` | text | required | Files to read. |\n\n\
+             ## `output`\n\nWhere it goes.\n\n\
+             One of these, by its `type`:\n\n\
+             | `type` | what it is |\n|---|---|\n\
+             | `null` | Nowhere. |\n| `file` | Into a file. |\n| `server` | To a server. |\n\n\
+             ### `output` with `type: file`\n\n\
+             | setting | kind | default | what it does |\n|---|---|---|---|\n\
+             | `path` | text | required | Its path. |\n\n\
+             ### `output` with `type: server`\n\n\
+             | setting | kind | default | what it does |\n|---|---|---|---|\n\
+             | `address` | text | required | Its address. |\n\n\
              ## `limits`\n\nLimits of memory.\n\n\
              | setting | kind | default | what it does |\n|---|---|---|---|\n\
              | `queue_bytes_max` | size | `0B` | Bytes of all lines that wait. |\n\n\
