@@ -24,7 +24,9 @@ pub const DEFAULT_FILE: &str = "/etc/goldentime/agent.yaml";
 /// Name of the folder beside the file whose files are laid over it.
 const FOLDER: &str = "agent.d";
 
-/// The agent's configuration.
+/// The agent's configuration, read when it starts. SIGHUP reads and checks it again and logs what is
+/// wrong with it, or which settings have changed and wait for a restart; the agent goes on with what it
+/// was started with. A restart goes on where reading was left and loses no line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {

@@ -3,13 +3,14 @@
 //! together with the inputs' read positions and sends them to the central.
 //!
 //! The program around it: its [`config`], the sum of its parts' [`memory`] bounds, its
-//! [`state_dir`], and its commands [`run`], [`check`] and [`status`].
+//! [`state_dir`], its commands [`run`], [`check`] and [`status`], and what SIGHUP does ([`reload`]).
 
 pub mod aggregate;
 pub mod check;
 pub mod config;
 pub mod inputs;
 pub mod memory;
+pub mod reload;
 pub mod run;
 pub mod ship;
 pub mod status;

@@ -1,7 +1,7 @@
 //! The agent's program: reads its arguments and configuration, and does one of its commands.
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, Parser, Subcommand};
 use goldentime_agent::config::{Config, DEFAULT_FILE};
@@ -28,7 +28,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Reads and ships until it is told to stop (SIGTERM or Ctrl-C).
+    /// Reads and ships until it is told to stop (SIGTERM or Ctrl-C). SIGHUP checks the configuration
+    /// again and logs what is wrong with it, or which settings wait for a restart.
     Run(ConfigArgument),
     /// Says what `run` would read and ship, without reading on or shipping anything.
     Check(ConfigArgument),
@@ -78,7 +79,9 @@ struct ConfigArgument {
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
-        Command::Run(argument) => load(&argument).map_or_else(|code| code, run_agent),
+        Command::Run(argument) => {
+            load(&argument).map_or_else(|code| code, |config| run_agent(config, &argument.config))
+        }
         Command::Check(argument) => load(&argument).map_or_else(|code| code, |config| check_config(&config)),
         Command::Status { config, json, metrics } => {
             load(&config).map_or_else(|code| code, |config| show_status(&config, json, metrics))
@@ -104,7 +107,7 @@ fn load(argument: &ConfigArgument) -> Result<Config, ExitCode> {
     })
 }
 
-fn run_agent(config: Config) -> ExitCode {
+fn run_agent(config: Config, file: &Path) -> ExitCode {
     goldentime_runtime::make_files_private();
     if let Err(error) = logging::start(&config.logging.level, config.logging.format.into()) {
         eprintln!("logging.level: {error}");
@@ -120,7 +123,8 @@ fn run_agent(config: Config) -> ExitCode {
         .thread_name("agent")
         .enable_all()
         .build();
-    let ended = runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(run::run(config)));
+    let ended =
+        runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(run::run(config, file)));
     ended.unwrap_or_else(|error| {
         tracing::error!(error = AsRef::<dyn Error>::as_ref(&error), "the agent ends");
         match error.downcast_ref::<IdentityFailure>() {

@@ -1,5 +1,7 @@
 //! `goldentime-agent run`: the parts put together, started in order and ended in order.
 
+use std::convert::Infallible;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -18,6 +20,7 @@ use crate::aggregate::{Aggregator, Positions};
 use crate::config::Config;
 use crate::inputs::{Inputs, Owner};
 use crate::memory::{self, Bound};
+use crate::reload;
 use crate::ship::flush::{Author, FlushState, Flusher, FlusherContext};
 use crate::ship::ledger::Ledger;
 use crate::ship::live::LiveQueue;
@@ -35,8 +38,8 @@ const SHIP_END_MAX: Duration = Duration::from_secs(10);
 /// Pause between upkeeps of the metrics about oneself.
 const METRICS_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Runs an agent until it is told to stop or cannot go on.
-pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
+/// Runs an agent until it is told to stop or cannot go on. `file` is where `config` was read from.
+pub async fn run(config: Config, file: &Path) -> anyhow::Result<ExitCode> {
     let bounds = memory::bounds(&config)?;
     let mut signals = Signals::listen().context("cannot listen to signals")?;
     let metrics = SelfMetrics::install().map_err(anyhow::Error::msg)?;
@@ -60,7 +63,7 @@ pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let stop = CancellationToken::new();
     let ended = tokio::select! {
         ended = agent.serve(&services, &stop) => ended,
-        never = signals.stop_asked(&stop, &manager) => match never {},
+        never = signals.serve(&stop, &manager, file, &agent.config) => match never {},
     };
     // Upkeep ends with the services; the spool closes last, when nobody writes any more.
     services.drain(SHIP_END_MAX).await;
@@ -313,12 +316,15 @@ impl Signals {
         })
     }
 
-    /// Cancels `stop` at the first SIGTERM or SIGINT. Never returns.
-    async fn stop_asked(
+    /// Cancels `stop` at the first SIGTERM or SIGINT, and checks the configuration in `file` again at
+    /// each SIGHUP. Never returns.
+    async fn serve(
         &mut self,
         stop: &CancellationToken,
         manager: &ServiceManager,
-    ) -> std::convert::Infallible {
+        file: &Path,
+        config: &Config,
+    ) -> Infallible {
         let asked = || {
             manager.stopping();
             stop.cancel();
@@ -327,9 +333,7 @@ impl Signals {
             tokio::select! {
                 _ = self.terminate.recv() => asked(),
                 _ = self.interrupt.recv() => asked(),
-                _ = self.hangup.recv() => {
-                    tracing::info!("the configuration is read at start: restart the agent to take in a new one");
-                }
+                _ = self.hangup.recv() => reload::check_again(file, config),
             }
         }
     }

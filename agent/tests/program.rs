@@ -187,6 +187,37 @@ async fn an_agent_killed_at_random_points_counts_every_line_once() {
     assert!(stop(agent).success(), "{}", host.output());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hangup_tells_what_is_wrong_or_what_waits_for_a_restart_and_the_agent_reads_on() {
+    let folder = tempfile::tempdir().expect("folder");
+    let central = Central::start(&folder.path().join("central"));
+    let mut host = Host::new(folder.path(), &central);
+    host.write_lines(10);
+    let agent = host.start();
+    host.until(&central, "the first lines", |state| state.requests == 10).await;
+    let file = host.folder.join("agent.yaml");
+    let good = std::fs::read_to_string(&file).expect("written");
+    let turns = [
+        (good.clone(), "valid and as it was at the start"),
+        (format!("{good}flush:\n  intervall: 1s\n"), "agent.yaml:17:3: flush.intervall: unknown key"),
+        (good.replace("name: nginx", "name: other"), "inputs.tail[0].name"),
+    ];
+    for (text, told) in turns {
+        std::fs::write(&file, text).expect("written");
+        kill_process(Pid::from_child(&agent), Signal::HUP).expect("runs");
+        let seen = async {
+            while !host.output().contains(told) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let seen = tokio::time::timeout(Duration::from_secs(20), seen).await;
+        assert!(seen.is_ok(), "never told: {told}\n{}", host.output());
+    }
+    host.write_lines(5);
+    host.until(&central, "five more lines", |state| state.requests == 15).await;
+    assert!(stop(agent).success(), "{}", host.output());
+}
+
 #[test]
 fn a_wrong_configuration_ends_with_its_place_and_code_two() {
     let folder = tempfile::tempdir().expect("folder");
