@@ -1,6 +1,8 @@
 //! Intake over real QUIC on loopback: enrolment, records once and in order, acknowledgements,
 //! reconnects, restarts, forks, refusals, and garbage.
 
+mod early_data;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +16,7 @@ use goldentime_central::ingest::registry::Registry;
 use goldentime_central::ingest::start::{Feeds, Good, create_token, open_registry};
 use goldentime_central::ingest::{self, AgentsConfig, LogConfig};
 use goldentime_model::ServiceId;
-use goldentime_runtime::{Clock, Drained, SystemClock, Tasks};
+use goldentime_runtime::{Clock, Drained, SystemClock, TaskKind, Tasks};
 use goldentime_transport::client::{Client, Session, SessionError};
 use goldentime_transport::endpoint;
 use goldentime_transport::enrol::{EnrolError, enrol};
