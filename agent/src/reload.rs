@@ -106,7 +106,7 @@ mod tests {
         );
         let after = read(
             "environment: test\ncentral: {join_token: two}\ninputs:\n  tail:\n  - paths: [/b]\n    format: {type: \
-             regex, pattern: x}\n",
+             regex, pattern: '(?<status>x)'}\n",
         );
         assert_eq!(changed_settings(&before, &before), Vec::<String>::new());
         assert_eq!(
