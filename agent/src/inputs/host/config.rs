@@ -16,8 +16,7 @@ use super::proc::FILE_BYTES_MAX;
 pub struct Config {
     /// Whether the host is read at all. Default true.
     pub enabled: bool,
-    /// How often. Default 1s, at least 100ms. File systems, which fill slowly and cost the most to
-    /// ask, are asked at every tenth reading.
+    /// How often. Default 1s, at least 100ms. What is mounted is looked up at every tenth reading.
     pub interval: HumanDuration,
     /// Where the kernel's process file system is mounted; elsewhere in a container. Default `/proc`.
     pub proc_root: PathBuf,

@@ -7,15 +7,13 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::config::Config;
 use super::cpu::Cpu;
 use super::disk::Disk;
+use super::filesystem::FileSystems;
 use super::network::Network;
 use super::pressure::Pressure;
 use super::proc::Proc;
 use super::reading::Reading;
-use super::{descriptors, filesystem, memory};
+use super::{descriptors, memory};
 use crate::aggregate::ShardHandle;
-
-/// File systems fill slowly, and asking them costs the most: they are asked every so many readings.
-const FILESYSTEM_EVERY: u64 = 10;
 
 /// All collectors.
 #[derive(Debug)]
@@ -26,8 +24,8 @@ pub struct Host {
     pressure: Pressure,
     disk: Disk,
     network: Network,
+    file_systems: FileSystems,
     before: Option<Instant>,
-    readings: u64,
     over_limit: u64,
 }
 
@@ -42,8 +40,8 @@ impl Host {
             pressure: Pressure::default(),
             disk: Disk::default(),
             network: Network::default(),
+            file_systems: FileSystems::default(),
             before: None,
-            readings: 0,
             over_limit: 0,
         }
     }
@@ -60,10 +58,7 @@ impl Host {
         self.over_limit += self.disk.read(&mut self.proc, &mut reading, max);
         self.over_limit += self.network.read(&mut self.proc, &mut reading, max);
         descriptors::read(&mut self.proc, &mut reading);
-        if self.readings.is_multiple_of(FILESYSTEM_EVERY) {
-            self.over_limit += filesystem::read(&mut self.proc, &self.config.root, &mut reading, max);
-        }
-        self.readings += 1;
+        self.over_limit += self.file_systems.read(&mut self.proc, &self.config.root, &mut reading, max);
         reading.samples
     }
 
