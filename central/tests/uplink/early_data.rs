@@ -67,7 +67,7 @@ async fn say(connection: &quinn::Connection, next: u64, numbers: std::ops::Range
     let header = proto::StreamHeader { class: Class::Live.into() };
     live.write_all(&frame::to_bytes(&header).expect("fits")).await.expect("written");
     for number in numbers {
-        live.write_all(&frame::to_bytes(&record(number)).expect("fits")).await.expect("written");
+        live.write_all(&frame::to_bytes(&record("web-1", number)).expect("fits")).await.expect("written");
     }
     Said { replies: FrameReader::new(receive), _control: control, _live: live }
 }
