@@ -118,6 +118,13 @@ fn counted(window: &Window) -> Counted {
 /// Waits until the central has counted as many requests as nginx wrote, then compares every count and
 /// the percentiles, in live windows and in history. Nothing may be sent to nginx meanwhile.
 pub async fn assert_exact(world: &World, central: &Central) -> Result<u64> {
+    let (expected, lines) = assert_live_exact(world, central).await?;
+    history::assert_exact(world, central, &expected, &lines).await?;
+    Ok(expected.total.0)
+}
+
+/// The same of the live windows alone; gives what nginx wrote.
+pub async fn assert_live_exact(world: &World, central: &Central) -> Result<(Counted, Vec<AccessLine>)> {
     let (expected, _) = written(world)?;
     let settled = wait::until("the central to count every request", SETTLE_MAX, || async {
         let window = window(world, central).await.ok()?;
@@ -144,6 +151,5 @@ pub async fn assert_exact(world: &World, central: &Central) -> Result<u64> {
             "percentile {q}: {shown} ms, exactly {exact} ms, off by {error}"
         );
     }
-    history::assert_exact(world, central, &expected, &lines).await?;
-    Ok(expected.total.0)
+    Ok((expected, lines))
 }

@@ -128,13 +128,6 @@ fn a_line_may_name_its_service_and_endpoint() {
 }
 
 #[test]
-fn a_service_of_blanks_only_is_unknown() {
-    let blank = Fields { service: Cow::Borrowed(b"  "), ..line("/orders", 200) };
-    let (_, batch) = count(&Config::default(), &[blank]);
-    assert_eq!(batch.services[0].series[0].key.service.as_str(), "p/e/unknown");
-}
-
-#[test]
 fn a_line_that_speaks_of_no_request_is_not_counted() {
     let (counted, batch) = count(&Config::default(), &[Fields::default()]);
     assert_eq!(counted, [Counted::NotARequest]);

@@ -14,6 +14,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use goldentime_model::{Alert, UnixNanos};
+use sqlx::Connection as _;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
@@ -46,7 +47,10 @@ impl SqliteCatalogue {
             .busy_timeout(BUSY_TIMEOUT)
             .foreign_keys(true);
         let pool = |connections: u32| {
+            // On a full disk SQLite ends a transaction by itself, and the connection then takes itself for one
+            // that is inside of it for ever: such a one makes room for a new one.
             SqlitePoolOptions::new()
+                .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
                 .max_connections(connections)
                 .idle_timeout(None)
                 .max_lifetime(None)

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sqlx::Connection as _;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
@@ -158,7 +159,10 @@ impl File {
             .busy_timeout(settings.busy_timeout)
             .pragma("cache_size", format!("-{}", settings.cache_kib));
         let pool = |connections: u32| {
+            // On a full disk SQLite ends a transaction by itself, and the connection then takes itself for one
+            // that is inside of it for ever: such a one makes room for a new one.
             SqlitePoolOptions::new()
+                .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
                 .max_connections(connections)
                 .idle_timeout(None)
                 .max_lifetime(None)

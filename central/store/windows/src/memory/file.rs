@@ -49,7 +49,10 @@ impl CheckpointFile {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(BUSY_TIMEOUT);
+        // On a full disk SQLite ends a transaction by itself, and the connection then takes itself for one
+        // that is inside of it for ever: such a one makes room for a new one.
         let pool = SqlitePoolOptions::new()
+            .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
             .max_connections(1)
             .idle_timeout(None)
             .max_lifetime(None)
