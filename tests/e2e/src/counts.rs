@@ -118,13 +118,6 @@ fn counted(window: &Window) -> Counted {
 /// Waits until the central has counted as many requests as nginx wrote, then compares every count and
 /// the percentiles, in live windows and in history. Nothing may be sent to nginx meanwhile.
 pub async fn assert_exact(world: &World, central: &Central) -> Result<u64> {
-    let (expected, lines) = assert_live_exact(world, central).await?;
-    history::assert_exact(world, central, &expected, &lines).await?;
-    Ok(expected.total.0)
-}
-
-/// The same of the live windows alone; gives what nginx wrote.
-pub async fn assert_live_exact(world: &World, central: &Central) -> Result<(Counted, Vec<AccessLine>)> {
     let (expected, _) = written(world)?;
     let settled = wait::until("the central to count every request", SETTLE_MAX, || async {
         let window = window(world, central).await.ok()?;
@@ -151,5 +144,6 @@ pub async fn assert_live_exact(world: &World, central: &Central) -> Result<(Coun
             "percentile {q}: {shown} ms, exactly {exact} ms, off by {error}"
         );
     }
-    Ok((expected, lines))
+    history::assert_exact(world, central, &expected, &lines).await?;
+    Ok(expected.total.0)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use goldentime_e2e::ask::{PATIENCE, agent_until};
-use goldentime_e2e::counts::{assert_exact, assert_live_exact};
+use goldentime_e2e::counts::assert_exact;
 use goldentime_e2e::disk::SmallDisk;
 use goldentime_e2e::is_full;
 use goldentime_e2e::world::{HEALTHY, World, restart};
@@ -108,16 +108,6 @@ async fn an_agent_whose_disk_is_full_for_a_while_counts_every_request_once() -> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_central_whose_disk_is_full_for_a_while_counts_every_request_once() -> Result<()> {
-    let world = World::start(1, HEALTHY).await?;
-    let Some((central, _disk)) = fill_for_a_while(&world).await? else { return Ok(()) };
-    assert_live_exact(&world, &central).await?;
-    central.stop().await?;
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "open defect: what came while the disk was full is missing from history, though not from the windows"]
-async fn history_holds_what_came_while_the_disk_was_full() -> Result<()> {
     let world = World::start(1, HEALTHY).await?;
     let Some((central, _disk)) = fill_for_a_while(&world).await? else { return Ok(()) };
     let exact = assert_exact(&world, &central).await;

@@ -141,6 +141,7 @@ impl SqliteLog {
         }
         let starts = BTreeMap::from([(partition, next)]);
         let mut writer = self.writer.lock().await;
+        self.mend(&mut writer).await?;
         self.note_starts(&mut writer.connection, &starts).await?;
         if let Some(newest) = self.index().last_mut() {
             newest.starts.extend(starts);
@@ -150,6 +151,7 @@ impl SqliteLog {
 
     async fn write(&self, entries: &[Entry]) -> Result<(), LogError> {
         let mut writer = self.writer.lock().await;
+        self.mend(&mut writer).await?;
         self.check_order(entries)?;
         if self.is_segment_full() {
             self.next_segment(&mut writer).await?;
@@ -179,6 +181,20 @@ impl SqliteLog {
             bounds.last = entry.offset;
             segment.bytes += entry.record.len() as u64;
             segment.newest = segment.newest.max(entry.append_time);
+        }
+        Ok(())
+    }
+
+    /// Replaces a connection that a failed write left inside of a transaction. On a full disk SQLite may
+    /// end a transaction by itself; the driver then takes the next one for a part of it, whose commit
+    /// leaves nothing on the disk though it succeeds.
+    async fn mend(&self, writer: &mut Writer) -> Result<(), LogError> {
+        if !writer.connection.is_in_transaction() {
+            return Ok(());
+        }
+        let newest = self.index().last().map(|segment| segment.number);
+        if let Some(number) = newest {
+            writer.connection = connect(&self.folder, number, false).await?;
         }
         Ok(())
     }
