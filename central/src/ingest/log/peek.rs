@@ -24,21 +24,49 @@ pub fn segments(folder: &Path) -> io::Result<Vec<String>> {
 }
 
 /// The last offset of each partition on disk; 0 where there never was one.
+///
+/// A segment that is being made has no tables yet, or no note of where partitions stand: then the one
+/// before it tells.
 pub async fn ends(folder: &Path, partitions: u32) -> Result<BTreeMap<u32, u64>, sqlx::Error> {
-    let mut ends: BTreeMap<u32, u64> = (0..partitions).map(|partition| (partition, 0)).collect();
-    let Some(newest) = numbers(folder)?.pop() else { return Ok(ends) };
-    let options =
-        SqliteConnectOptions::new().filename(path(folder, newest)).read_only(true).busy_timeout(BUSY_TIMEOUT);
+    let mut ends = BTreeMap::new();
+    for number in numbers(folder)?.into_iter().rev() {
+        if ends.len() as u64 == u64::from(partitions) {
+            break;
+        }
+        let path = path(folder, number);
+        match ends_in(&path, partitions, &mut ends).await {
+            // Retention dropped it meanwhile.
+            Err(_) if !path.exists() => {}
+            looked => looked?,
+        }
+    }
+    for partition in 0..partitions {
+        ends.entry(partition).or_insert(0);
+    }
+    Ok(ends)
+}
+
+/// Adds the ends that one segment knows and no newer one did.
+async fn ends_in(path: &Path, partitions: u32, ends: &mut BTreeMap<u32, u64>) -> Result<(), sqlx::Error> {
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY_TIMEOUT);
     let mut connection = SqliteConnection::connect_with(&options).await?;
-    for (partition, end) in &mut ends {
+    let tables: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name IN ('records', 'starts')")
+            .fetch_one(&mut connection)
+            .await?;
+    for partition in (0..partitions).filter(|_| tables == 2) {
+        if ends.contains_key(&partition) {
+            continue;
+        }
         // Where a partition stood when the segment began, unless it has records in it.
         let row = sqlx::query(
             "SELECT coalesce((SELECT max(offset) FROM records WHERE partition = ?1), \
-             (SELECT next - 1 FROM starts WHERE partition = ?1), 0)",
+             (SELECT next - 1 FROM starts WHERE partition = ?1))",
         );
-        let last: i64 = row.bind(i64::from(*partition)).fetch_one(&mut connection).await?.get(0);
-        *end = u64::try_from(last).unwrap_or(0);
+        let last: Option<i64> = row.bind(i64::from(partition)).fetch_one(&mut connection).await?.get(0);
+        if let Some(last) = last {
+            ends.insert(partition, u64::try_from(last).unwrap_or(0));
+        }
     }
-    connection.close().await?;
-    Ok(ends)
+    connection.close().await
 }
