@@ -3,7 +3,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use goldentime_model::{Counts, ServiceId};
+use goldentime_model::ServiceId;
 use goldentime_series::{Chart, ChartQuery, Part, Point, Requests, Span};
 use goldentime_windows::Aggregate;
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::problem::{Parameters, Refusal};
 use super::span::{Asked as AskedSpan, invalid, span_of, store_of, unanswered};
 use super::state::ApiState;
+use super::windows;
 
 /// Series of one service that are listed.
 const LISTED_MAX: u32 = 10_000;
@@ -66,23 +67,13 @@ pub(super) struct History {
 struct HistoryPoint {
     /// First second of the step.
     at: i64,
-    requests: u64,
-    /// Those that spend the error budget by default: `server_error` and `timeout`.
-    bad: u64,
     #[serde(flatten)]
-    counts: Counts,
-    p50_ms: Option<f64>,
-    p95_ms: Option<f64>,
-    p99_ms: Option<f64>,
+    part: windows::Part,
 }
 
 impl From<&Point<Aggregate>> for HistoryPoint {
     fn from(point: &Point<Aggregate>) -> Self {
-        let mut quantiles = [0.0; 3];
-        let timed = point.value.latency.quantiles(&[0.5, 0.95, 0.99], &mut quantiles);
-        let [p50_ms, p95_ms, p99_ms] = quantiles.map(|seconds| timed.then_some(seconds * 1000.0));
-        let counts = point.value.counts;
-        Self { at: point.at.0, requests: counts.total(), bad: counts.bad(), counts, p50_ms, p95_ms, p99_ms }
+        Self { at: point.at.0, part: (&point.value).into() }
     }
 }
 

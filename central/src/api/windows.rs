@@ -49,8 +49,9 @@ pub(super) struct Window {
     gauges: BTreeMap<Arc<str>, f64>,
 }
 
+/// What requests add up to, live or in history.
 #[derive(Serialize)]
-struct Part {
+pub(super) struct Part {
     requests: u64,
     /// Those that spend the error budget by default: `server_error` and `timeout`.
     bad: u64,
