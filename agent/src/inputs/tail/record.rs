@@ -78,7 +78,7 @@ fn attributes(fields: &Fields<'_>, cut: &mut u64) -> BTreeMap<String, String> {
     attributes
 }
 
-/// The text up to a length, and whether something went.
+/// The text up to a length; counts it where something went.
 fn within(mut text: String, bytes_max: usize, cut: &mut u64) -> String {
     if text.len() > bytes_max {
         text.truncate(text.floor_char_boundary(bytes_max));
