@@ -29,11 +29,10 @@ pub(super) async fn database(from: &Path, to: &Path) -> Result<Copied, BackupErr
     // SQLite fills a file that is there and empty: made by us, nobody else can read it at any time.
     make(to)?;
     let failed = |source: sqlx::Error| {
-        // SQLITE_FULL is 13; SQLITE_IOERR_WRITE is 778.
-        let code = source.as_database_error().and_then(|error| error.code());
-        match code.as_deref() {
-            Some("13" | "778") => BackupError::Full(to.to_owned()),
-            _ => BackupError::Database { path: from.to_owned(), source },
+        if goldentime_sqlite::is_full(&source) {
+            BackupError::Full(to.to_owned())
+        } else {
+            BackupError::Database { path: from.to_owned(), source }
         }
     };
     let options = SqliteConnectOptions::new().filename(from).busy_timeout(BUSY_TIMEOUT);

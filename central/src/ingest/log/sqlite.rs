@@ -185,9 +185,9 @@ impl SqliteLog {
         Ok(())
     }
 
-    /// Replaces a connection that a failed write left inside of a transaction. On a full disk SQLite may
-    /// end a transaction by itself; the driver then takes the next one for a part of it, whose commit
-    /// leaves nothing on the disk though it succeeds.
+    /// Replaces a connection that a failed write left inside of a transaction, as
+    /// [`goldentime_sqlite::pool`] does: the commit of a part leaves nothing on the disk though it
+    /// succeeds.
     async fn mend(&self, writer: &mut Writer) -> Result<(), LogError> {
         if !writer.connection.is_in_transaction() {
             return Ok(());
@@ -285,11 +285,10 @@ impl SqliteLog {
     }
 
     fn failed(&self, action: &'static str, error: sqlx::Error) -> LogError {
-        // SQLITE_FULL is 13; SQLITE_IOERR_WRITE (778) is what a full file system gives in WAL mode.
-        let code = error.as_database_error().and_then(|error| error.code());
-        match code.as_deref() {
-            Some("13" | "778") => LogError::Full { folder: self.folder.display().to_string() },
-            _ => failed(action, error),
+        if goldentime_sqlite::is_full(&error) {
+            LogError::Full { folder: self.folder.display().to_string() }
+        } else {
+            failed(action, error)
         }
     }
 }

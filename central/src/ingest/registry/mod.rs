@@ -13,10 +13,7 @@ pub mod watch;
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::Connection as _;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteSynchronous};
 
 pub use agents::{Enrolled, Enrolment};
 pub use tokens::{TokenInfo, TokenState};
@@ -37,13 +34,7 @@ impl Registry {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT);
-        // On a full disk SQLite ends a transaction by itself, and the connection then takes itself for one
-        // that is inside of it for ever: such a one makes room for a new one.
-        let pool = SqlitePoolOptions::new()
-            .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
-            .max_connections(2)
-            .connect_with(options)
-            .await?;
+        let pool = goldentime_sqlite::pool(2).connect_with(options).await?;
         schema::bring_up_to_date(&pool).await?;
         Ok(Self(pool))
     }

@@ -14,14 +14,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use goldentime_model::{Alert, UnixNanos};
-use sqlx::Connection as _;
 use sqlx::SqlitePool;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
 use crate::store::{BoxFuture, Catalogue, CatalogueError};
 use crate::{AlertRecord, Claim, DeadLetter, HistoryQuery, Notification, Outcome, PageKey};
 
 const BACKEND: &str = "sqlite";
+
+/// How long a call waits for a connection before it fails.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a write waits for a lock that another process holds before it fails.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
@@ -46,16 +48,7 @@ impl SqliteCatalogue {
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(BUSY_TIMEOUT)
             .foreign_keys(true);
-        let pool = |connections: u32| {
-            // On a full disk SQLite ends a transaction by itself, and the connection then takes itself for one
-            // that is inside of it for ever: such a one makes room for a new one.
-            SqlitePoolOptions::new()
-                .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
-                .max_connections(connections)
-                .idle_timeout(None)
-                .max_lifetime(None)
-                .acquire_timeout(Duration::from_secs(5))
-        };
+        let pool = |connections: u32| goldentime_sqlite::pool(connections).acquire_timeout(ACQUIRE_TIMEOUT);
         let writer = pool(1).connect_with(options.clone()).await.map_err(|e| failed("open the file", e))?;
         migrate::run(&writer, path).await?;
         let readers = pool(READERS)

@@ -3,11 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::Connection as _;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
-    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteSynchronous,
 };
 use sqlx::{Sqlite, Transaction};
 use tokio::sync::OnceCell;
@@ -127,13 +125,14 @@ impl File {
     #[must_use]
     pub fn failed(&self, action: &'static str, source: sqlx::Error) -> StoreError {
         let place = self.settings.path.display().to_string();
+        if goldentime_sqlite::is_full(&source) {
+            return StoreError::Full { place };
+        }
         let code = source.as_database_error().and_then(|error| error.code());
         let code = code.and_then(|code| code.parse::<u32>().ok()).unwrap_or(0);
-        // SQLITE_FULL is 13, SQLITE_IOERR_WRITE 778: what a full file system gives in WAL mode.
         // SQLITE_CORRUPT is 11, SQLITE_NOTADB 26; the lower byte is the primary code.
-        match (code, code & 0xff) {
-            (13 | 778, _) => StoreError::Full { place },
-            (_, 11 | 26) => StoreError::Corrupt { place, what: source.to_string() },
+        match code & 0xff {
+            11 | 26 => StoreError::Corrupt { place, what: source.to_string() },
             _ => StoreError::Unavailable { place, action, source: Box::new(source) },
         }
     }
@@ -158,16 +157,7 @@ impl File {
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(settings.busy_timeout)
             .pragma("cache_size", format!("-{}", settings.cache_kib));
-        let pool = |connections: u32| {
-            // On a full disk SQLite ends a transaction by itself, and the connection then takes itself for one
-            // that is inside of it for ever: such a one makes room for a new one.
-            SqlitePoolOptions::new()
-                .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
-                .max_connections(connections)
-                .idle_timeout(None)
-                .max_lifetime(None)
-                .acquire_timeout(ACQUIRE_TIMEOUT)
-        };
+        let pool = |connections: u32| goldentime_sqlite::pool(connections).acquire_timeout(ACQUIRE_TIMEOUT);
         // Only the writer says so: it is a write, and takes effect where the file is made.
         let making = options.clone().auto_vacuum(SqliteAutoVacuum::Incremental);
         let writer = pool(1).connect_with(making).await.map_err(failed)?;

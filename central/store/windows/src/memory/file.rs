@@ -12,8 +12,7 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use goldentime_model::{Second, UnixNanos};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
-    SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqliteRow, SqliteSynchronous,
 };
 use sqlx::{Connection, Row, Sqlite, Transaction};
 
@@ -49,13 +48,7 @@ impl CheckpointFile {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(BUSY_TIMEOUT);
-        // On a full disk SQLite ends a transaction by itself, and the connection then takes itself for one
-        // that is inside of it for ever: such a one makes room for a new one.
-        let pool = SqlitePoolOptions::new()
-            .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
-            .max_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None)
+        let pool = goldentime_sqlite::pool(1)
             .connect_with(options)
             .await
             .map_err(|error| unavailable("open the checkpoint file", error))?;
