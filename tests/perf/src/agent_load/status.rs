@@ -18,7 +18,7 @@ pub struct Status {
     inputs: Vec<Input>,
     uplink: Uplink,
     flush: Flush,
-    spool: Spool,
+    streams: Vec<Stream>,
     drops: BTreeMap<String, u64>,
 }
 
@@ -36,6 +36,7 @@ struct Tail {
 #[derive(Debug, Deserialize)]
 struct Uplink {
     phase: String,
+    acknowledged: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -43,9 +44,10 @@ struct Flush {
     events: u64,
 }
 
+/// Numbers its records from 1, by partition.
 #[derive(Debug, Deserialize)]
-struct Spool {
-    records: u64,
+struct Stream {
+    next: BTreeMap<u32, u64>,
 }
 
 impl Status {
@@ -69,8 +71,10 @@ impl Status {
 
     /// Whether that many requests were read, committed and acknowledged.
     #[must_use]
-    pub const fn has_shipped(&self, requests: u64) -> bool {
-        self.flush.events >= requests && self.spool.records == 0
+    pub fn has_shipped(&self, requests: u64) -> bool {
+        let numbered: u64 =
+            self.streams.iter().flat_map(|stream| stream.next.values()).map(|next| next - 1).sum();
+        self.flush.events >= requests && self.uplink.acknowledged >= numbered
     }
 
     /// Fails unless exactly that many lines were read, each counted as a request, and nothing dropped.
