@@ -24,7 +24,7 @@ use crate::reload;
 use crate::ship::flush::{Author, FlushState, Flusher, FlusherContext};
 use crate::ship::ledger::Ledger;
 use crate::ship::live::LiveQueue;
-use crate::ship::spool::Spool;
+use crate::ship::spool::{Spool, UNUSED_KEPT};
 use crate::ship::uplink::{Link, LinkContext, PARTITIONS, UplinkState, enrolled};
 use crate::status::report::{SourcesContext, SpoolReport, resident_bytes};
 use crate::status::{Sources, socket};
@@ -160,6 +160,7 @@ impl Agent {
         self.spawn_flusher(services, author_seen, inputs_ended.clone(), Arc::clone(&failure));
         let inputs = Tasks::new();
         self.spawn_inputs(&inputs, &identity)?;
+        self.forget_unused_positions().await;
         self.sources.set_doing("reading");
         tracing::info!(agent = identity.agent, project = identity.project, host = self.host, "reading");
 
@@ -290,9 +291,27 @@ impl Agent {
             host: self.host.clone(),
         };
         let inputs = Inputs::new(&self.config.inputs, &self.config.routes, &owner)?;
-        let tails = inputs.start(tasks, &self.clock, &self.aggregator, &self.positions);
-        tails.into_iter().for_each(|tail| self.sources.add_tail(tail));
+        let started = inputs.start(tasks, &self.clock, &self.aggregator, &self.positions);
+        started.tails.into_iter().for_each(|tail| self.sources.add_tail(tail));
+        started.host.into_iter().for_each(|host| self.sources.set_host(host));
         Ok(())
+    }
+
+    /// Positions of inputs that are long gone. A disk that is full is no reason not to read.
+    async fn forget_unused_positions(&self) {
+        let started = self.aggregator.shards();
+        let configured = started.iter().map(|shard| shard.name().to_string()).collect();
+        match self.spool.forget_unused_positions(&configured, self.clock.now()).await {
+            Ok(forgotten) if forgotten.is_empty() => {}
+            Ok(forgotten) => tracing::info!(
+                inputs = forgotten.join(", "),
+                "not configured for {} days; where reading was left is forgotten",
+                UNUSED_KEPT.as_secs() / 86_400
+            ),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "trying at the next start")
+            }
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use goldentime_model::identity::{NameError, UNKNOWN_SERVICE};
 use goldentime_runtime::{SharedClock, Tasks};
 
 use super::config::Config;
-use super::host::Host;
+use super::host::{Host, HostHandle};
 use super::route::{Config as RouteConfig, Source};
 use super::tail::{self, Tail, TailHandle};
 use crate::aggregate::{Aggregator, Positions};
@@ -30,6 +30,15 @@ pub struct Owner {
 pub struct Inputs {
     tails: Vec<(String, Tail)>,
     host: Option<(Host, ServiceId)>,
+}
+
+/// Asks the running inputs.
+#[derive(Clone, Debug)]
+pub struct InputHandles {
+    /// The tailed ones.
+    pub tails: Vec<TailHandle>,
+    /// The host, where it is read.
+    pub host: Option<HostHandle>,
 }
 
 /// Why the inputs cannot run.
@@ -92,13 +101,14 @@ impl Inputs {
         clock: &SharedClock,
         aggregator: &Aggregator,
         positions: &Positions,
-    ) -> Vec<TailHandle> {
-        if let Some((host, service)) = self.host {
-            host.start(tasks, clock.clone(), aggregator.open_shard(HOST_INPUT), service);
-        }
+    ) -> InputHandles {
+        let host = self.host.map(|(host, service)| {
+            host.start(tasks, clock.clone(), aggregator.open_shard(HOST_INPUT), service)
+        });
         let tails = self.tails.into_iter();
-        tails
+        let tails = tails
             .map(|(name, tail)| tail.start(tasks, clock.clone(), aggregator.open_shard(&name), positions))
-            .collect()
+            .collect();
+        InputHandles { tails, host }
     }
 }

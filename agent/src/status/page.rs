@@ -22,6 +22,7 @@ impl Display for Page<'_> {
             size(report.memory_bound_bytes)
         )?;
         self.inputs(f)?;
+        self.host(f)?;
         self.uplink(f)?;
         self.spool(f)?;
         self.flush(f)?;
@@ -37,18 +38,29 @@ impl Page<'_> {
             writeln!(f, "\ninput {}", input.name)?;
             writeln!(
                 f,
-                "  {} files, {} lines ({:.0} a second), {} behind",
-                count("files"),
-                count("lines"),
+                "  {}, {} ({:.0} a second), {} behind",
+                counted(count("files"), "file"),
+                counted(count("lines"), "line"),
                 input.lines_per_second,
                 size(count("bytes_behind"))
             )?;
+            if count("files") == 0 && count("unreadable") == 0 {
+                writeln!(
+                    f,
+                    "  NO FILE matches its `paths` yet; `goldentime-agent check` says what is looked for"
+                )?;
+            }
+            if let Some(first) = input.status.get("first_unreadable").and_then(serde_json::Value::as_str) {
+                writeln!(f, "  CANNOT READ {}: {first}", counted(count("unreadable"), "path"))?;
+            }
             let notes = [
                 ("ignored", "ignored by a rule"),
                 ("not_requests", "that speak of no request"),
                 ("cut", "cut at the longest length"),
-                ("truncated_without_copy", "truncations whose copy was not found"),
-                ("lost_files", "files lost before their end"),
+                ("invalid_utf8", "log records that were no UTF-8 and were repaired"),
+                ("truncated_without_copy", "truncations or overwritten copies with lines that may be lost"),
+                ("lost_files", "files gone whose end may be lost"),
+                ("files_away", "files whose file system is not mounted; read on when it is back"),
                 ("files_over_limit", "files over the limit"),
             ];
             for (name, words) in notes.into_iter().filter(|(name, _)| count(name) > 0) {
@@ -59,6 +71,20 @@ impl Page<'_> {
                 let text = |name: &str| unread.get(name).map(ToString::to_string).unwrap_or_default();
                 writeln!(f, "  {:>12}  {reason}, the first: {}", text("lines"), text("sample"))?;
             }
+        }
+        Ok(())
+    }
+
+    fn host(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Some(host) = &self.0.host_input else { return Ok(()) };
+        let age = host.last_at.map_or_else(
+            || "not read yet".to_owned(),
+            |at| format!("the last {} ago with {} values", seconds(self.0.now.since(at)), host.samples),
+        );
+        let every = seconds(i64::try_from(host.interval_ms).unwrap_or(i64::MAX).saturating_mul(1_000_000));
+        writeln!(f, "\ninput host\n  {} readings, one every {every}, {age}", host.readings)?;
+        for (what, why) in &host.unavailable {
+            writeln!(f, "  not available here: {what} ({why})")?;
         }
         Ok(())
     }
@@ -160,6 +186,11 @@ impl Page<'_> {
         writeln!(f, "\ndropped since the start")?;
         self.0.drops.iter().try_for_each(|(reason, events)| writeln!(f, "  {events:>12}  {reason}"))
     }
+}
+
+/// `1 file`, `2 files`.
+fn counted(count: u64, word: &str) -> String {
+    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
 }
 
 fn or_none(text: &str) -> &str {

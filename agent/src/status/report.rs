@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use goldentime_model::UnixNanos;
 use goldentime_runtime::SharedClock;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use crate::inputs::host::{self, HostHandle};
 use crate::inputs::tail::TailHandle;
 use crate::memory::Bound;
 use crate::ship::flush::{FlushState, FlushStatus};
@@ -39,6 +40,9 @@ pub struct Report {
     pub now: UnixNanos,
     /// What is read.
     pub inputs: Vec<InputReport>,
+    /// The host, where it is read.
+    #[serde(default)]
+    pub host_input: Option<host::Status>,
     /// The uplink.
     pub uplink: UplinkStatus,
     /// The flusher.
@@ -123,6 +127,7 @@ struct Inner {
     memory_bound_bytes: u64,
     progressing: Mutex<Progressing>,
     tails: Mutex<Vec<RatedTail>>,
+    host_input: OnceLock<HostHandle>,
 }
 
 /// An input, and what it had read at the report before.
@@ -171,6 +176,7 @@ impl Sources {
             memory_bound_bytes: context.bounds.iter().map(|bound| bound.bytes).sum(),
             progressing: Mutex::default(),
             tails: Mutex::default(),
+            host_input: OnceLock::new(),
         }))
     }
 
@@ -198,6 +204,11 @@ impl Sources {
     pub fn add_tail(&self, handle: TailHandle) {
         let tail = RatedTail { handle, lines: 0, at: Instant::now() };
         self.0.tails.lock().unwrap_or_else(PoisonError::into_inner).push(tail);
+    }
+
+    /// The host input has begun, which it does once.
+    pub fn set_host(&self, handle: HostHandle) {
+        let _ = self.0.host_input.set(handle);
     }
 
     fn inputs(&self) -> Vec<InputReport> {
@@ -234,6 +245,7 @@ impl Sources {
             started_at: inner.started_at,
             now: inner.clock.now(),
             inputs: self.inputs(),
+            host_input: inner.host_input.get().map(HostHandle::status),
             uplink: inner.uplink.get(),
             flush,
             spool: SpoolReport { bytes: usage.bytes, records: usage.records, ..inner.spool_start.clone() },

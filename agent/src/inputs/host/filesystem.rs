@@ -27,6 +27,8 @@ struct Mount {
     point: String,
     /// Where this process finds it.
     path: PathBuf,
+    /// Why it could not be asked the last time.
+    failure: Option<rustix::io::Errno>,
 }
 
 impl FileSystems {
@@ -45,8 +47,15 @@ impl FileSystems {
             over_limit = self.list(proc, root, devices_max);
         }
         self.readings += 1;
-        for Mount { point, path } in &self.mounts {
-            let Ok(space) = rustix::fs::statvfs(path) else { continue };
+        for Mount { point, path, failure } in &mut self.mounts {
+            let space = match rustix::fs::statvfs(&*path) {
+                Ok(space) => space,
+                Err(error) => {
+                    *failure = Some(error);
+                    continue;
+                }
+            };
+            *failure = None;
             let used = space.f_blocks.saturating_sub(space.f_bfree) as f64;
             let usable = used + space.f_bavail as f64;
             let label = [("mountpoint", point.as_str())];
@@ -59,6 +68,14 @@ impl FileSystems {
             }
         }
         over_limit
+    }
+
+    /// The file systems that could not be asked the last time, with the reason.
+    pub(super) fn failures(&self) -> impl Iterator<Item = (String, String)> {
+        let failed = self.mounts.iter().filter_map(|mount| Some((mount, mount.failure?)));
+        failed.map(|(mount, error)| {
+            (format!("file system {}", mount.point), format!("{}: {error}", mount.path.display()))
+        })
     }
 
     /// Lists what is mounted anew; returns how many mount points were over the limit.
@@ -81,7 +98,7 @@ impl FileSystems {
             }
             let point = point.replace("\\040", " ");
             let path = root.join(point.trim_start_matches('/'));
-            self.mounts.push(Mount { point, path });
+            self.mounts.push(Mount { point, path, failure: None });
         }
         over_limit
     }

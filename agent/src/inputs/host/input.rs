@@ -1,5 +1,7 @@
 //! The host as the agent reads it.
 
+use std::collections::BTreeMap;
+
 use goldentime_model::{Sample, ServiceId, UnixNanos};
 use goldentime_runtime::{SharedClock, TaskKind, Tasks};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -12,6 +14,7 @@ use super::network::Network;
 use super::pressure::Pressure;
 use super::proc::Proc;
 use super::reading::Reading;
+use super::status::{HostHandle, unavailable};
 use super::{descriptors, memory};
 use crate::aggregate::ShardHandle;
 
@@ -62,9 +65,26 @@ impl Host {
         reading.samples
     }
 
+    /// What the last reading could not read here, with the reason.
+    #[must_use]
+    pub fn unavailable(&self) -> BTreeMap<String, String> {
+        let mut unavailable = unavailable(&self.proc);
+        unavailable.extend(self.file_systems.failures());
+        unavailable
+    }
+
     /// Reads every interval into `shard`, under the host's own service, until told to stop.
-    pub fn start(mut self, tasks: &Tasks, clock: SharedClock, shard: ShardHandle, service: ServiceId) {
+    pub fn start(
+        mut self,
+        tasks: &Tasks,
+        clock: SharedClock,
+        shard: ShardHandle,
+        service: ServiceId,
+    ) -> HostHandle {
         let stopping = tasks.stopping();
+        let handle = HostHandle::default();
+        let told = handle.clone();
+        let interval_ms = u64::try_from(self.config.interval.get().as_millis()).unwrap_or(u64::MAX);
         tasks.spawn(TaskKind::Source, "host", async move {
             let mut tick = tokio::time::interval(self.config.interval.get());
             tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -75,6 +95,13 @@ impl Host {
                 }
                 let at = clock.now();
                 let samples = self.read(at);
+                told.update(|status| {
+                    status.interval_ms = interval_ms;
+                    status.readings += 1;
+                    status.samples = samples.len() as u64;
+                    status.last_at = Some(at);
+                    status.unavailable = self.unavailable();
+                });
                 let mut shard = shard.lock();
                 for sample in samples {
                     shard.sample(&service, sample);
@@ -84,5 +111,6 @@ impl Host {
                 shard.hand_over();
             }
         });
+        handle
     }
 }

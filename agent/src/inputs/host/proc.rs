@@ -1,7 +1,9 @@
 //! Files of `/proc`.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
@@ -20,29 +22,54 @@ pub(super) struct Proc {
     /// Those that could be opened, by name: the few that the collectors name.
     files: HashMap<&'static str, File>,
     text: Vec<u8>,
+    /// Why files could not be read the last time, by name.
+    failures: BTreeMap<&'static str, io::Error>,
 }
 
 impl Proc {
     pub(super) fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), files: HashMap::new(), text: vec![0; FILE_BYTES_MIN] }
+        Self {
+            root: root.to_owned(),
+            files: HashMap::new(),
+            text: vec![0; FILE_BYTES_MIN],
+            failures: BTreeMap::new(),
+        }
     }
 
     /// The file's text, up to [`FILE_BYTES_MAX`]; `None` where this kernel has no such file.
     pub(super) fn read(&mut self, name: &'static str) -> Option<&str> {
-        if !self.files.contains_key(name) {
-            self.files.insert(name, File::open(self.root.join(name)).ok()?);
+        match self.fill(name) {
+            Ok(length) => {
+                if !self.failures.is_empty() {
+                    self.failures.remove(name);
+                }
+                std::str::from_utf8(&self.text[..length]).ok()
+            }
+            Err(error) => {
+                // Mounted anew, perhaps: it is opened again next time.
+                self.files.remove(name);
+                self.failures.insert(name, error);
+                None
+            }
         }
-        let length = read_whole(self.files.get(name)?, &mut self.text);
-        if length.is_err() {
-            // Mounted anew, perhaps: it is opened again next time.
-            self.files.remove(name);
-        }
-        std::str::from_utf8(&self.text[..length.ok()?]).ok()
+    }
+
+    fn fill(&mut self, name: &'static str) -> io::Result<usize> {
+        let file = match self.files.entry(name) {
+            Entry::Occupied(open) => open.into_mut(),
+            Entry::Vacant(place) => place.insert(File::open(self.root.join(name))?),
+        };
+        read_whole(file, &mut self.text)
+    }
+
+    /// The files that cannot be read here, each with its path and the reason.
+    pub(super) fn failures(&self) -> impl Iterator<Item = (&'static str, PathBuf, &io::Error)> {
+        self.failures.iter().map(|(name, error)| (*name, self.root.join(name), error))
     }
 }
 
 /// Fills `text` from the file's beginning, and says how far.
-fn read_whole(file: &File, text: &mut Vec<u8>) -> std::io::Result<usize> {
+fn read_whole(file: &File, text: &mut Vec<u8>) -> io::Result<usize> {
     let mut length = 0;
     loop {
         if length == text.len() {

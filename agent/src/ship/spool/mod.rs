@@ -11,14 +11,17 @@
 //! - An operation that fails has changed nothing and may be tried again.
 //!
 //! Data flows: [`open`] finds what the last run left, [`commit`] takes flushes, [`read`] gives the
-//! uplink what it must send again, [`upkeep`] removes what was acknowledged or is too old.
+//! uplink what it must send again, [`upkeep`] removes what was acknowledged or is too old, [`positions`]
+//! those of inputs that are gone. [`look`] says what there is, without a change.
 
 mod commit;
 mod config;
 mod error;
 mod evict;
 mod fork;
+mod look;
 mod open;
+mod positions;
 mod read;
 mod streams;
 #[cfg(test)]
@@ -39,7 +42,9 @@ use sqlx::SqliteConnection;
 
 pub use config::Config;
 pub use error::SpoolError;
+pub use look::{Found, file, look};
 pub use open::Opened;
+pub use positions::UNUSED_KEPT;
 pub use read::{PartitionPending, StreamPending};
 
 use crate::aggregate::{PositionKey, PositionUpdate};

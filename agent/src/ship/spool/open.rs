@@ -17,10 +17,10 @@ use crate::aggregate::{PositionKey, Positions};
 use crate::ship::ledger::Ledger;
 
 /// Migrations by the version that they lead to, from 1.
-const MIGRATIONS: [&str; 1] = [include_str!("schema_v1.sql")];
+pub(super) const MIGRATIONS: [&str; 1] = [include_str!("schema_v1.sql")];
 
 /// Name of the database in the state directory.
-const FILE_NAME: &str = "spool.db";
+pub(super) const FILE_NAME: &str = "spool.db";
 
 /// Size of a database page. Records are a few hundred bytes to some kilobytes.
 const PAGE_BYTES: u64 = 4096;

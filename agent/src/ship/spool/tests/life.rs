@@ -1,7 +1,7 @@
 //! Opening, closing, damage, backlog and forks.
 
 use super::*;
-use crate::ship::spool::SpoolError;
+use crate::ship::spool::{Found, SpoolError, UNUSED_KEPT, look};
 
 #[tokio::test]
 async fn a_damaged_spool_is_moved_aside_and_counted() {
@@ -33,6 +33,7 @@ async fn a_spool_of_a_newer_agent_is_refused() {
     connection.close().await.expect("closes");
     let error = Spool::open(folder.path(), limits(), Ledger::default(), NOW).await.err();
     assert!(matches!(error, Some(SpoolError::Newer { found: 99, .. })));
+    assert!(matches!(look(folder.path()), Err(SpoolError::Newer { found: 99, .. })));
     assert!(path.exists());
 }
 
@@ -64,6 +65,47 @@ async fn a_forgotten_position_is_gone_after_a_restart() {
     opened.spool.commit(&forget).await.expect("commits");
     drop(opened);
     assert_eq!(position(&open(folder.path()).await), None);
+}
+
+#[tokio::test]
+async fn positions_of_an_input_that_is_taken_out_are_kept_for_a_month_of_starts() {
+    let folder = tempfile::tempdir().expect("folder");
+    let opened = open(folder.path()).await;
+    opened.spool.commit(&flush(vec![], 5)).await.expect("commits");
+    drop(opened);
+    let kept_ns = i64::try_from(UNUSED_KEPT.as_nanos()).expect("fits");
+    let day_ns = 86_400_000_000_000;
+    let start = async |inputs: &[&str], now: UnixNanos| {
+        let opened = open(folder.path()).await;
+        let configured = inputs.iter().map(|name| (*name).to_owned()).collect();
+        let forgotten = opened.spool.forget_unused_positions(&configured, now).await.expect("asked");
+        drop(opened);
+        (forgotten, position(&open(folder.path()).await))
+    };
+    let none = Vec::<String>::new;
+    assert_eq!(start(&["host"], NOW).await, (none(), Some(5)));
+    // Named again, the month begins anew when it is taken out again.
+    let later = NOW.saturating_add(kept_ns + day_ns);
+    assert_eq!(start(&["host", "nginx"], later).await, (none(), Some(5)));
+    assert_eq!(start(&["host"], later).await, (none(), Some(5)));
+    assert_eq!(start(&["host"], later.saturating_add(kept_ns - day_ns)).await, (none(), Some(5)));
+    assert_eq!(
+        start(&["host"], later.saturating_add(kept_ns + day_ns)).await,
+        (vec!["nginx".to_owned()], None)
+    );
+}
+
+#[tokio::test]
+async fn a_look_at_the_spool_tells_what_a_start_would_find() {
+    let folder = tempfile::tempdir().expect("folder");
+    assert_eq!(look(folder.path()).expect("looked"), Found::Nothing);
+    let opened = open(folder.path()).await;
+    opened.spool.commit(&flush(vec![], 5)).await.expect("commits");
+    opened.spool.close(NOW).await.expect("closes");
+    drop(opened);
+    assert_eq!(look(folder.path()).expect("looked"), Found::Usable);
+    std::fs::write(folder.path().join("spool.db"), b"this was a database").expect("written");
+    assert_eq!(look(folder.path()).expect("looked"), Found::Damaged);
 }
 
 #[tokio::test]
