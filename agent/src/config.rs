@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use goldentime_model::config::{Check, Faults, LoadOptions, Settings, load, reference};
+use goldentime_model::config::{Check, Faults, LoadOptions, Node, Settings, load_with_places, reference};
 use goldentime_model::identity::{DEFAULT_PART, check_name};
 use goldentime_model::units::ByteSize;
 use goldentime_runtime::logging::LogFormat;
@@ -119,8 +119,13 @@ impl Default for Config {
 impl Config {
     /// Reads `file`, `agent.d/` beside it and the environment.
     pub fn load(file: &Path) -> Result<Self, Faults> {
+        Self::load_with_places(file).map(|(config, _)| config)
+    }
+
+    /// As [`load`](Self::load), with the places at which the settings stand.
+    pub fn load_with_places(file: &Path) -> Result<(Self, Node), Faults> {
         let folder = file.parent().unwrap_or(Path::new(".")).join(FOLDER);
-        load(&LoadOptions::new("agent", file).with_dir(folder))
+        load_with_places(&LoadOptions::new("agent", file).with_dir(folder))
     }
 
     /// The name under which this host is known.

@@ -9,6 +9,7 @@ use goldentime_agent::ship::uplink::IdentityFailure;
 use goldentime_agent::status::client;
 use goldentime_agent::status::page::Page;
 use goldentime_agent::{memory, run};
+use goldentime_model::config::Faults;
 use goldentime_model::exit::ExitCode;
 use goldentime_runtime::{logging, manual};
 
@@ -31,7 +32,8 @@ enum Command {
     /// Reads and ships until it is told to stop (SIGTERM or Ctrl-C). SIGHUP checks the configuration
     /// again and logs what is wrong with it, or which settings wait for a restart.
     Run(ConfigArgument),
-    /// Says what `run` would read and ship, without reading on or shipping anything.
+    /// Says what `run` would read and ship, without reading on or shipping anything, and what would keep
+    /// it from that: then the exit code is 2. Ask as the agent's user or as root.
     Check(ConfigArgument),
     /// Asks the running agent how it is doing.
     Status {
@@ -82,7 +84,7 @@ fn main() -> ExitCode {
         Command::Run(argument) => {
             load(&argument).map_or_else(|code| code, |config| run_agent(config, &argument.config))
         }
-        Command::Check(argument) => load(&argument).map_or_else(|code| code, |config| check_config(&config)),
+        Command::Check(argument) => check_config(&argument),
         Command::Status { config, json, metrics } => {
             load(&config).map_or_else(|code| code, |config| show_status(&config, json, metrics))
         }
@@ -101,10 +103,12 @@ fn main() -> ExitCode {
 }
 
 fn load(argument: &ConfigArgument) -> Result<Config, ExitCode> {
-    Config::load(&argument.config).map_err(|faults| {
-        eprintln!("{faults}");
-        ExitCode::Usage
-    })
+    Config::load(&argument.config).map_err(refused)
+}
+
+fn refused(faults: Faults) -> ExitCode {
+    eprintln!("{faults}");
+    ExitCode::Usage
 }
 
 fn run_agent(config: Config, file: &Path) -> ExitCode {
@@ -123,8 +127,13 @@ fn run_agent(config: Config, file: &Path) -> ExitCode {
         .thread_name("agent")
         .enable_all()
         .build();
-    let ended =
-        runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(run::run(config, file)));
+    let ended = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
+        let ended = runtime.block_on(run::run(config, file));
+        // Everything of ours has ended in order. What is left at most is a thread that waits for the
+        // system, such as for a name server that does not answer: a stop does not wait with it.
+        runtime.shutdown_background();
+        ended
+    });
     ended.unwrap_or_else(|error| {
         tracing::error!(error = AsRef::<dyn Error>::as_ref(&error), "the agent ends");
         match error.downcast_ref::<IdentityFailure>() {
@@ -177,8 +186,13 @@ fn done(what: &str, written: std::io::Result<()>) -> ExitCode {
     }
 }
 
-fn check_config(config: &Config) -> ExitCode {
-    goldentime_agent::check::check(config, &mut std::io::stdout().lock())
+fn check_config(argument: &ConfigArgument) -> ExitCode {
+    match Config::load_with_places(&argument.config) {
+        Ok((config, places)) => {
+            goldentime_agent::check::check(&config, &places, &mut std::io::stdout().lock())
+        }
+        Err(faults) => refused(faults),
+    }
 }
 
 /// Prints to a reader that may hang up, such as `head`.

@@ -141,7 +141,8 @@ async fn an_agent_reads_ships_answers_and_leaves_with_a_goodbye() {
     assert_eq!(report["uplink"]["phase"], "connected", "{report:#}");
     assert_eq!(report["project"], "shop");
     let page = String::from_utf8(host.ask(&["status"]).stdout).expect("text");
-    assert!(page.contains("1500 lines") && page.contains("nothing dropped"), "{page}");
+    assert!(page.contains("1 file, 1500 lines") && page.contains("nothing dropped"), "{page}");
+    assert!(page.contains("input host") && page.contains("readings, one every 1.0 s, the last"), "{page}");
     let metrics = String::from_utf8(host.ask(&["status", "--metrics"]).stdout).expect("text");
     assert!(metrics.contains("goldentime_agent_connected 1"), "{metrics}");
 
@@ -216,6 +217,26 @@ async fn a_hangup_tells_what_is_wrong_or_what_waits_for_a_restart_and_the_agent_
     host.write_lines(5);
     host.until(&central, "five more lines", |state| state.requests == 15).await;
     assert!(stop(agent).success(), "{}", host.output());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_waits_for_no_central_that_does_not_answer() {
+    let folder = tempfile::tempdir().expect("folder");
+    let central = Central::start(&folder.path().join("central"));
+    let host = Host::new(folder.path(), &central);
+    // Takes what comes, and says nothing: as a firewall that drops, or a machine that hangs.
+    let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.expect("bound");
+    let file = host.folder.join("agent.yaml");
+    let text = std::fs::read_to_string(&file).expect("written");
+    let silent_address = silent.local_addr().expect("bound").to_string();
+    std::fs::write(&file, text.replace(&central.address.to_string(), &silent_address)).expect("written");
+    let agent = host.start();
+    let asked = tokio::time::timeout(Duration::from_secs(20), silent.recv_from(&mut [0; 2048])).await;
+    assert!(asked.is_ok(), "the agent asks to be enrolled\n{}", host.output());
+    assert!(stop(agent).success(), "{}", host.output());
+    let output = host.output();
+    assert!(output.contains("told to stop before the central has answered"), "{output}");
+    assert!(!output.contains("not enrolled yet"), "the stop did not wait for the attempt to fail: {output}");
 }
 
 #[test]

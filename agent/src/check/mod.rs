@@ -1,14 +1,17 @@
-//! `goldentime-agent check`: what `run` would read and ship, without doing either. For each input it
-//! reads the end of its newest file ([`tail`]) through the very parser and router that `run` uses;
-//! [`nginx`] looks for what makes logs late.
+//! `goldentime-agent check`: what `run` would read and ship, without doing either. [`needs`] looks
+//! whether `run` can start at all. For each input [`tail`] reads the end of its newest file through the
+//! very parser and router that `run` uses; [`nginx`] looks for what makes logs late; [`host`] reads the
+//! host once.
 
+mod host;
+mod needs;
 mod nginx;
 mod tail;
 
 use std::io::{self, Write};
 
+use goldentime_model::config::{Check, Node};
 use goldentime_model::exit::ExitCode;
-use goldentime_transport::identity::Identity;
 
 use crate::config::Config;
 use crate::inputs::route::Source;
@@ -17,45 +20,47 @@ use crate::memory;
 /// Project shown where the host is not enrolled yet: the central gives it with the certificate.
 const PROJECT_UNKNOWN: &str = "default";
 
-/// Writes the findings to `out`. [`ExitCode::Failed`] when something keeps `run` from reading or
-/// shipping.
-pub fn check(config: &Config, out: &mut impl Write) -> ExitCode {
-    match Checker::new(config, out).run() {
+/// Writes the findings to `out`, each problem with its place in `places`, the tree that `config` was
+/// read from. [`ExitCode::Usage`] when something keeps `run` from reading or shipping.
+pub fn check(config: &Config, places: &Node, out: &mut impl Write) -> ExitCode {
+    match (Checker { config, places, out, problems: 0 }).run() {
         Ok(0) => ExitCode::Ok,
         // Who listens has hung up, as `head` does: nothing is wrong with the agent.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::Ok,
-        Ok(_) | Err(_) => ExitCode::Failed,
+        Ok(_) => ExitCode::Usage,
+        Err(_) => ExitCode::Failed,
     }
 }
 
 struct Checker<'a, W> {
     config: &'a Config,
+    places: &'a Node,
     out: &'a mut W,
     problems: usize,
 }
 
-impl<'a, W: Write> Checker<'a, W> {
-    fn new(config: &'a Config, out: &'a mut W) -> Self {
-        Self { config, out, problems: 0 }
-    }
-
+impl<W: Write> Checker<'_, W> {
     fn run(mut self) -> io::Result<usize> {
-        let project = self.identity()?;
+        let project = self.needs()?;
         self.memory()?;
         let nginx = nginx::access_logs();
-        for input in &self.config.inputs.tail {
+        for (at, input) in self.config.inputs.tail.iter().enumerate() {
             let source = Source {
                 project: project.clone(),
                 environment: self.config.environment.clone(),
                 service: input.service.clone(),
             };
-            self.problems += tail::check(self.config, input, source, &nginx, self.out)?;
+            let (mut check, mut told) = (Check::new(), Ok(()));
+            check.section(&format!("inputs.tail[{at}]"), |check| {
+                told = tail::check(self.config, input, source, &nginx, check, self.out);
+            });
+            told?;
+            self.problems("  ", check)?;
         }
         if self.config.inputs.host.enabled {
-            let (name, interval) = (self.config.host_name(), self.config.inputs.host.interval);
-            writeln!(self.out, "\nhost: saturation every {interval}, as the service `host:{name}`")?;
+            host::check(self.config, self.out)?;
         } else if self.config.inputs.tail.is_empty() {
-            self.problem("nothing would be read: name log files under `inputs.tail`")?;
+            self.problem("inputs", "nothing would be read: name log files under `inputs.tail`")?;
         }
         match self.problems {
             0 => writeln!(self.out, "\neverything can be read")?,
@@ -65,28 +70,28 @@ impl<'a, W: Write> Checker<'a, W> {
         Ok(self.problems)
     }
 
-    fn identity(&mut self) -> io::Result<String> {
+    /// Who this host is, and what `run` would stumble over before it reads. Gives the project.
+    fn needs(&mut self) -> io::Result<String> {
         let central = &self.config.central;
         writeln!(self.out, "host {} in environment {}", self.config.host_name(), self.config.environment)?;
-        match Identity::load(&self.config.state_dir) {
-            Ok(Some(identity)) => {
-                writeln!(
-                    self.out,
-                    "central {}: enrolled as {} in project {}",
-                    central.address, identity.agent, identity.project
-                )?;
-                return Ok(identity.project);
-            }
-            Ok(None) if central.join_token.is_some() || central.join_token_file.is_some() => {
+        let mut check = Check::new();
+        let found = needs::needs(self.config, &mut check);
+        match &found.identity {
+            Some(identity) => writeln!(
+                self.out,
+                "central {}: enrolled as {} in project {}",
+                central.address, identity.agent, identity.project
+            )?,
+            None if check.is_clean() => {
                 writeln!(self.out, "central {}: will be enrolled with the join token", central.address)?;
             }
-            Ok(None) => {
-                writeln!(self.out, "central {}", central.address)?;
-                self.problem("not enrolled, and no join token: set `central.join_token_file`")?;
-            }
-            Err(error) => self.problem(&format!("{error}"))?,
+            None => writeln!(self.out, "central {}: not enrolled", central.address)?,
         }
-        Ok(PROJECT_UNKNOWN.to_owned())
+        self.problems("", check)?;
+        for advice in &found.advice {
+            writeln!(self.out, "advice: {advice}")?;
+        }
+        Ok(found.identity.map_or_else(|| PROJECT_UNKNOWN.to_owned(), |identity| identity.project))
     }
 
     fn memory(&mut self) -> io::Result<()> {
@@ -95,12 +100,22 @@ impl<'a, W: Write> Checker<'a, W> {
                 let mib = bounds.iter().map(|bound| bound.bytes).sum::<u64>() >> 20;
                 writeln!(self.out, "memory: at most {mib} MiB by the components' bounds")
             }
-            Err(too_much) => self.problem(&too_much.to_string()),
+            Err(too_much) => self.problem("memory_bytes_max", &too_much.to_string()),
         }
     }
 
-    fn problem(&mut self, text: &str) -> io::Result<()> {
-        self.problems += 1;
-        writeln!(self.out, "PROBLEM: {text}")
+    fn problem(&mut self, setting: &str, message: &str) -> io::Result<()> {
+        let mut check = Check::new();
+        check.refuse(setting, message);
+        self.problems("", check)
+    }
+
+    fn problems(&mut self, indent: &str, check: Check) -> io::Result<()> {
+        for fault in check.into_faults(self.places).0 {
+            self.problems += 1;
+            let text = fault.to_string().replace('\n', &format!("\n{indent}"));
+            writeln!(self.out, "{indent}PROBLEM: {text}")?;
+        }
+        Ok(())
     }
 }

@@ -5,6 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use goldentime_model::config::Check;
 use goldentime_runtime::{Clock, SystemClock};
 
 use super::nginx::AccessLog;
@@ -15,7 +16,7 @@ use crate::inputs::parse::instant::Zone;
 use crate::inputs::parse::{Fields, Parser};
 use crate::inputs::redact::redact;
 use crate::inputs::route::{Router, Source};
-use crate::inputs::tail::{Config as TailConfig, Tail};
+use crate::inputs::tail::{Config as TailConfig, Tail, preview};
 
 /// Files named one by one.
 const FILES_SHOWN: usize = 10;
@@ -28,32 +29,41 @@ const SERIES_SHOWN: usize = 12;
 /// Bytes shown of a line.
 const LINE_BYTES_SHOWN: usize = 160;
 
-/// Writes what `input` would read, and gives the number of problems.
+/// Writes what `input` would read, and refuses what keeps it from being read.
 pub(super) fn check(
     config: &Config,
     input: &TailConfig,
     source: Source,
     nginx: &[AccessLog],
+    check: &mut Check,
     out: &mut impl Write,
-) -> io::Result<usize> {
+) -> io::Result<()> {
     writeln!(out, "\ntail `{}`", input.name())?;
     let tail = match Tail::new(input.clone(), &config.routes, source.clone()) {
         Ok(tail) => tail,
         Err(error) => {
-            writeln!(out, "  PROBLEM: {error}")?;
-            return Ok(1);
+            check.refuse("", error.to_string());
+            return Ok(());
         }
     };
-    for advice in tail.advice().into_iter().chain(coarse_time(&input.format)) {
+    for advice in tail.advice().into_iter().chain(coarse_time(&input.format)).chain(useless(input)) {
         writeln!(out, "  advice: {advice}")?;
     }
-    let files = tail.files();
+    let (files, unlisted) = tail.files();
+    for folder in unlisted {
+        check.refuse("paths", format!("{folder}; the agent's user needs to read it"));
+    }
     if files.is_empty() {
-        writeln!(out, "  no file yet matches {}; it is read as soon as it appears", input.paths.join(", "))?;
-        return Ok(0);
+        let paths = input.paths.join(", ");
+        writeln!(out, "  no file matches {paths} yet; it is read as soon as it appears")?;
+        for folder in tail.missing_folders() {
+            writeln!(out, "  advice: the folder {} is not there; is the path right?", folder.display())?;
+        }
+        return Ok(());
     }
     let bytes: u64 = files.iter().map(|(_, size)| size).sum();
-    writeln!(out, "  {} files, {:.1} MiB", files.len(), bytes as f64 / f64::from(1 << 20))?;
+    let many = if files.len() == 1 { "file" } else { "files" };
+    writeln!(out, "  {} {many}, {:.1} MiB", files.len(), bytes as f64 / f64::from(1 << 20))?;
     for (path, size) in files.iter().take(FILES_SHOWN) {
         writeln!(out, "    {} ({size} bytes)", path.display())?;
         for log in nginx.iter().filter(|log| log.path == *path && log.is_buffered) {
@@ -68,21 +78,28 @@ pub(super) fn check(
     if files.len() > FILES_SHOWN {
         writeln!(out, "    and {} more", files.len() - FILES_SHOWN)?;
     }
-    let mut problems = 0;
-    for (path, _) in files.iter().take(FILES_SHOWN) {
-        if let Err(error) = File::open(path) {
-            writeln!(out, "  PROBLEM: cannot read {}: {error}; the agent's user needs to", path.display())?;
-            problems += 1;
-        }
+    let unreadable = files.iter().filter_map(|(path, _)| Some((path, File::open(path).err()?)));
+    let unreadable: Vec<_> = unreadable.collect();
+    if let Some((path, error)) = unreadable.first() {
+        let others = match unreadable.len() - 1 {
+            0 => String::new(),
+            others => format!(" (and {others} more)"),
+        };
+        let message = format!("cannot read {}: {error}{others}; the agent's user needs to", path.display());
+        check.refuse("paths", message);
     }
-    match newest(&files).map(|path| (path, last_lines(path))) {
-        Some((path, Ok(lines))) if !lines.is_empty() => {
-            writeln!(out, "  the last {} lines of {}", lines.len(), path.display())?;
-            problems += sample(config, input, source, &lines, out)?;
+    match newest(&files).and_then(|path| Some((path, end_of(path).ok()?))) {
+        Some((path, end)) => {
+            let records = end.records(&tail);
+            let word = if input.multiline_start.is_some() { "record" } else { "line" };
+            let many = if records.len() == 1 { "" } else { "s" };
+            writeln!(out, "  the last {} {word}{many} of {}", records.len(), path.display())?;
+            sample(config, input, source, &records, check, out)?;
         }
-        _ => writeln!(out, "  nothing is written yet")?,
+        None if unreadable.is_empty() => writeln!(out, "  nothing is written yet")?,
+        None => {}
     }
-    Ok(problems)
+    Ok(())
 }
 
 /// Counts lines in a shard of their own, which nobody flushes, and shows what is in it.
@@ -90,33 +107,40 @@ fn sample(
     config: &Config,
     input: &TailConfig,
     source: Source,
-    lines: &[Vec<u8>],
+    lines: &[&[u8]],
+    check: &mut Check,
     out: &mut impl Write,
-) -> io::Result<usize> {
+) -> io::Result<()> {
     let parse = ParseConfig { format: input.format.clone(), fields: input.fields.clone() };
     let (Ok(mut parser), Ok(mut router)) =
         (Parser::new(&parse, Zone::of_host(), input.ship_logs), Router::new(&config.routes, source))
     else {
-        return Ok(0);
+        return Ok(());
     };
     let aggregator = Aggregator::new(config.limits.clone(), Arc::new(SystemClock));
     let shard = aggregator.open_shard(&input.name());
     let (mut unread, mut shown) = (0, 0);
     for line in lines {
-        match parser.read(line) {
+        let read = parser.read(line);
+        if shown < LINES_SHOWN {
+            shown += 1;
+            if let Ok(fields) = &read {
+                writeln!(out, "    read:   {}", said(fields))?;
+            }
+            if input.ship_logs {
+                let record = preview(line, read.as_ref().ok());
+                writeln!(out, "    record: {}", shortened(&record))?;
+            }
+        }
+        match read {
             Ok(fields) => {
-                if shown < LINES_SHOWN {
-                    shown += 1;
-                    writeln!(out, "    read:   {}", said(&fields))?;
-                }
                 // A shard of default size has room for every line of a sample.
                 let _ = router.count(&fields, SystemClock.now(), &mut shard.lock());
             }
             Err(reason) => {
                 if unread == 0 {
-                    let head =
-                        String::from_utf8_lossy(&line[..line.len().min(LINE_BYTES_SHOWN)]).into_owned();
-                    writeln!(out, "    unread: {reason}: {}", redact(&head))?;
+                    let head = String::from_utf8_lossy(line);
+                    writeln!(out, "    unread: {reason}: {}", shortened(&redact(&head)))?;
                 }
                 unread += 1;
             }
@@ -137,13 +161,20 @@ fn sample(
         writeln!(out, "    and {} more series", series.len() - SERIES_SHOWN)?;
     }
     if input.ship_logs {
-        writeln!(out, "    ships:  each line as a log record")?;
+        writeln!(out, "    ships:  each of them as a log record")?;
     }
-    if unread == lines.len() {
-        writeln!(out, "  PROBLEM: not one line has the configured format")?;
-        return Ok(1);
+    if unread == lines.len() && unread > 0 {
+        check.refuse(
+            "format",
+            "not one of the last lines has the configured format; hold it against the first above",
+        );
+    } else if unread > 0 {
+        writeln!(
+            out,
+            "    advice: {unread} of them do not have the configured format, and are counted as such"
+        )?;
     }
-    Ok(0)
+    Ok(())
 }
 
 /// What was read from a line.
@@ -158,7 +189,21 @@ fn said(fields: &Fields<'_>) -> String {
             .at
             .map(|at| format!("at {}", jiff::Timestamp::from_nanosecond(at.0.into()).unwrap_or_default())),
     );
-    if said.is_empty() { "a line that speaks of no request".into() } else { said.join(", ") }
+    if said.is_empty() { "speaks of no request".into() } else { said.join(", ") }
+}
+
+/// A text in one line of a terminal.
+fn shortened(text: &str) -> String {
+    let text = text.replace('\n', "\\n");
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let end = text.floor_char_boundary(LINE_BYTES_SHOWN);
+    if end < text.len() { format!("{} ...", &text[..end]) } else { text }
+}
+
+/// Plain lines are records of a log, or nothing.
+fn useless(input: &TailConfig) -> Option<&'static str> {
+    let is_useless = input.format == Format::Plain && !input.ship_logs;
+    is_useless.then_some("plain lines speak of no requests: set `ship_logs: true`, or nothing is shipped")
 }
 
 /// nginx stamps whole seconds unless told otherwise.
@@ -177,17 +222,33 @@ fn newest(files: &[(PathBuf, u64)]) -> Option<&Path> {
     written.max_by_key(|(path, _)| modified(path)).map(|(path, _)| path.as_path())
 }
 
-/// The whole lines in the last [`SAMPLE_BYTES`] of a file.
-fn last_lines(path: &Path) -> io::Result<Vec<Vec<u8>>> {
+/// The end of a file.
+struct End {
+    bytes: Vec<u8>,
+    /// It begins in the midst of a record.
+    begins_inside: bool,
+}
+
+impl End {
+    /// The whole lines or records in it.
+    fn records(&self, tail: &Tail) -> Vec<&[u8]> {
+        let whole = self.bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+        let mut records = tail.records(&self.bytes[..whole]);
+        if self.begins_inside && !records.is_empty() {
+            records.remove(0);
+        }
+        records.retain(|record| !record.is_empty());
+        records
+    }
+}
+
+/// The last [`SAMPLE_BYTES`] of a file.
+fn end_of(path: &Path) -> io::Result<End> {
     let mut file = File::open(path)?;
     let size = file.metadata()?.len();
     let from = size.saturating_sub(SAMPLE_BYTES);
     file.seek(SeekFrom::Start(from))?;
     let mut bytes = Vec::new();
     file.take(SAMPLE_BYTES).read_to_end(&mut bytes)?;
-    let begins_inside_a_line = usize::from(from > 0);
-    let ends_inside_a_line = usize::from(bytes.last() != Some(&b'\n'));
-    let lines: Vec<_> = bytes.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
-    let whole = lines.len().saturating_sub(ends_inside_a_line);
-    Ok(lines.into_iter().take(whole).skip(begins_inside_a_line).filter(|line| !line.is_empty()).collect())
+    Ok(End { bytes, begins_inside: from > 0 })
 }

@@ -1,45 +1,31 @@
 //! Files that come, go, change their names and are truncated.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Instant;
 
+use super::away::{Away, is_unmounted};
 use super::config::StartAt;
 use super::file::{State, TailedFile};
 use super::identity::{FileId, HEAD_BYTES, MARK_BYTES, Print, find_by_id, find_copy};
 use super::position::Position;
 use super::reader::Reader;
 
-/// Positions that the spool kept from the run before, by identity.
-#[derive(Debug, Default)]
-pub(super) struct Saved(HashMap<FileId, Position>);
-
-impl Saved {
-    /// From the spool's bytes; what cannot be read is left out and said.
-    pub(super) fn decode(bytes: &HashMap<Arc<str>, Vec<u8>>) -> Self {
-        let decoded = bytes.iter().filter_map(|(source, bytes)| {
-            let position = Position::decode(bytes);
-            if position.is_none() {
-                tracing::warn!(%source, "a read position cannot be read; the file counts as new");
-            }
-            position.map(|p| (FileId { device: p.device, inode: p.inode }, p))
-        });
-        Self(decoded.collect())
-    }
-}
-
 impl Reader {
-    /// Looks which files there are. With `saved` for the first time.
-    pub(super) fn scan(&mut self, saved: Option<Saved>) {
+    /// Looks which files there are. With what the run before `left` for the first time.
+    pub(super) fn scan(&mut self, left: Option<Away>) {
         let found = self.discovery.scan();
         self.watcher.set(&found.folders);
-        let is_first = saved.is_some();
-        let mut saved = saved.unwrap_or_default().0;
+        self.note_unlisted(found.unlisted);
+        self.files.wake_failed();
+        let is_first = left.is_some();
+        if let Some(left) = left {
+            self.away = left;
+        }
         // An input that was read before starts at the end of nothing: what is new came meanwhile.
-        let starts_at_end = is_first && saved.is_empty() && self.start_at == StartAt::End;
+        let starts_at_end = is_first && self.away.is_empty() && self.start_at == StartAt::End;
         let present: HashSet<FileId> = found.files.iter().map(|(id, ..)| *id).collect();
         let leaving = self.files.iter().filter(|file| file.state == State::Following);
         let leaving: Vec<FileId> = leaving.map(|file| file.id).filter(|id| !present.contains(id)).collect();
@@ -55,14 +41,14 @@ impl Reader {
         let (known, new): (Vec<_>, Vec<_>) = found
             .files
             .into_iter()
-            .partition(|(id, ..)| saved.contains_key(id) || self.files.path(*id).is_some());
+            .partition(|(id, path, _)| self.away.knows(*id, path) || self.files.path(*id).is_some());
         for (id, path, size) in known.into_iter().chain(new) {
             if let Some(file) = self.files.get(id) {
                 if matches!(file.state, State::Draining { .. }) {
                     file.state = State::Following;
                 }
                 self.files.rename(id, &path);
-            } else if let Some(position) = saved.remove(&id) {
+            } else if let Some(position) = self.away.take(id, &path) {
                 self.resume(&path, id, position);
             } else if self.files.len() >= self.config.files_max.max(1) {
                 over_limit += 1;
@@ -71,9 +57,19 @@ impl Reader {
             }
         }
         self.sink.status.files_over_limit = over_limit;
-        for (id, position) in saved {
-            self.resume_moved(id, position);
+        if is_first {
+            for (id, position) in self.away.take_all() {
+                self.resume_moved(id, position);
+            }
         }
+        self.review_away();
+    }
+
+    fn note_unlisted(&mut self, unlisted: Vec<String>) {
+        for folder in unlisted.iter().filter(|folder| !self.unlisted.contains(folder)) {
+            tracing::warn!(%folder, "cannot be looked through: may the agent's user list it? Trying again");
+        }
+        self.unlisted = unlisted;
     }
 
     /// A file that was never seen. `start` is where to begin if not at the beginning.
@@ -131,10 +127,18 @@ impl Reader {
         })
     }
 
-    /// A file that was read in the run before.
+    /// A file that was read in the run before, or whose file system is back.
     fn resume(&mut self, path: &Path, id: FileId, position: Position) {
-        let position = Position { path: path.to_owned(), followed_as: None, ..position };
+        let before = self.key_of(&position);
+        let was_away = position.away_since.is_some();
+        let (device, followed_as, away_since) = (id.device, None, None);
+        let position = Position { path: path.to_owned(), followed_as, device, away_since, ..position };
         let file = TailedFile::new(&self.input, position, State::Following);
+        if was_away || file.key != before {
+            let mut shard = self.shard.lock();
+            shard.forget_position(&before);
+            shard.set_position(&file.key, &file.position.encode());
+        }
         let offset = file.position.offset;
         let has_same = offset == 0 || File::open(path).is_ok_and(|opened| file.position.is_of(&opened));
         self.files.insert(file);
@@ -146,6 +150,11 @@ impl Reader {
     /// A file that was read in the run before and that `paths` do not name now: it was renamed, is
     /// gone, or the configuration is another.
     fn resume_moved(&mut self, id: FileId, position: Position) {
+        if self.files.path(id).is_some() {
+            // It holds the copy of another file by now.
+            self.gone(&position);
+            return;
+        }
         let folder = position.path.parent().unwrap_or(Path::new("/")).to_owned();
         let state = State::Draining { since: Instant::now() };
         let by_id = find_by_id(&folder, id).filter(|(_, file)| position.is_of(file));
@@ -159,25 +168,27 @@ impl Reader {
             self.files.insert(old);
             return;
         }
-        let old = TailedFile::new(&self.input, position, state);
-        let has_copy = self.read_copy(id, &folder, &old.position);
-        if !has_copy {
-            self.sink.status.lost_files += 1;
-            self.shard.lock().count_drop("file_gone", 1);
-            tracing::warn!(path = %old.position.path.display(), "gone since the last run; its end may be lost");
+        if is_unmounted(&folder, position.device) {
+            self.keep_away(position);
+            return;
         }
-        self.shard.lock().forget_position(&old.key);
+        if !self.read_copy(id, &folder, &position) {
+            self.gone(&position);
+        }
+        self.shard.lock().forget_position(&self.key_of(&position));
     }
 
     /// A file that the configuration no longer names is not read on. Its position is kept for as long
     /// as it is there: named again, it goes on where it was left instead of being counted twice.
     fn leave_alone(&mut self, position: Position, is_there: bool) {
+        let folder = position.path.parent().unwrap_or(Path::new("/"));
         if is_there {
             tracing::info!(path = %position.path.display(), "no longer among the paths; not read on");
-            return;
+        } else if is_unmounted(folder, position.device) {
+            self.keep_away(position);
+        } else {
+            self.shard.lock().forget_position(&self.key_of(&position));
         }
-        let gone = TailedFile::new(&self.input, position, State::Following);
-        self.shard.lock().forget_position(&gone.key);
     }
 
     /// A followed file is no longer where it was: it is read to its end, by whatever name.
@@ -194,22 +205,21 @@ impl Reader {
 
     /// A renamed or deleted file was read to its end.
     pub(super) fn leave(&mut self, id: FileId) {
-        if let Some(file) = self.files.get(id) {
+        let Some(file) = self.files.remove(id) else { return };
+        if is_unmounted(file.folder(), id.device) {
+            self.keep_away(file.position);
+        } else {
             self.shard.lock().forget_position(&file.key);
         }
-        self.files.remove(id);
     }
 
     /// A file cannot be opened by any name any more.
     pub(super) fn lost(&mut self, id: FileId) {
         let Some(file) = self.files.get(id) else { return };
         let is_read = file.size <= file.position.offset;
-        if !is_read {
-            self.sink.status.lost_files += 1;
-            tracing::warn!(path = %file.position.path.display(), "deleted before it was read to its end");
-            let key = file.key.clone();
-            self.shard.lock().count_drop("file_gone", 1);
-            self.shard.lock().forget_position(&key);
+        if !is_read && !is_unmounted(file.folder(), id.device) {
+            let position = file.position.clone();
+            self.gone(&position);
         }
         self.leave(id);
     }
@@ -219,31 +229,71 @@ impl Reader {
     pub(super) fn truncated(&mut self, id: FileId) {
         let Some(file) = self.files.get(id) else { return };
         let (folder, position) = (file.folder().to_owned(), file.position.clone());
+        if position.copy_bytes.is_some() {
+            self.overwritten(id, &position);
+            return;
+        }
         file.restart();
         let (key, fresh) = (file.key.clone(), file.position.encode());
         self.sink.status.truncated += 1;
         let has_copy = self.read_copy(id, &folder, &position);
         if !has_copy {
-            self.sink.status.truncated_without_copy += 1;
-            self.shard.lock().count_drop("truncated_without_copy", 1);
-            tracing::warn!(
-                path = %position.path.display(), offset = position.offset,
-                "truncated and no copy found; lines written just before may be lost (prefer rotation by rename)"
+            self.without_copy(
+                &position,
+                "truncated and no copy found; lines written just before may be lost (prefer rotation by rename)",
             );
         }
         self.shard.lock().set_position(&key, &fresh);
         self.files.keep_active(id);
     }
 
+    /// The next copy was written over one. Nobody writes to a copy, so that nothing is lost with one
+    /// that was read to its end.
+    fn overwritten(&mut self, id: FileId, position: &Position) {
+        self.lost_copy(position);
+        let Some(file) = self.files.get(id) else { return };
+        if file.state == State::Following {
+            file.restart();
+            let (key, fresh) = (file.key.clone(), file.position.encode());
+            self.shard.lock().set_position(&key, &fresh);
+            self.files.keep_active(id);
+        } else {
+            // What it holds now is looked for when its original is found truncated.
+            self.leave(id);
+        }
+    }
+
+    fn lost_copy(&mut self, position: &Position) {
+        if !position.is_read_copy() {
+            self.without_copy(
+                position,
+                "a rotated copy was overwritten before it was read to its end; the rest of its lines is lost \
+                 (rotate less often, or keep more copies)",
+            );
+        }
+    }
+
+    fn without_copy(&mut self, position: &Position, told: &'static str) {
+        self.sink.status.truncated_without_copy += 1;
+        self.shard.lock().count_drop("truncated_without_copy", 1);
+        tracing::warn!(path = %position.path.display(), offset = position.offset, "{told}");
+    }
+
     /// Reads what a copy holds beyond what was read of its original. Whether there is a copy.
     fn read_copy(&mut self, original: FileId, folder: &Path, position: &Position) -> bool {
         let Some((path, copy)) = find_copy(folder, original, position) else { return false };
-        let Ok(id) = FileId::of(&copy) else { return false };
-        if self.files.get(id).is_some_and(|known| known.position.offset > 0) {
-            // It is followed by itself: a hard link, or a copy that was taken for a file of its own.
-            return true;
+        let (Ok(id), Ok(metadata)) = (FileId::of(&copy), copy.metadata()) else { return false };
+        let known = self.files.get(id).map(|known| known.position.clone());
+        if let Some(known) = known.filter(|known| known.offset > 0) {
+            if known.is_of(&copy) {
+                // It is followed by itself: a hard link, or a copy that was taken for a file of its own.
+                return true;
+            }
+            // It held an older copy, which this one was written over just now.
+            self.lost_copy(&known);
         }
-        let position = Position { device: id.device, inode: id.inode, ..position.clone() };
+        let copy_bytes = Some(metadata.len());
+        let position = Position { device: id.device, inode: id.inode, copy_bytes, ..position.clone() };
         let (state, position) = if self.discovery.wants(&path) {
             (State::Following, Position { path, followed_as: None, ..position })
         } else {

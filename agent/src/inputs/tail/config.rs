@@ -13,13 +13,14 @@ use crate::inputs::parse::config::{FieldNames, Format};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Name of the input, unique in the agent: read positions are kept under it. Default: the first
-    /// of `paths`.
+    /// Name of the input, unique in the agent: read positions are kept under it, and for 30 days after
+    /// the first start that does not name it any more. Default: the first of `paths`.
     #[serde(default)]
     pub name: Option<String>,
     /// Absolute paths; `*` and `?` stand for any characters inside one part, `[a-z]` for one of a
     /// set, `**` for any number of folders. At least one. A file that they no longer name after a
-    /// restart is not read on; named again, it goes on where it was left.
+    /// restart is not read on; named again, it goes on where it was left. So does one whose file system
+    /// is not mounted, if it is back within 30 days.
     pub paths: Vec<String>,
     /// Paths to leave out, of the same form. Compressed files (`.gz`, `.bz2`, `.xz`, `.zst`) are
     /// always left out.

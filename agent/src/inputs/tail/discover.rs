@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::config::Config;
@@ -12,6 +13,8 @@ use super::identity::FileId;
 const DEPTH_MAX: usize = 16;
 /// Entries looked at in one scan; what is beyond waits for narrower patterns, and is said in the log.
 const ENTRIES_MAX: usize = 200_000;
+/// Folders that cannot be looked through and are named one by one.
+const UNLISTED_MAX: usize = 10;
 /// Endings of compressed copies.
 const COMPRESSED: [&str; 5] = ["gz", "bz2", "xz", "zst", "lz4"];
 
@@ -30,6 +33,8 @@ pub(super) struct Found {
     pub(super) files: Vec<(FileId, PathBuf, u64)>,
     /// Folders to watch: those that hold a match or may hold one.
     pub(super) folders: Vec<PathBuf>,
+    /// Folders that cannot be looked through, and files in such, each with the reason; some of them.
+    pub(super) unlisted: Vec<String>,
 }
 
 impl Discovery {
@@ -63,8 +68,9 @@ impl Discovery {
             entries: 0,
         };
         for root in &self.roots {
-            if let Ok(metadata) = fs::metadata(root) {
-                walk.folder(root, FileId::from_metadata(&metadata));
+            match fs::metadata(root) {
+                Ok(metadata) => walk.folder(root, FileId::from_metadata(&metadata)),
+                Err(error) => walk.unlisted(root, &error),
             }
         }
         walk.found.folders.sort();
@@ -93,7 +99,10 @@ impl Walk<'_> {
     }
 
     fn entries_of(&mut self, folder: &Path) {
-        let Ok(entries) = fs::read_dir(folder) else { return };
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) => return self.unlisted(folder, &error),
+        };
         self.found.folders.push(folder.to_owned());
         let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
         paths.sort();
@@ -111,12 +120,26 @@ impl Walk<'_> {
                 continue;
             }
             // Follows symbolic links: the identity is that of what they lead to.
-            let Ok(metadata) = fs::metadata(&path) else { continue };
+            let metadata = match fs::metadata(&path) {
+                Ok(metadata) => metadata,
+                Err(error) => {
+                    self.unlisted(&path, &error);
+                    continue;
+                }
+            };
             if metadata.is_file() && wanted {
                 self.file(path, &metadata);
             } else if metadata.is_dir() && may_hold {
                 self.folder(&path, FileId::from_metadata(&metadata));
             }
+        }
+    }
+
+    /// What is not there is no failure: it may come.
+    fn unlisted(&mut self, path: &Path, error: &std::io::Error) {
+        let is_gone = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory);
+        if !is_gone && self.found.unlisted.len() < UNLISTED_MAX {
+            self.found.unlisted.push(format!("{}: {error}", path.display()));
         }
     }
 

@@ -25,6 +25,8 @@ pub(super) struct TailedFile {
     pub(super) used: u64,
     /// An unfinished last line, as long as it does not grow: where it ends, and since when.
     pub(super) partial: Option<(u64, Instant)>,
+    /// Why it could not be read the last time.
+    pub(super) failure: Option<String>,
 }
 
 /// What is to be done with a file.
@@ -43,7 +45,7 @@ impl TailedFile {
         let id = FileId { device: position.device, inode: position.inode };
         let key = PositionKey { input: input.clone(), source: id.to_string().into() };
         let target = std::fs::canonicalize(&position.path).ok().filter(|target| *target != position.path);
-        Self { id, key, position, state, target, file: None, size: 0, used: 0, partial: None }
+        Self { id, key, position, state, target, file: None, size: 0, used: 0, partial: None, failure: None }
     }
 
     pub(super) fn is_open(&self) -> bool {

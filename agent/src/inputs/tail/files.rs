@@ -40,10 +40,10 @@ impl Files {
         self.files.insert(file.id, file);
     }
 
-    pub(super) fn remove(&mut self, id: FileId) {
-        self.files.remove(&id);
+    pub(super) fn remove(&mut self, id: FileId) -> Option<TailedFile> {
         self.active.remove(&id);
         self.by_path.retain(|_, named| *named != id);
+        self.files.remove(&id)
     }
 
     /// The input's `paths` name a file by `path`, which may be a new name of it.
@@ -91,6 +91,11 @@ impl Files {
     /// Files with an unfinished last line are looked at to see how long it waits.
     pub(super) fn wake_partial(&mut self) {
         self.active.extend(self.files.values().filter(|file| file.partial.is_some()).map(|file| file.id));
+    }
+
+    /// Files that could not be read are tried again now and then, whether they are written to or not.
+    pub(super) fn wake_failed(&mut self) {
+        self.active.extend(self.files.values().filter(|file| file.failure.is_some()).map(|file| file.id));
     }
 
     /// What is to be read in this round: first what will be gone.

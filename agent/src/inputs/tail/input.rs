@@ -1,14 +1,15 @@
 //! A tailed input as the agent runs it.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use goldentime_runtime::{SharedClock, TaskKind, Tasks};
 
-use super::arrivals::Saved;
+use super::away::Away;
 use super::config::{BLOCK_BYTES, Config};
 use super::discover::Discovery;
 use super::files::Files;
-use super::lines::Cutter;
+use super::lines::{Cutter, Step, without_cr};
 use super::reader::{LEAVING_QUIET, Reader};
 use super::sink::Sink;
 use super::status::Status;
@@ -112,11 +113,34 @@ impl Tail {
         self.parser.advice()
     }
 
-    /// Files that are there now, as `check` lists them, with their sizes in bytes.
+    /// Files that are there now, as `check` lists them, with their sizes in bytes; and folders that
+    /// cannot be looked through, with the reason.
     #[must_use]
-    pub fn files(&self) -> Vec<(std::path::PathBuf, u64)> {
+    pub fn files(&self) -> (Vec<(PathBuf, u64)>, Vec<String>) {
         let found = Discovery::new(&self.config).scan();
-        found.files.into_iter().map(|(_, path, size)| (path, size)).collect()
+        (found.files.into_iter().map(|(_, path, size)| (path, size)).collect(), found.unlisted)
+    }
+
+    /// Folders that hold no file because they are not there.
+    #[must_use]
+    pub fn missing_folders(&self) -> Vec<PathBuf> {
+        self.config.roots().into_iter().filter(|root| !root.exists()).collect()
+    }
+
+    /// The lines or multiline records of a stretch of a file, as `run` cuts them.
+    #[must_use]
+    pub fn records<'a>(&self, stretch: &'a [u8]) -> Vec<&'a [u8]> {
+        let (mut records, mut from, mut is_skipping) = (Vec::new(), 0, false);
+        loop {
+            match self.cutter.next(stretch, from, is_skipping, true) {
+                Step::Record { end, next, skips, .. } => {
+                    records.push(without_cr(&stretch[from..end]));
+                    (from, is_skipping) = (next, skips);
+                }
+                Step::Skipped { next, is_over } => (from, is_skipping) = (next, !is_over),
+                Step::Incomplete => return records,
+            }
+        }
     }
 
     #[cfg(test)]
@@ -135,7 +159,7 @@ impl Tail {
         positions: &Positions,
     ) -> TailHandle {
         let name: Arc<str> = self.config.name().into();
-        let saved = Saved::decode(&positions.of_input(&name));
+        let left = Away::decode(&positions.of_input(&name));
         let published = Arc::new(Mutex::new(Status::default()));
         let handle = TailHandle { name: Arc::clone(&name), status: Arc::clone(&published) };
         let stopping = tasks.stopping();
@@ -144,6 +168,8 @@ impl Tail {
                 discovery: Discovery::new(&self.config),
                 watcher: Watcher::new(),
                 files: Files::default(),
+                away: Away::default(),
+                unlisted: Vec::new(),
                 cutter: self.cutter,
                 sink: Sink::new(self.parser, self.router, self.config.ship_logs),
                 start_at: self.config.start_at,
@@ -157,7 +183,7 @@ impl Tail {
                 published,
                 stopping,
             };
-            let thread = tokio::task::spawn_blocking(move || reader.run(saved));
+            let thread = tokio::task::spawn_blocking(move || reader.run(left));
             // A panic of the thread is this task's: the program stops in order.
             if let Err(error) = thread.await
                 && error.is_panic()

@@ -4,9 +4,11 @@
 //! Which file is which over renames, copies and restarts: [`identity`], kept as a [`position`]. One
 //! file's reading: [`file`] (blocks), cut into [`lines`], counted and shipped by [`sink`]. All files
 //! of an input are read by one thread, the [`reader`]; [`files`] is what it knows of them,
-//! [`arrivals`] how they come and go, and [`status`] what it says of itself.
+//! [`arrivals`] how they come and go, [`away`] what is kept of those that are not there, and [`status`]
+//! what it says of itself.
 
 mod arrivals;
+mod away;
 pub mod config;
 pub mod discover;
 pub mod file;
@@ -24,6 +26,7 @@ pub mod watch;
 
 pub use config::Config;
 pub use input::{Error, Tail, TailHandle};
+pub use record::preview;
 pub use status::{FileStatus, Status};
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use goldentime_model::UnixNanos;
 use serde::{Deserialize, Serialize};
 
 use super::identity::Print;
@@ -28,14 +29,36 @@ pub(super) struct Position {
     pub(super) head: Print,
     /// The bytes just before the offset.
     pub(super) mark: Print,
+    /// Length of a copy that `copytruncate` has left, which nobody writes to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) copy_bytes: Option<u64>,
+    /// Since when the file is missing together with its file system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) away_since: Option<UnixNanos>,
 }
 
 impl Position {
     pub(super) fn new(path: PathBuf, id: super::identity::FileId) -> Self {
         let (head, mark) = (Print::default(), Print::default());
         let (device, inode) = (id.device, id.inode);
-        let (followed_as, offset, is_skipping) = (None, 0, false);
-        Self { version: VERSION, path, followed_as, device, inode, offset, is_skipping, head, mark }
+        Self {
+            version: VERSION,
+            path,
+            followed_as: None,
+            device,
+            inode,
+            offset: 0,
+            is_skipping: false,
+            head,
+            mark,
+            copy_bytes: None,
+            away_since: None,
+        }
+    }
+
+    /// Of a copy that was read to its end: whatever is done to it now, no line of it is lost.
+    pub(super) fn is_read_copy(&self) -> bool {
+        self.copy_bytes.is_some_and(|bytes| self.offset >= bytes)
     }
 
     /// The path by which the input's `paths` named it last.

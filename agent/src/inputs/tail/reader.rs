@@ -13,6 +13,7 @@ use goldentime_runtime::SharedClock;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+use super::away::Away;
 use super::config::{BLOCK_BYTES, Config, OPEN_FILES_MIN, StartAt};
 use super::discover::Discovery;
 use super::file::{State, TailedFile};
@@ -21,9 +22,8 @@ use super::identity::FileId;
 use super::lines::{Cutter, Step, without_cr};
 use super::position::Position;
 use super::sink::Sink;
-use super::status::Status;
+use super::status::{self, Status};
 use super::watch::Watcher;
-use super::{arrivals, status};
 use crate::aggregate::{Full, ShardHandle};
 
 /// Blocks of one file in one round.
@@ -51,6 +51,9 @@ pub(super) struct Reader {
     pub(super) discovery: Discovery,
     pub(super) watcher: Watcher,
     pub(super) files: Files,
+    pub(super) away: Away,
+    /// Folders that cannot be looked through, and why.
+    pub(super) unlisted: Vec<String>,
     pub(super) cutter: Cutter,
     pub(super) sink: Sink,
     pub(super) start_at: StartAt,
@@ -74,8 +77,8 @@ enum Turn {
 impl Reader {
     /// Reads until told to stop. Ends between two blocks, with the shard holding exactly what its
     /// positions say.
-    pub(super) fn run(mut self, saved: arrivals::Saved) {
-        self.scan(Some(saved));
+    pub(super) fn run(mut self, left: Away) {
+        self.scan(Some(left));
         let mut scanned = Instant::now();
         let mut shown: Option<Instant> = None;
         while !self.stopping.is_cancelled() {
@@ -125,12 +128,17 @@ impl Reader {
                 self.files.close_unused(open_max);
             }
             match self.turn(id) {
-                Ok(Turn::AtEnd) => {}
-                Ok(Turn::More) => {
-                    has_more = true;
-                    self.files.keep_active(id);
+                Ok(turn) => {
+                    self.works(id);
+                    match turn {
+                        Turn::AtEnd => {}
+                        Turn::More => {
+                            has_more = true;
+                            self.files.keep_active(id);
+                        }
+                        Turn::Gone => self.leave(id),
+                    }
                 }
-                Ok(Turn::Gone) => self.leave(id),
                 Err(error) => self.failed(id, &error),
             }
             if self.stopping.is_cancelled() {
@@ -268,8 +276,21 @@ impl Reader {
         if error.kind() == std::io::ErrorKind::NotFound {
             self.lost(id);
         } else if let Some(file) = self.files.get(id) {
-            tracing::warn!(path = %file.position.path.display(), %error, "cannot be read; trying again");
             file.close();
+            let failure = error.to_string();
+            // Said once: every line that is written to it is another try.
+            if file.failure.as_ref() != Some(&failure) {
+                let path = file.position.path.display();
+                tracing::warn!(%path, %error, "cannot be read: may the agent's user read it? Trying again");
+                file.failure = Some(failure);
+            }
+        }
+    }
+
+    fn works(&mut self, id: FileId) {
+        if let Some(file) = self.files.get(id).filter(|file| file.failure.is_some()) {
+            tracing::info!(path = %file.position.path.display(), "can be read again");
+            file.failure = None;
         }
     }
 
@@ -277,6 +298,12 @@ impl Reader {
         let status = &mut self.sink.status;
         status.files = self.files.len() as u64;
         status.bytes_behind = self.files.iter().map(behind).sum();
+        let mut unreadable = self.unlisted.clone();
+        unreadable.extend(self.files.iter().filter_map(|file| {
+            Some(format!("{}: {}", file.position.path.display(), file.failure.as_ref()?))
+        }));
+        status.unreadable = unreadable.len() as u64;
+        status.first_unreadable = unreadable.into_iter().next();
         status.shown = self
             .files
             .iter()

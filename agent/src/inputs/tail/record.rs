@@ -24,6 +24,16 @@ pub(super) struct Shipped {
     pub(super) cut: u64,
 }
 
+/// Level and message of the log record that a line becomes, as `check` shows them.
+#[must_use]
+pub fn preview(line: &[u8], fields: Option<&Fields<'_>>) -> String {
+    let LogRecord { level, message, attributes, .. } = record(line, fields, UnixNanos(0)).record;
+    let level = if level.is_empty() { "(no level)" } else { &level };
+    let more =
+        if attributes.is_empty() { String::new() } else { format!(" + {} attributes", attributes.len()) };
+    format!("{level}{more}: {message}")
+}
+
 /// The log record of a line, redacted, with every text cut to what a record may hold: one text too
 /// long would cost its neighbours, which travel in the same record on the wire.
 pub(super) fn record(line: &[u8], fields: Option<&Fields<'_>>, now: UnixNanos) -> Shipped {

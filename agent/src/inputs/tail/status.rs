@@ -33,10 +33,17 @@ pub struct Status {
     pub rotated: u64,
     /// Files that were cut to zero behind what was read (`copytruncate`).
     pub truncated: u64,
-    /// Truncations whose copy was not found: lines written just before may be lost.
+    /// Truncations whose copy was not found, or copies that were overwritten before they were read:
+    /// lines written just before may be lost.
     pub truncated_without_copy: u64,
-    /// Files that went away, while nobody read, before their end was reached.
+    /// Files that are gone and may not have been read to their end.
     pub lost_files: u64,
+    /// Files that are missing together with their file system.
+    pub files_away: u64,
+    /// Files that cannot be read.
+    pub unreadable: u64,
+    /// The first of them, and why.
+    pub first_unreadable: Option<String>,
     /// Files beyond `files_max`.
     pub files_over_limit: u64,
     /// Files followed.

@@ -1,9 +1,11 @@
 //! Who this agent is to its central: loaded from the state directory, or obtained once by a join
 //! token.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use goldentime_model::config::Secret;
+use goldentime_model::config::secret::SecretError;
 use goldentime_transport::client::SessionError;
 use goldentime_transport::enrol::{EnrolError, enrol};
 use goldentime_transport::identity::{Identity, IdentityError};
@@ -81,7 +83,13 @@ pub async fn enrolled(
     let mut backoff = Backoff::new(config.reconnect_interval_max.get());
     state.set_phase(LinkPhase::Enrolling);
     loop {
-        match enrol(&config.address, &token, host).await {
+        // An attempt that is given up may have used the token once; nobody waits for a stop instead.
+        let asked = tokio::select! {
+            biased;
+            () = stopping.cancelled() => return Ok(not_enrolled()),
+            asked = enrol(&config.address, &token, host) => asked,
+        };
+        match asked {
             Ok(identity) => {
                 identity.save(state_dir)?;
                 tracing::info!(agent = identity.agent, project = identity.project, "enrolled");
@@ -96,19 +104,38 @@ pub async fn enrolled(
             }
         }
         tokio::select! {
-            () = stopping.cancelled() => return Ok(None),
+            () = stopping.cancelled() => return Ok(not_enrolled()),
             () = backoff.wait() => {}
         }
     }
 }
 
-fn token(config: &Config) -> Result<JoinToken, IdentityFailure> {
+fn not_enrolled() -> Option<Identity> {
+    tracing::info!("told to stop before the central has answered; the next start asks again");
+    None
+}
+
+/// The join token, from where the configuration says. Fails as `run` does for a host that is not
+/// enrolled.
+pub(crate) fn token(config: &Config) -> Result<JoinToken, IdentityFailure> {
     let secret = match (&config.join_token, &config.join_token_file) {
         (Some(token), _) => token.clone(),
-        (None, Some(path)) => {
-            Secret::from_file(path).map_err(|error| IdentityFailure::TokenFile(error.to_string()))?
-        }
+        (None, Some(path)) => Secret::from_file(path).map_err(|error| token_file(&error))?,
         (None, None) => return Err(IdentityFailure::NoToken),
     };
     Ok(secret.expose().trim().parse()?)
+}
+
+fn token_file(error: &SecretError) -> IdentityFailure {
+    let hint = match error {
+        SecretError::Read { source, .. } if source.kind() == ErrorKind::NotFound => {
+            "; this host is not enrolled yet: put the join token there that the central printed at its first \
+             start or that `goldentime-central token create` prints, and `chmod 600` it"
+        }
+        SecretError::Read { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
+            "; let the agent's user own the file"
+        }
+        _ => "",
+    };
+    IdentityFailure::TokenFile(format!("{error}{hint}"))
 }

@@ -19,6 +19,7 @@ mod thresholds;
 pub const MEMORY_BYTES_MAX: u64 = 12 << 20;
 
 pub use config::Config;
+pub(crate) use identity::token;
 pub use identity::{IdentityFailure, enrolled};
 pub(crate) use link::PARTITIONS;
 pub use link::{Link, LinkContext};

@@ -60,12 +60,18 @@ impl LoadOptions {
 /// Reads the main file, the folder and the environment, each over the one before, and checks the
 /// whole. Tells everything that is wrong at once, as far as one fault does not hide another.
 pub fn load<T: Settings>(options: &LoadOptions) -> Result<T, Faults> {
+    load_with_places(options).map(|(settings, _)| settings)
+}
+
+/// As [`load`], with the tree that it was read from: [`Check::into_faults`] finds in it the places of
+/// what is found wrong later, such as a file that is not there.
+pub fn load_with_places<T: Settings>(options: &LoadOptions) -> Result<(T, Node), Faults> {
     let node = read(options)?;
     let settings: T = decode(&node)?;
     let mut check = Check::new();
     settings.validate(&mut check);
     check.into_faults(&node).into_result()?;
-    Ok(settings)
+    Ok((settings, node))
 }
 
 fn read(options: &LoadOptions) -> Result<Node, Faults> {

@@ -22,7 +22,7 @@ pub mod yaml;
 pub use check::{Check, Settings};
 pub use decode::decode;
 pub use fault::{Fault, Faults, nearest};
-pub use load::{LoadOptions, load};
+pub use load::{LoadOptions, load, load_with_places};
 pub use node::Node;
 pub use secret::Secret;
 pub use source::{Place, Source};

@@ -1,5 +1,8 @@
 //! Real files, real writers, the real reader thread.
 
+mod away;
+mod copies;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -7,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use goldentime_runtime::{Drained, SystemClock, Tasks};
+use goldentime_runtime::{Drained, SharedClock, SystemClock, Tasks};
 
 use super::config::StartAt;
 use super::{Config, Tail, TailHandle};
@@ -32,6 +35,7 @@ struct Kept {
     requests: u64,
     logs: Vec<String>,
     positions: std::collections::HashMap<PositionKey, Vec<u8>>,
+    updates: Vec<(PositionKey, PositionUpdate)>,
 }
 
 impl Kept {
@@ -42,6 +46,7 @@ impl Kept {
             self.logs.extend(service.logs.into_iter().map(|record| record.message));
         }
         for (key, update) in batch.positions {
+            self.updates.push((key.clone(), update.clone()));
             match update {
                 PositionUpdate::Set(bytes) => self.positions.insert(key, bytes),
                 PositionUpdate::Forget => self.positions.remove(&key),
@@ -56,7 +61,10 @@ fn start(config: Config, kept: Kept) -> Running {
 
 /// `quiet` is how long a renamed file is waited on.
 fn start_with_quiet(config: Config, kept: Kept, quiet: Duration) -> Running {
-    let clock = Arc::new(SystemClock);
+    start_with(config, kept, quiet, Arc::new(SystemClock))
+}
+
+fn start_with(config: Config, kept: Kept, quiet: Duration, clock: SharedClock) -> Running {
     let aggregator = Aggregator::new(Limits::default(), clock.clone());
     let shard = aggregator.open_shard(&config.name());
     let source = Source { project: "p".into(), environment: "e".into(), service: Some("shop".into()) };
