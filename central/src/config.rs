@@ -45,9 +45,9 @@ pub struct Config {
     pub evaluate: EvaluateConfig,
     /// Folder of OpenSLO files, watched and reloaded whole or not at all. Default `/etc/goldentime/slo`.
     pub slo_dir: PathBuf,
-    /// Rules that come with the program: `[all]`, or some of `errors`, `latency`, `disk`, `memory`. An
-    /// SLO of the same name in `slo_dir` takes a rule's place; `goldentime-central rules starter` prints
-    /// them. A silent host is a matter of `evaluate.host_silent`. Default none.
+    /// Rules that come with the program: `[all]`, or some of `errors`, `error_surge`, `traffic_drop`,
+    /// `latency`, `disk`, `memory`. An SLO of the same name in `slo_dir` takes a rule's place;
+    /// `goldentime-central rules starter` prints them. A silent host is a matter of `evaluate.host_silent`. Default none.
     pub starter_rules: Vec<StarterRule>,
     /// Whom to tell, and how.
     pub notify: NotifyConfig,

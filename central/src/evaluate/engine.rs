@@ -15,6 +15,7 @@ use super::judge::{ServiceJudge, Tempo};
 use super::project::{Part, Projection};
 use super::ring::Tally;
 use super::rule::Rule;
+use super::stray::Usual;
 use super::transition::{Change, Transition};
 
 /// Most instances that one partition keeps over all rules; further parts are counted and not judged.
@@ -56,6 +57,8 @@ pub struct Subject {
     pub until: Second,
     /// What the rule counted in it, and was judged on.
     pub judged: Tally,
+    /// What is usual, of a rule on what strays.
+    pub usual: Option<Usual>,
 }
 
 /// The evaluator of one partition. Driven by its merge shard, in the same task, so that nothing lies
@@ -200,12 +203,11 @@ impl Engine {
         }
     }
 
-    /// The next service whose sums must be rebuilt, and how many seconds back its longest window goes.
+    /// The next service whose sums must be rebuilt, and how many seconds back its rules reach.
     pub fn next_cold(&mut self) -> Option<(ServiceId, u32)> {
         while let Some(service) = self.cold.pop_front() {
-            if let Some(window_s) = self.services.get(&service).and_then(ServiceJudge::longest_cold_window_s)
-            {
-                return Some((service, window_s));
+            if let Some(reach_s) = self.services.get(&service).and_then(ServiceJudge::longest_cold_reach_s) {
+                return Some((service, reach_s));
             }
         }
         None

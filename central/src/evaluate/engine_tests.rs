@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use goldentime_model::{Outcome, ServiceId, StageTimes, UnixNanos};
+use goldentime_model::{Outcome, Second, ServiceId, StageTimes, UnixNanos};
+use goldentime_windows::SecondCell;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -24,19 +25,19 @@ use crate::merge::testing::{TestAgent, TestLog};
 const START_MS: i64 = 1_700_000_000_000;
 
 /// Merge and evaluator of one partition, driven by hand.
-struct Bench {
-    partition: Partition,
-    engine: Engine,
-    board: StatusBoard,
+pub(super) struct Bench {
+    pub(super) partition: Partition,
+    pub(super) engine: Engine,
+    pub(super) board: StatusBoard,
     log: TestLog,
-    service: ServiceId,
-    ms: i64,
+    pub(super) service: ServiceId,
+    pub(super) ms: i64,
     blind: bool,
-    findings: Vec<Finding>,
+    pub(super) findings: Vec<Finding>,
 }
 
 impl Bench {
-    fn new(rules: &[Rule]) -> Self {
+    pub(super) fn new(rules: &[Rule]) -> Self {
         let settings = EngineSettings { partition: 0, partitions: 1, unknown_grace_ms: 60_000 };
         let board = StatusBoard::default();
         let rules: Vec<_> = rules.iter().cloned().map(Arc::new).collect();
@@ -55,7 +56,7 @@ impl Bench {
         bench
     }
 
-    fn now(&self) -> UnixNanos {
+    pub(super) fn now(&self) -> UnixNanos {
         UnixNanos::from_millis(self.ms)
     }
 
@@ -70,7 +71,7 @@ impl Bench {
     }
 
     /// A second's boundary without data.
-    fn tick(&mut self) {
+    pub(super) fn tick(&mut self) {
         let now = self.now();
         self.partition.agents.tick(now);
         let index = self.partition.know(&self.service).expect("room");
@@ -97,7 +98,7 @@ impl Bench {
     }
 
     /// Every agent sends `ok` and `bad` requests every 100 ms for `seconds`.
-    fn run(&mut self, agents: &mut [TestAgent], seconds: i64, ok: u64, bad: u64) {
+    pub(super) fn run(&mut self, agents: &mut [TestAgent], seconds: i64, ok: u64, bad: u64) {
         for _ in 0..seconds * 10 {
             self.ms += 100;
             for agent in &mut *agents {
@@ -109,19 +110,37 @@ impl Bench {
         }
     }
 
+    /// A second in which one agent sends once.
+    pub(super) fn run_once(&mut self, agent: &mut TestAgent, ok: u64, bad: u64) {
+        self.ms += 1000;
+        self.send(agent, ok, bad);
+        self.tick();
+    }
+
+    /// Keeps the open cells as the store would, each second's newest.
+    pub(super) fn keep(&mut self, cells: &mut Vec<(Second, SecondCell)>) {
+        let index = self.partition.know(&self.service).expect("known");
+        let (_, state) = self.partition.service_mut(index);
+        for open in state.cells.seconds() {
+            cells.retain(|(second, _)| *second != open.start);
+            cells.push((open.start, open.cell.clone()));
+        }
+        cells.sort_by_key(|(second, _)| *second);
+    }
+
     /// Time passes and nothing comes.
-    fn silence(&mut self, seconds: i64) {
+    pub(super) fn silence(&mut self, seconds: i64) {
         for _ in 0..seconds {
             self.ms += 1000;
             self.tick();
         }
     }
 
-    fn changes(&self) -> Vec<Change> {
+    pub(super) fn changes(&self) -> Vec<Change> {
         self.findings.iter().map(|finding| finding.transition.change).collect()
     }
 
-    fn state(&self) -> RuleState {
+    pub(super) fn state(&self) -> RuleState {
         self.board.of(&self.service)[0].state
     }
 }
@@ -133,7 +152,7 @@ fn errors(limit: f64, window_s: u32) -> Rule {
     rule
 }
 
-fn agents(count: u8) -> Vec<TestAgent> {
+pub(super) fn agents(count: u8) -> Vec<TestAgent> {
     (0..count).map(TestAgent::new).collect()
 }
 

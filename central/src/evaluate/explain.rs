@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use goldentime_model::indicator::{Compared, Straying};
 use goldentime_model::{Alert, Labels};
 use goldentime_windows::{Aggregate, SecondCell};
 
@@ -46,7 +47,10 @@ pub fn annotate(alert: &mut Alert, change: Change, subject: &Subject, cells: &[S
     let rule = projection.rule();
     let blame = blame(projection, &subject.part, cells);
     let window = duration(Duration::from_secs(u64::from(rule.window_s)));
-    let value = value_of(projection, subject.judged, blame.worst_reading.as_ref());
+    let value = match &rule.measure {
+        Measure::Stray(straying) => stray_value(straying, subject, &blame, cells.len()),
+        _ => value_of(projection, subject.judged, blame.worst_reading.as_ref()),
+    };
     let mut facts = Labels::new();
     facts.insert("value".into(), value.english.clone());
     facts.insert("value_ko".into(), value.korean.clone());
@@ -200,6 +204,40 @@ fn value_of(projection: &Projection, judged: Tally, worst_reading: Option<&(Stri
     }
 }
 
+/// What was compared as it was in the window and as it is usually, and how many seconds strayed.
+fn stray_value(straying: &Straying, subject: &Subject, blame: &Blame, seconds: usize) -> Words {
+    let (whole, usual) = (blame.whole, subject.usual);
+    let (english, korean, now, usually) = match &straying.of {
+        Compared::Errors { .. } => {
+            let now = whole.bad_high as f64 / whole.seen.max(1) as f64;
+            ("of requests bad", "요청 실패", percent(now), usual.map(|usual| percent(usual.mean)))
+        }
+        Compared::Latency { quantile } => {
+            let now = blame.latency.latency.quantile(*quantile).map_or_else(|| "?".into(), seconds_text);
+            ("latency", "지연 시간", now, usual.map(|usual| seconds_text(usual.median.exp())))
+        }
+        Compared::Traffic => {
+            let now = whole.seen as f64 / seconds.max(1) as f64;
+            (
+                "requests/s",
+                "초당 요청",
+                format!("{now:.1}"),
+                usual.map(|usual| format!("{:.1}", usual.median)),
+            )
+        }
+        Compared::Saturation { metric } => {
+            let now = blame.worst_reading.as_ref().map_or_else(|| "?".into(), |(_, now)| format!("{now:.3}"));
+            (metric.as_str(), metric.as_str(), now, usual.map(|usual| format!("{:.3}", usual.median)))
+        }
+    };
+    let usually = usually.unwrap_or_else(|| "?".into());
+    let Tally { seen, bad_high, .. } = subject.judged;
+    Words {
+        english: format!("{now} {english}, usually {usually}; {bad_high} of {seen} s stray"),
+        korean: format!("{korean} {now}, 평소 {usually}; {seen}초 중 {bad_high}초 이탈"),
+    }
+}
+
 fn summaries(
     projection: &Projection,
     change: Change,
@@ -210,6 +248,7 @@ fn summaries(
 ) -> (String, String) {
     let Words { english, korean } = value;
     let (limit, limit_ko) = match projection.rule().condition {
+        _ if matches!(projection.rule().measure, Measure::Stray(_)) => (String::new(), String::new()),
         Condition::BadShareAbove(limit) => {
             (format!(", limit {}", percent(limit)), format!(", 한도 {}", percent(limit)))
         }
@@ -311,6 +350,7 @@ mod tests {
             part: Part::Service,
             until: Second(10),
             judged: Tally { seen: 3720, bad_low: 120, bad_high: 120 },
+            usual: None,
         };
         let mut alert = alert();
         annotate(&mut alert, Change::Fired, &subject, &[twenty_hosts_one_bad(), twenty_hosts_one_bad()]);
@@ -334,7 +374,7 @@ mod tests {
         alert.annotations = errors.annotations.clone();
         let projection = Arc::new(Projection::new(Arc::new(errors)));
         let judged = Tally::default();
-        let subject = Subject { projection, part: Part::Service, until: Second(10), judged };
+        let subject = Subject { projection, part: Part::Service, until: Second(10), judged, usual: None };
         annotate(&mut alert, Change::Fired, &subject, &[twenty_hosts_one_bad()]);
         assert_eq!(alert.annotations["summary"], "Orders fail");
     }
@@ -345,7 +385,7 @@ mod tests {
         (floor.condition, floor.window_s) = (Condition::RateBelow(10.0), 5);
         let projection = Arc::new(Projection::new(Arc::new(floor)));
         let judged = Tally { seen: 60, ..Tally::default() };
-        let subject = Subject { projection, part: Part::Service, until: Second(10), judged };
+        let subject = Subject { projection, part: Part::Service, until: Second(10), judged, usual: None };
         let mut alert = alert();
         annotate(&mut alert, Change::Resolved, &subject, &[]);
         let summary = &alert.annotations["summary"];

@@ -94,8 +94,8 @@ impl ServiceJudge {
         before - room
     }
 
-    pub(super) fn longest_cold_window_s(&self) -> Option<u32> {
-        self.rules.iter().filter(|rule| !rule.warm).map(|rule| rule.whole.window_s()).max()
+    pub(super) fn longest_cold_reach_s(&self) -> Option<u32> {
+        self.rules.iter().filter(|rule| !rule.warm).map(RuleInstances::reach_s).max()
     }
 
     pub(super) fn oldest_unknown(&self) -> Option<UnixNanos> {

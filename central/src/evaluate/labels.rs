@@ -4,7 +4,6 @@ use goldentime_model::alert::label;
 use goldentime_model::{Labels, ServiceId, Severity};
 
 use super::project::{Part, Projection};
-use super::rule::Measure;
 
 /// The labels that identify the alerts of one part.
 pub(super) fn labels_of(service: &ServiceId, projection: &Projection, part: &Part) -> Labels {
@@ -16,7 +15,7 @@ pub(super) fn labels_of(service: &ServiceId, projection: &Projection, part: &Par
     set(label::PROJECT, project);
     set(label::ENVIRONMENT, environment);
     set(label::SERVICE, name);
-    set(label::SIGNAL, signal_name(&rule.measure));
+    set(label::SIGNAL, projection.signal().as_str());
     if let Some(slo) = &rule.slo {
         set(label::SLO, slo);
     }
@@ -36,15 +35,6 @@ pub(super) fn labels_of(service: &ServiceId, projection: &Projection, part: &Par
     }
     labels.entry(label::SEVERITY.to_owned()).or_insert_with(|| severity_name(rule.severity).to_owned());
     labels
-}
-
-const fn signal_name(measure: &Measure) -> &'static str {
-    match measure {
-        Measure::Availability { .. } => "errors",
-        Measure::Latency { .. } => "latency",
-        Measure::Traffic => "traffic",
-        Measure::Saturation { .. } => "saturation",
-    }
 }
 
 pub(super) const fn severity_name(severity: Severity) -> &'static str {

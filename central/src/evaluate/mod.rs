@@ -4,7 +4,8 @@
 //! A touched second is projected onto what each rule counts ([`project`]), kept as running sums
 //! ([`ring`]), and judged together with what is expected but unseen ([`expectation`]) by a state
 //! machine for each [`instance`]; [`rule_instances`] holds those of one rule over one service, [`judge`]
-//! the rules of one service, [`engine`] those of one partition. [`span`] is how far a window reaches,
+//! the rules of one service, [`engine`] those of one partition. [`stray`] compares seconds with what is usual.
+//! [`span`] is how far a window reaches,
 //! [`labels`] what an alert is known by. [`explain`] says in words what was found. [`silence`] is the alert of a host that is
 //! heard no more, [`incomplete`] that of a service of which nothing can be said.
 
@@ -28,6 +29,9 @@ mod span;
 #[cfg(test)]
 mod starter_tests;
 pub mod status;
+pub mod stray;
+#[cfg(test)]
+mod stray_tests;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod transition;

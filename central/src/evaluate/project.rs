@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use goldentime_model::indicator::{ANY, ANY_HOST_SERVICE, Selector, Signal};
-use goldentime_model::{HostName, ServiceId};
+use goldentime_model::indicator::{ANY, ANY_HOST_SERVICE, Compared, Selector, Signal};
+use goldentime_model::{HostName, Outcome, ServiceId};
+use goldentime_sketch::Sketch;
 use goldentime_windows::{Aggregate, EndpointKey, SecondCell};
 
 use super::ring::Tally;
 use super::rule::{GroupBy, Measure, Rule};
+use super::stray::Reading;
+use super::stray::watch::Seen;
 
 /// The part of a service that one instance of a rule judges.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,6 +36,10 @@ impl Projection {
     pub fn new(rule: Arc<Rule>) -> Self {
         let gauge = match &rule.measure {
             Measure::Saturation { metric, .. } => Some(GaugeSelector::parse(metric)),
+            Measure::Stray(straying) => match &straying.of {
+                Compared::Saturation { metric } => Some(GaugeSelector::parse(metric)),
+                Compared::Errors { .. } | Compared::Latency { .. } | Compared::Traffic => None,
+            },
             Measure::Availability { .. } | Measure::Latency { .. } | Measure::Traffic => None,
         };
         Self { rule, gauge }
@@ -47,11 +54,12 @@ impl Projection {
     /// The golden signal that the rule looks at.
     #[must_use]
     pub fn signal(&self) -> Signal {
-        match self.rule.measure {
+        match &self.rule.measure {
             Measure::Availability { .. } => Signal::Errors,
             Measure::Latency { .. } => Signal::Latency,
             Measure::Traffic => Signal::Traffic,
             Measure::Saturation { .. } => Signal::Saturation,
+            Measure::Stray(straying) => straying.of.signal(),
         }
     }
 
@@ -113,14 +121,15 @@ impl Projection {
         }
     }
 
-    /// What one aggregate adds.
+    /// What one aggregate adds. Of a rule on what strays these are the requests that make the reading.
     #[must_use]
     pub fn tally(&self, aggregate: &Aggregate) -> Tally {
         match &self.rule.measure {
-            Measure::Availability { bad } => {
-                let bad = bad.iter().map(|outcome| aggregate.counts.of(*outcome)).sum();
-                Tally { seen: aggregate.counts.total(), bad_low: bad, bad_high: bad }
-            }
+            Measure::Availability { bad } => share_of(bad, aggregate),
+            Measure::Stray(straying) => match &straying.of {
+                Compared::Errors { bad } => share_of(bad, aggregate),
+                _ => Tally { seen: aggregate.counts.total(), bad_low: 0, bad_high: 0 },
+            },
             Measure::Latency { threshold_s } => {
                 let above = aggregate.latency.count_above(*threshold_s);
                 Tally { seen: aggregate.latency.count(), bad_low: above.low, bad_high: above.high }
@@ -128,6 +137,28 @@ impl Projection {
             Measure::Traffic => Tally { seen: aggregate.counts.total(), bad_low: 0, bad_high: 0 },
             Measure::Saturation { .. } => Tally::default(),
         }
+    }
+
+    /// What a rule on what strays compares of the second.
+    pub(super) fn seen(&self, cell: &SecondCell) -> Seen {
+        let Measure::Stray(straying) = &self.rule.measure else { return Seen::default() };
+        let tally = self.whole_selection(cell);
+        let reading = match &straying.of {
+            Compared::Traffic => Some(Reading::Traffic { requests: tally.seen as f64 }),
+            Compared::Errors { .. } => (tally.seen > 0)
+                .then_some(Reading::Errors { bad: tally.bad_low as f64, total: tally.seen as f64 }),
+            Compared::Latency { quantile } => self.selected(cell, |latency| {
+                let seconds = latency.quantile(*quantile).filter(|seconds| *seconds > 0.0)?;
+                Some(Reading::Latency { seconds, quantile: *quantile, requests: latency.count() as f64 })
+            }),
+            Compared::Saturation { .. } => {
+                let mut worst = None;
+                self.worst_reading(cell, &mut worst);
+                worst.map(|(_, utilization)| Reading::Saturation { utilization })
+            }
+        };
+        let share = if self.gauge.is_some() { 0.0 } else { tally.seen as f64 / events(cell).max(1) as f64 };
+        Seen { reading, share }
     }
 
     /// Replaces `worst` by the highest selected reading of the second, if that is higher.
@@ -155,6 +186,23 @@ impl Projection {
         }
     }
 
+    /// What `of` says of the latencies that the rule's selector picks.
+    fn selected<T>(&self, cell: &SecondCell, of: impl Fn(&Sketch) -> Option<T>) -> Option<T> {
+        let selector = &self.rule.selector;
+        let picks = |part: &Option<String>| part.as_deref().is_some_and(|part| part != ANY);
+        if picks(&selector.endpoint) || picks(&selector.method) {
+            let mut sum = Sketch::new();
+            for (_, aggregate) in cell.endpoints.iter().filter(|(key, _)| selects_endpoint(selector, key)) {
+                sum.merge(&aggregate.latency);
+            }
+            return of(&sum);
+        }
+        match selector.host.as_deref() {
+            Some(host) if host != ANY => of(&cell.hosts.get(host)?.latency),
+            _ => of(&cell.total.latency),
+        }
+    }
+
     fn readings(&self, cell: &SecondCell) -> Tally {
         let (Some(gauge), Measure::Saturation { threshold, .. }) = (&self.gauge, &self.rule.measure) else {
             return Tally::default();
@@ -166,6 +214,11 @@ impl Projection {
         }
         tally
     }
+}
+
+fn share_of(bad: &[Outcome], aggregate: &Aggregate) -> Tally {
+    let bad = bad.iter().map(|outcome| aggregate.counts.of(*outcome)).sum();
+    Tally { seen: aggregate.counts.total(), bad_low: bad, bad_high: bad }
 }
 
 /// Everything that a second holds, whichever rule asks: what agents' rates are counted in.

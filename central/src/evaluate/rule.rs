@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use goldentime_model::indicator::Selector;
+use goldentime_model::indicator::{Selector, Straying};
 use goldentime_model::{Labels, Outcome, Severity};
 
 /// What a rule judges, compiled from an OpenSLO document.
@@ -23,7 +23,7 @@ pub struct Rule {
     pub measure: Measure,
     /// When the measure is bad.
     pub condition: Condition,
-    /// Fires only when the window holds as many requests or readings; 0 for any. Has no effect on
+    /// Fires only when the window holds as many requests, readings or (for what strays) seconds; 0 for any. Has no effect on
     /// floors. An alert that fires resolves by its condition alone.
     pub requests_min: u64,
     /// Length of the window in seconds, ending at the service's watermark.
@@ -79,6 +79,8 @@ pub enum Measure {
         /// In the metric's unit.
         threshold: f64,
     },
+    /// Bad = complete seconds that stray from what is usual.
+    Stray(Straying),
 }
 
 /// When a rule is true.

@@ -12,10 +12,12 @@ use super::expectation::Expectation;
 use super::instance::{Instance, Moment, Step, Unseen, judge};
 use super::labels::labels_of;
 use super::project::{Part, Projection, events};
-use super::ring::{Ring, Tally};
-use super::rule::{Condition, GroupBy};
+use super::ring::{Ring, SETTLE_SECONDS, Tally};
+use super::rule::{Condition, GroupBy, Measure};
 use super::span::Span;
 use super::status::{RuleState, RuleStatus};
+use super::stray::Usual;
+use super::stray::watch::{SEED_S, StrayWatch};
 use super::transition::{Change, Transition};
 
 /// Most parts (endpoints, hosts) of one service that one rule judges one by one.
@@ -29,7 +31,12 @@ pub(super) struct RuleInstances {
     pub(super) whole: Ring,
     /// Its sums hold what was there before the rule was: parts that appear are judged at once.
     pub(super) warm: bool,
+    /// What is usual, where the rule judges what strays from it.
+    stray: Option<StrayWatch>,
 }
+
+/// Baselines of services are renewed in as many different seconds.
+const STRAY_PHASES: u32 = 10;
 
 impl RuleInstances {
     pub(super) fn new(
@@ -42,13 +49,15 @@ impl RuleInstances {
         let rule = projection.rule();
         let whole = Ring::new(rule.window_s, head);
         let mut parts = HashMap::new();
+        let stray = matches!(rule.measure, Measure::Stray(_))
+            .then(|| StrayWatch::new(service.partition(STRAY_PHASES), head.offset(-1)));
         let named = projection.exact_service().is_some() && rule.group_by == GroupBy::Service;
-        if named {
+        if named && stray.is_none() {
             let ring = Ring::new(rule.window_s, head);
             let labels = labels_of(service, &projection, &Part::Service);
             parts.insert(Part::Service, Instance::new(labels, ring, now, warm));
         }
-        Self { projection, parts, whole, warm }
+        Self { projection, parts, whole, warm, stray }
     }
 
     pub(super) fn inherit(&mut self, service: &ServiceId, former: &mut Self, now: UnixNanos) {
@@ -66,6 +75,34 @@ impl RuleInstances {
         }
     }
 
+    /// How far back cells are read before it is judged, in seconds.
+    pub(super) fn reach_s(&self) -> u32 {
+        let seed_s = if self.stray.is_some() { SEED_S as u32 } else { 0 };
+        self.whole.window_s().max(seed_s)
+    }
+
+    /// The instance of a rule on what strays: there is one, for the whole selection, once there is something
+    /// to compare with, or an alert to go on with.
+    fn note(
+        &mut self,
+        service: &ServiceId,
+        second: Second,
+        cell: &SecondCell,
+        now: UnixNanos,
+        rebuilding: bool,
+    ) -> usize {
+        let Self { projection, parts, whole, warm, stray: Some(watch) } = self else { return 0 };
+        watch.note(second, projection.seen(cell));
+        if !parts.is_empty() || (watch.usual().is_none() && !rebuilding) {
+            return 0;
+        }
+        let labels = labels_of(service, projection, &Part::Service);
+        // It ends with the newest second that is complete, which is a few seconds old.
+        let ring = Ring::new(whole.window_s(), second.offset(-1 - SETTLE_SECONDS as i64));
+        parts.insert(Part::Service, Instance::new(labels, ring, now, *warm));
+        1
+    }
+
     /// Returns how many instances appeared. `rebuilding` touches only those that are not warm.
     pub(super) fn touch(
         &mut self,
@@ -77,7 +114,12 @@ impl RuleInstances {
         rebuilding: bool,
     ) -> usize {
         self.whole.set(second, Tally { seen: events(cell), bad_low: 0, bad_high: 0 });
-        let Self { projection, parts, whole, warm } = self;
+        if self.stray.is_some() {
+            // Buckets of ten seconds, which long windows are rebuilt of, are no readings of a second.
+            let is_taken = room > 0 && !(rebuilding && (self.warm || second < now.second().offset(-SEED_S)));
+            return if is_taken { self.note(service, second, cell, now, rebuilding) } else { 0 };
+        }
+        let Self { projection, parts, whole, warm, .. } = self;
         let mut grown = 0;
         projection.tallies(cell, |part, tally| {
             if let Some(instance) = parts.get_mut(&part) {
@@ -111,6 +153,9 @@ impl RuleInstances {
         stages: StageTimes,
         out: &mut Vec<Finding>,
     ) -> bool {
+        if self.stray.is_some() {
+            return self.judge_stray(service, moment, expectation, stages, out);
+        }
         let Self { projection, parts, whole, .. } = self;
         let rule = projection.rule();
         whole.advance(head);
@@ -141,7 +186,7 @@ impl RuleInstances {
             let before = instance.state();
             let step = instance.step(rule, &judgement, moment, stages);
             changed |= instance.state() != before;
-            out.extend(finding(service, projection, part, instance, &step, moment));
+            out.extend(finding(service, projection, part, None, instance, &step, moment));
         }
         let keep = |part: &Part, instance: &mut Instance| {
             *part == Part::Service || instance.state() != RuleState::NoData || !instance.ring.is_empty()
@@ -149,6 +194,41 @@ impl RuleInstances {
         let before = parts.len();
         parts.retain(keep);
         changed || parts.len() != before
+    }
+
+    /// Seconds are judged when they are settled, so the window ends there, and nothing of it is missing
+    /// that could still come.
+    fn judge_stray(
+        &mut self,
+        service: &ServiceId,
+        moment: &Moment,
+        expectation: &dyn Expectation,
+        stages: StageTimes,
+        out: &mut Vec<Finding>,
+    ) -> bool {
+        let Self { projection, parts, warm: true, stray: Some(watch), .. } = self else { return false };
+        let rule = projection.rule();
+        let Measure::Stray(straying) = &rule.measure else { return false };
+        let mut instance = parts.get_mut(&Part::Service).filter(|instance| instance.warm);
+        let firing = instance.as_ref().is_some_and(|instance| instance.alert().is_some());
+        let missing = |second: Second| Span::ending(second, 1, moment.watermark_ms).unseen(expectation);
+        watch.advance(straying, moment.settled, firing, missing, |second, tally| {
+            if let Some(instance) = &mut instance {
+                instance.ring.set(second, tally);
+            }
+        });
+        let Some(instance) = instance else { return false };
+        instance.ring.advance(moment.settled);
+        let Some(mut judgement) = judge(rule, &instance.ring, moment, Unseen::default()) else {
+            return false;
+        };
+        // A second without requests does not stray; only an alert asks for some to be over.
+        judgement.empty &= firing || rule.alert_on_no_data;
+        let before = instance.state();
+        let step = instance.step(rule, &judgement, moment, stages);
+        let usual = watch.usual().copied();
+        out.extend(finding(service, projection, &Part::Service, usual, instance, &step, moment));
+        instance.state() != before
     }
 
     pub(super) fn close_all(
@@ -198,6 +278,7 @@ fn finding(
     service: &ServiceId,
     projection: &Arc<Projection>,
     part: &Part,
+    usual: Option<Usual>,
     instance: &mut Instance,
     step: &Step,
     moment: &Moment,
@@ -222,6 +303,12 @@ fn finding(
             targets: rule.targets.clone(),
             tell_resolve: rule.alert_on_resolve,
         },
-        subject: Some(Subject { projection: Arc::clone(projection), part: part.clone(), until, judged }),
+        subject: Some(Subject {
+            projection: Arc::clone(projection),
+            part: part.clone(),
+            until,
+            judged,
+            usual,
+        }),
     })
 }

@@ -121,10 +121,10 @@ fn one_error_or_one_slow_request_of_three_pages_nobody() {
 }
 
 #[test]
-fn a_service_that_fails_pages_within_seconds_and_resolves_when_it_is_well() {
+fn a_service_that_fails_pages_before_it_is_known_what_is_usual_and_resolves_when_it_is_well() {
     let mut random = StdRng::seed_from_u64(7);
     let mut shop = Watch::over("shop");
-    (0..120).for_each(|_| shop.second(&busy(&mut random, 0.005)));
+    (0..60).for_each(|_| shop.second(&busy(&mut random, 0.005)));
     let broken = shop.second;
     while shop.fired().is_empty() && shop.second.0 < broken.0 + 60 {
         shop.second(&busy(&mut random, 0.4));
@@ -133,6 +133,49 @@ fn a_service_that_fails_pages_within_seconds_and_resolves_when_it_is_well() {
     assert!(shop.second.0 - broken.0 <= 25, "paged {} s after it broke", shop.second.0 - broken.0);
     (0..120).for_each(|_| shop.second(&busy(&mut random, 0.005)));
     assert_eq!((shop.fired(), shop.resolved()), (vec!["starter-errors"], 1));
+}
+
+#[test]
+fn errors_that_surge_page_in_seconds_once_it_is_known_what_is_usual() {
+    let mut random = StdRng::seed_from_u64(7);
+    let mut shop = Watch::over("shop");
+    (0..600).for_each(|_| shop.second(&busy(&mut random, 0.005)));
+    let broken = shop.second;
+    while shop.fired().is_empty() && shop.second.0 < broken.0 + 60 {
+        shop.second(&busy(&mut random, 0.6));
+    }
+    assert_eq!(shop.fired(), ["starter-error-surge"]);
+    assert!(shop.second.0 - broken.0 <= 6, "paged {} s after it broke", shop.second.0 - broken.0);
+    // Twenty minutes of errors are no new usual state.
+    (0..1200).for_each(|_| shop.second(&busy(&mut random, 0.6)));
+    assert_eq!((shop.fired(), shop.resolved()), (vec!["starter-error-surge", "starter-errors"], 0));
+    (0..90).for_each(|_| shop.second(&busy(&mut random, 0.005)));
+    assert_eq!((shop.fired().len(), shop.resolved()), (2, 2));
+}
+
+#[test]
+fn a_surge_is_not_over_because_few_requests_are_left() {
+    let mut random = StdRng::seed_from_u64(7);
+    let mut shop = Watch::over("shop");
+    (0..600).for_each(|_| shop.second(&busy(&mut random, 0.005)));
+    (0..8).for_each(|_| shop.second(&busy(&mut random, 0.6)));
+    assert_eq!(shop.fired(), ["starter-error-surge"]);
+    (0..20).for_each(|_| shop.second(&requests(0, 1, &[0.05])));
+    (0..120).for_each(|_| shop.second(&requests(0, 0, &[])));
+    assert_eq!(shop.resolved(), 0);
+}
+
+#[test]
+fn traffic_that_stops_pages_within_the_minute_and_resolves_when_it_is_back() {
+    let mut random = StdRng::seed_from_u64(7);
+    let mut shop = Watch::over("shop");
+    (0..600).for_each(|_| shop.second(&busy(&mut random, 0.005)));
+    (0..40).for_each(|_| shop.second(&requests(0, 0, &[])));
+    assert_eq!(shop.fired(), ["starter-traffic-drop"]);
+    (0..600).for_each(|_| shop.second(&requests(0, 0, &[])));
+    assert_eq!(shop.resolved(), 0);
+    (0..60).for_each(|_| shop.second(&busy(&mut random, 0.005)));
+    assert_eq!((shop.fired(), shop.resolved()), (vec!["starter-traffic-drop"], 1));
 }
 
 #[test]

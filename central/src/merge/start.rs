@@ -14,6 +14,7 @@ use super::shard::{Shard, ShardInputs, ShardSettings};
 use crate::evaluate::handle::StatusBoard;
 use crate::evaluate::openslo::RuleSet;
 use crate::evaluate::silence::HostSilence;
+use crate::evaluate::stray::baseline::BASELINE_BYTES;
 use crate::evaluate::transition::Transition;
 use crate::ingest::agents::AgentEvent;
 use crate::ingest::logged::Logged;
@@ -25,8 +26,8 @@ const OPEN_BYTES_PER_SERVICE: u64 = 24 << 10;
 
 /// Memory of one service's running sums and feeds that the budget reckons with: a figure to share memory
 /// out by. The sums are limited by number (`evaluate::engine::INSTANCES_MAX`), the feeds by that of
-/// agents.
-const SUMS_BYTES_PER_SERVICE: u64 = 8 << 10;
+/// agents. Two rules on what strays, as the starter rules are, have a baseline each.
+const SUMS_BYTES_PER_SERVICE: u64 = (8 << 10) + 2 * BASELINE_BYTES as u64;
 
 /// Rules as the evaluators follow them.
 pub type Rules = watch::Receiver<Arc<RuleSet>>;

@@ -61,7 +61,8 @@ fn tighten(entry: &mut proto::ServiceThreshold, measure: &Measure) {
     match measure {
         Measure::Availability { .. } => entry.errors = true,
         Measure::Latency { threshold_s } => entry.slow_seconds = tighter(entry.slow_seconds, *threshold_s),
-        Measure::Traffic | Measure::Saturation { .. } => {}
+        // What strays is judged once a second is complete: nothing of it is in a hurry.
+        Measure::Traffic | Measure::Saturation { .. } | Measure::Stray(_) => {}
     }
 }
 

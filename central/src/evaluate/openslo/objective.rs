@@ -67,6 +67,15 @@ pub(super) fn aim(
             target?;
             Some(Aim { measure: Measure::Traffic, limit: Limit::Floor(floor) })
         }
+        Measured::Stray(straying) => {
+            if objective.value.is_some() || objective.op.is_some() {
+                let field = if objective.value.is_some() { "value" } else { "op" };
+                let message = "has no meaning beside `stray`: how far is the indicator's `threshold`";
+                faults.push(site.fault(&format!("{path}.{field}"), message));
+                return None;
+            }
+            Some(Aim { measure: Measure::Stray(straying.clone()), limit: share(target?) })
+        }
         Measured::Saturation { metric, .. } => {
             let threshold = threshold(faults)?;
             let measure = Measure::Saturation { metric: Arc::from(metric.as_str()), threshold };
@@ -128,7 +137,7 @@ fn threshold(
         Measured::Saturation { threshold, .. } => {
             (*threshold, [Comparison::Lt, Comparison::Lte], "the metric's unit")
         }
-        Measured::Errors { .. } => return None,
+        Measured::Errors { .. } | Measured::Stray(_) => return None,
     };
     if let Some(op) = objective.op.filter(|op| !good.contains(op)) {
         let wanted = if good[0] == Comparison::Lt { "`lt` or `lte`" } else { "`gt` or `gte`" };

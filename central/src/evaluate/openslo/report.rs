@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use goldentime_model::indicator::Selector;
+use goldentime_model::indicator::{Selector, Side};
 use goldentime_model::units::HumanDuration;
 
 use super::super::rule::{Condition, GroupBy, Measure, Rule};
@@ -68,6 +68,17 @@ pub fn describe(rule: &Rule) -> String {
         }
         (Measure::Saturation { metric, threshold }, Condition::BadShareAbove(share)) => {
             format!("more than {} of the readings of {metric} above {threshold}", percent(share))
+        }
+        (Measure::Stray(straying), Condition::BadShareAbove(share)) => {
+            let (of, threshold) = (straying.of.signal().as_str(), straying.threshold);
+            let side = match straying.side {
+                Side::Either => "from".to_owned(),
+                side => side.as_str().to_owned(),
+            };
+            format!(
+                "more than {} of the seconds with {of} straying {side} the usual by {threshold}",
+                percent(share)
+            )
         }
         (_, Condition::RateBelow(floor)) => format!("fewer than {floor}/s"),
         (Measure::Traffic, Condition::BadShareAbove(share)) => {

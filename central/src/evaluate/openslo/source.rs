@@ -101,7 +101,8 @@ impl Reader<'_> {
             return None;
         }
         if !matches!(indicator.measured, Measured::Errors { .. } | Measured::Latency { .. }) {
-            let message = "cannot be a share; write `traffic` and `saturation` as `thresholdMetric`";
+            let message =
+                "cannot be a share; write `traffic`, `saturation` and what is `stray` as `thresholdMetric`";
             faults.push(site.fault("signal", message));
             return None;
         }
@@ -177,5 +178,6 @@ pub(super) const fn signal(measured: &Measured) -> Signal {
         Measured::Latency { .. } => Signal::Latency,
         Measured::Traffic { .. } => Signal::Traffic,
         Measured::Saturation { .. } => Signal::Saturation,
+        Measured::Stray(straying) => straying.of.signal(),
     }
 }

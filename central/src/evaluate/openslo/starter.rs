@@ -13,12 +13,16 @@ use serde::{Deserialize, Serialize};
 
 /// What may be switched on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum StarterRule {
     /// All of them.
     All,
     /// More than 5% of a service's requests in a minute fail, from 50 requests on.
     Errors,
+    /// In most of five seconds far more of a service's requests fail than in the minutes before.
+    ErrorSurge,
+    /// For half a minute a service has far fewer requests than in the minutes before.
+    TrafficDrop,
     /// A service's p95 over a minute is above a second, from 50 requests on.
     Latency,
     /// A file system is more than 90% full.
@@ -28,8 +32,10 @@ pub enum StarterRule {
 }
 
 /// The files: what they are called where they are shown, and what is in them.
-const FILES: [(StarterRule, &str, &str); 4] = [
+const FILES: [(StarterRule, &str, &str); 6] = [
     (StarterRule::Errors, "starter-errors.yaml", include_str!("starter/errors.yaml")),
+    (StarterRule::ErrorSurge, "starter-error-surge.yaml", include_str!("starter/error-surge.yaml")),
+    (StarterRule::TrafficDrop, "starter-traffic-drop.yaml", include_str!("starter/traffic-drop.yaml")),
     (StarterRule::Latency, "starter-latency.yaml", include_str!("starter/latency.yaml")),
     (StarterRule::Disk, "starter-disk.yaml", include_str!("starter/disk.yaml")),
     (StarterRule::Memory, "starter-memory.yaml", include_str!("starter/memory.yaml")),

@@ -1,6 +1,7 @@
 //! What an indicator means, and which combinations of fields mean nothing.
 
 use super::spec::{By, IndicatorSpec, Selector, Signal, Threshold};
+use super::straying::{Compared, STRAY_QUANTILE, STRAY_THRESHOLD, STRAY_THRESHOLDS, Side, Straying};
 use super::{ANY, ANY_HOST_SERVICE};
 use crate::Outcome;
 use crate::identity::{HOST_SERVICE_PREFIX, check_name};
@@ -47,6 +48,8 @@ pub enum Measured {
         /// In the metric's own unit.
         threshold: Option<f64>,
     },
+    /// Seconds that stray from what is usual.
+    Stray(Straying),
 }
 
 /// A field that cannot be as it is.
@@ -87,19 +90,24 @@ impl IndicatorSpec {
         foreign(self.quantile.is_some() && self.signal != Signal::Latency, "quantile", "`latency`");
         foreign(self.metric.is_some() && self.signal != Signal::Saturation, "metric", "`saturation`");
         foreign(
-            self.threshold.is_some() && self.signal == Signal::Errors,
+            self.threshold.is_some() && self.signal == Signal::Errors && self.stray.is_none(),
             "threshold",
             "`latency`, `traffic` and `saturation`; the share of errors allowed is 1 − target of the objective",
         );
+        if self.stray.is_some() && self.by.is_some() {
+            faults
+                .add("by", "cannot stand beside `stray`: what is usual is known of the selection as a whole");
+        }
     }
 
     fn measured(&self, faults: &mut Faults) -> Option<Measured> {
+        if let Some(side) = self.stray {
+            return self.straying(side, faults).map(Measured::Stray);
+        }
         match self.signal {
             Signal::Errors => Some(Measured::Errors { bad: self.bad_outcomes(faults) }),
             Signal::Latency => {
-                if let Some(quantile) = self.quantile.filter(|q| !(*q > 0.0 && *q < 1.0)) {
-                    faults.add("quantile", format!("{quantile} is not between 0 and 1; write p95 as 0.95"));
-                }
+                self.check_quantile(faults);
                 let threshold_s = faults.threshold(self.threshold.as_ref(), |text| {
                     let seconds =
                         text.parse::<HumanDuration>().map_err(|e| e.to_string())?.get().as_secs_f64();
@@ -119,19 +127,48 @@ impl IndicatorSpec {
                 Some(Measured::Traffic { floor_per_s })
             }
             Signal::Saturation => {
-                let Some(metric) = &self.metric else {
-                    faults.add(
-                        "metric",
-                        "is missing; `saturation` needs the metric, such as `system.cpu.utilization`",
-                    );
-                    return None;
-                };
-                let metric =
-                    canonical_metric(metric).map_err(|message| faults.add("metric", message)).ok()?;
+                let metric = self.metric(faults)?;
                 let threshold = faults.threshold(self.threshold.as_ref(), parse_reading);
                 Some(Measured::Saturation { metric, threshold })
             }
         }
+    }
+
+    fn straying(&self, side: Side, faults: &mut Faults) -> Option<Straying> {
+        let of = match self.signal {
+            Signal::Errors => Compared::Errors { bad: self.bad_outcomes(faults) },
+            Signal::Latency => {
+                self.check_quantile(faults);
+                Compared::Latency { quantile: self.quantile.unwrap_or(STRAY_QUANTILE) }
+            }
+            Signal::Traffic => Compared::Traffic,
+            Signal::Saturation => Compared::Saturation { metric: self.metric(faults)? },
+        };
+        let threshold = faults.threshold(self.threshold.as_ref(), |text| {
+            let [least, most] = STRAY_THRESHOLDS;
+            match text.parse::<f64>() {
+                Ok(threshold) if (least..=most).contains(&threshold) => Ok(threshold),
+                _ => Err(format!(
+                    "`{text}` is no number from {least} to {most}; beside `stray` it says how far"
+                )),
+            }
+        });
+        Some(Straying { of, side, threshold: threshold.unwrap_or(STRAY_THRESHOLD) })
+    }
+
+    fn check_quantile(&self, faults: &mut Faults) {
+        if let Some(quantile) = self.quantile.filter(|q| !(*q > 0.0 && *q < 1.0)) {
+            faults.add("quantile", format!("{quantile} is not between 0 and 1; write p95 as 0.95"));
+        }
+    }
+
+    fn metric(&self, faults: &mut Faults) -> Option<String> {
+        let Some(metric) = &self.metric else {
+            faults
+                .add("metric", "is missing; `saturation` needs the metric, such as `system.cpu.utilization`");
+            return None;
+        };
+        canonical_metric(metric).map_err(|message| faults.add("metric", message)).ok()
     }
 
     fn bad_outcomes(&self, faults: &mut Faults) -> Vec<Outcome> {
@@ -364,6 +401,31 @@ mod tests {
         assert!(check("{signal: errors, good: {outcomes: []}}").is_err());
         let all = "{signal: errors, good: {outcomes: [ok, client_error, server_error, timeout]}}";
         assert!(check(all).is_err());
+    }
+
+    #[test]
+    fn what_strays_is_compared_with_the_usual_and_not_with_a_value() {
+        let straying = |yaml: &str| match check(yaml).expect("valid").measured {
+            Measured::Stray(straying) => straying,
+            other => panic!("{other:?}"),
+        };
+        let errors = straying("{signal: errors, stray: above}");
+        assert_eq!((errors.threshold, errors.of.signal()), (STRAY_THRESHOLD, Signal::Errors));
+        assert!(errors.is_bad(6.5) && !errors.is_bad(6.0) && !errors.is_bad(-9.0));
+        let traffic = straying("{signal: traffic, stray: below, threshold: 4}");
+        assert!(traffic.is_bad(-4.5) && !traffic.is_bad(9.0));
+        let latency = straying("{signal: latency, stray: either}");
+        assert_eq!(latency.of, Compared::Latency { quantile: 0.95 });
+        assert!(latency.is_bad(-7.0) && latency.is_bad(7.0));
+        let first = |yaml: &str| check(yaml).expect_err("refused").remove(0);
+        assert_eq!(
+            first("{signal: latency, stray: above, threshold: 200ms}"),
+            "threshold: `200ms` is no number from 2 to 50; beside `stray` it says how far"
+        );
+        assert!(
+            first("{signal: errors, stray: above, by: host}").starts_with("by: cannot stand beside `stray`")
+        );
+        assert!(first("{signal: saturation, stray: above}").contains("needs the metric"));
     }
 
     #[test]

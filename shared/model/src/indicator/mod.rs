@@ -8,9 +8,11 @@
 
 mod checked;
 mod spec;
+mod straying;
 
 pub use checked::{FieldFault, Indicator, Measured, check_service, parse_reading};
 pub use spec::{By, Good, IndicatorSpec, Selector, Signal, Threshold};
+pub use straying::{Compared, STRAY_QUANTILE, STRAY_THRESHOLD, STRAY_THRESHOLDS, Side, Straying};
 
 /// Value of `metricSource.type` that marks a source as ours.
 pub const SOURCE_TYPE: &str = "goldentime";

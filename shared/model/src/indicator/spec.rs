@@ -6,6 +6,7 @@ use std::fmt;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use super::straying::Side;
 use crate::Outcome;
 
 /// `metricSource.spec` of type `goldentime`.
@@ -22,10 +23,12 @@ pub struct IndicatorSpec {
     pub good: Option<Good>,
     /// For `latency` the longest good duration (`200ms`), for `traffic` the floor (`50/s`), for
     /// `saturation` the highest good reading in the metric's own unit (`0.9`, `90%`, `512MiB`,
-    /// `20ms`, `100/s`). May stand in the objective's `value` instead.
+    /// `20ms`, `100/s`). May stand in the objective's `value` instead. Beside `stray`, how far from the
+    /// usual a second may lie (2 to 50).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<Threshold>,
     /// For `latency`: judge this quantile against the threshold instead of the objective's target.
+    /// Beside `stray`, the quantile that is compared (default 0.95).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantile: Option<f64>,
     /// For `saturation`: the metric, as `name` or `name{label="value"}`; without labels every label
@@ -35,6 +38,11 @@ pub struct IndicatorSpec {
     /// One alert for each of these instead of one for the whole selection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<By>,
+    /// Compares each second with what is usual for the series instead of with a value: the second is
+    /// bad when it lies on this side of the usual, further than `threshold` widths of what is usual
+    /// (default 6).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stray: Option<Side>,
 }
 
 /// The four golden signals.
