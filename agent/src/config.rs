@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate;
-use crate::inputs::{self, route, tail};
+use crate::inputs::{self, route, statsd, tail};
 use crate::ship::{flush, spool, uplink};
 
 /// Where the configuration is read from by default.
@@ -167,6 +167,8 @@ impl Settings for Config {
 fn validate_inputs(inputs: &inputs::Config, routes: &route::Config, check: &mut Check) {
     check.section("host", |check| inputs.host.validate(check));
     let mut names = BTreeSet::new();
+    let source =
+        || route::Source { project: DEFAULT_PART.into(), environment: DEFAULT_PART.into(), service: None };
     for (at, input) in inputs.tail.iter().enumerate() {
         check.section(&format!("tail[{at}]"), |check| {
             let name = input.name();
@@ -176,16 +178,20 @@ fn validate_inputs(inputs: &inputs::Config, routes: &route::Config, check: &mut 
                 check.refuse("service", error.to_string());
             }
             input.validate(check);
-            let source = route::Source {
-                project: DEFAULT_PART.into(),
-                environment: DEFAULT_PART.into(),
-                service: None,
-            };
-            if let Err(error) = tail::Tail::new(input.clone(), routes, source) {
+            if let Err(error) = tail::Tail::new(input.clone(), routes, source()) {
                 check.refuse("", error.to_string());
             }
         });
     }
+    check.section("statsd", |check| {
+        inputs.statsd.validate(check);
+        if !inputs.statsd.enabled {
+            return;
+        }
+        if let Err(error) = statsd::Statsd::check(&inputs.statsd, routes, source()) {
+            check.refuse("", error.to_string());
+        }
+    });
 }
 
 /// The manual page of the configuration, in Markdown, made from its types.
@@ -225,6 +231,20 @@ mod tests {
         assert!(faults.contains("host:port"), "{faults}");
         assert!(faults.contains("agent.yaml:4:"), "{faults}");
         assert!(faults.contains("between 100ms and 10s"), "{faults}");
+    }
+
+    #[test]
+    fn statsd_is_refused_outside_of_its_limits_even_where_it_is_not_enabled() {
+        let faults =
+            read("inputs:\n  statsd:\n    packet_bytes_max: 1MiB\n    idle_after: 1s\n    contexts_max: 0\n")
+                .expect_err("wrong")
+                .to_string();
+        for told in ["agent.yaml:3:", "between 1KiB and 64KiB", "at least 10s", "between 16 and 1000000"] {
+            assert!(faults.contains(told), "{told}: {faults}");
+        }
+        let faults =
+            read("inputs:\n  statsd:\n    enabled: true\n    udp: [localhost]\n").expect_err("wrong");
+        assert!(faults.to_string().contains("127.0.0.1:8125"), "{faults}");
     }
 
     #[test]

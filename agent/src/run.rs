@@ -294,6 +294,7 @@ impl Agent {
         let started = inputs.start(tasks, &self.clock, &self.aggregator, &self.positions);
         started.tails.into_iter().for_each(|tail| self.sources.add_tail(tail));
         started.host.into_iter().for_each(|host| self.sources.set_host(host));
+        started.statsd.into_iter().for_each(|statsd| self.sources.set_statsd(statsd));
         Ok(())
     }
 

@@ -179,6 +179,15 @@ impl Shard {
         Ok(index)
     }
 
+    /// Whether that many samples fit before the next flush. An input that can wait asks first.
+    pub fn room_for_samples(&mut self, count: usize) -> Result<(), Full> {
+        let held = self.open.samples.len();
+        if held == 0 || held + count <= self.config.samples_max {
+            return Ok(());
+        }
+        Err(self.full())
+    }
+
     /// Adds a sample, or drops and counts it where there is no room.
     pub fn sample(&mut self, service: &ServiceId, mut sample: Sample) {
         if self.open.samples.len() >= self.config.samples_max {

@@ -1,11 +1,12 @@
 //! `goldentime-agent check`: what `run` would read and ship, without doing either. [`needs`] looks
 //! whether `run` can start at all. For each input [`tail`] reads the end of its newest file through the
 //! very parser and router that `run` uses; [`nginx`] looks for what makes logs late; [`host`] reads the
-//! host once.
+//! host once. [`statsd`] says where it would listen and what metrics would become.
 
 mod host;
 mod needs;
 mod nginx;
+mod statsd;
 mod tail;
 
 use std::io::{self, Write};
@@ -57,10 +58,21 @@ impl<W: Write> Checker<'_, W> {
             told?;
             self.problems("  ", check)?;
         }
+        if self.config.inputs.statsd.enabled {
+            let source = Source { project, environment: self.config.environment.clone(), service: None };
+            let (mut check, mut told) = (Check::new(), Ok(()));
+            check.section("inputs.statsd", |check| {
+                told = statsd::check(self.config, source, check, self.out);
+            });
+            told?;
+            self.problems("  ", check)?;
+        }
         if self.config.inputs.host.enabled {
             host::check(self.config, self.out)?;
-        } else if self.config.inputs.tail.is_empty() {
-            self.problem("inputs", "nothing would be read: name log files under `inputs.tail`")?;
+        } else if self.config.inputs.tail.is_empty() && !self.config.inputs.statsd.enabled {
+            let message =
+                "nothing would be read: name log files under `inputs.tail`, or enable `inputs.statsd`";
+            self.problem("inputs", message)?;
         }
         match self.problems {
             0 => writeln!(self.out, "\neverything can be read")?,

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{host, tail};
+use super::{host, statsd, tail};
 
 /// Sources of what the agent ships (`inputs` in `agent.yaml`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -11,21 +11,8 @@ use super::{host, tail};
 pub struct Config {
     /// Log files. Default none.
     pub tail: Vec<tail::Config>,
+    /// StatsD and DogStatsD.
+    pub statsd: statsd::Config,
     /// The host itself.
     pub host: host::Config,
-}
-
-impl Config {
-    /// Shards that these inputs open: each has its own bounds.
-    #[must_use]
-    pub fn shards(&self) -> usize {
-        self.tail.len() + usize::from(self.host.enabled)
-    }
-
-    /// The most memory that the inputs take, in bytes, besides their shards.
-    #[must_use]
-    pub fn memory_bytes_max(&self) -> usize {
-        let tails: usize = self.tail.iter().map(tail::Config::memory_bytes_max).sum();
-        tails + if self.host.enabled { self.host.memory_bytes_max() } else { 0 }
-    }
 }

@@ -9,6 +9,7 @@ use goldentime_runtime::{SharedClock, Tasks};
 use super::config::Config;
 use super::host::{Host, HostHandle};
 use super::route::{Config as RouteConfig, Source};
+use super::statsd::{self, Statsd, StatsdHandle};
 use super::tail::{self, Tail, TailHandle};
 use crate::aggregate::{Aggregator, Positions};
 
@@ -29,6 +30,7 @@ pub struct Owner {
 /// All inputs, checked and ready to start.
 pub struct Inputs {
     tails: Vec<(String, Tail)>,
+    statsd: Option<Statsd>,
     host: Option<(Host, ServiceId)>,
 }
 
@@ -39,6 +41,8 @@ pub struct InputHandles {
     pub tails: Vec<TailHandle>,
     /// The host, where it is read.
     pub host: Option<HostHandle>,
+    /// StatsD, where it is enabled.
+    pub statsd: Option<StatsdHandle>,
 }
 
 /// Why the inputs cannot run.
@@ -47,6 +51,9 @@ pub enum InputsError {
     /// One of them cannot.
     #[error(transparent)]
     Tail(#[from] tail::Error),
+    /// StatsD cannot.
+    #[error("inputs.statsd: {0}")]
+    Statsd(#[from] statsd::Error),
     /// Read positions are kept by name.
     #[error("two inputs are called `{0}`; give one of them another `name`")]
     SameName(String),
@@ -61,9 +68,14 @@ pub enum InputsError {
 }
 
 impl Inputs {
-    /// Checks and compiles the configuration.
+    /// Checks and compiles the configuration, and opens the sockets that it asks for.
     pub fn new(config: &Config, routes: &RouteConfig, owner: &Owner) -> Result<Self, InputsError> {
-        let mut names = HashSet::from([HOST_INPUT.to_owned()]);
+        let mut names = HashSet::from([HOST_INPUT.to_owned(), statsd::input::NAME.to_owned()]);
+        let source = || Source {
+            project: owner.project.clone(),
+            environment: owner.environment.clone(),
+            service: None,
+        };
         let mut tails = Vec::new();
         for tail in &config.tail {
             let name = tail.name();
@@ -73,19 +85,15 @@ impl Inputs {
             let service = tail.service.as_deref().unwrap_or(UNKNOWN_SERVICE);
             ServiceId::new(&owner.project, &owner.environment, service)
                 .map_err(|source| InputsError::Name { name: service.to_owned(), source })?;
-            let source = Source {
-                project: owner.project.clone(),
-                environment: owner.environment.clone(),
-                service: None,
-            };
-            tails.push((name, Tail::new(tail.clone(), routes, source)?));
+            tails.push((name, Tail::new(tail.clone(), routes, source())?));
         }
+        let statsd = config.statsd.enabled.then(|| Statsd::listen(&config.statsd, routes, source()));
         let host = config.host.enabled.then(|| {
             let id = ServiceId::of_host(&owner.project, &owner.environment, &owner.host)
                 .map_err(|source| InputsError::Name { name: owner.host.clone(), source })?;
             Ok::<_, InputsError>((Host::new(config.host.clone()), id))
         });
-        Ok(Self { tails, host: host.transpose()? })
+        Ok(Self { tails, statsd: statsd.transpose()?, host: host.transpose()? })
     }
 
     /// The tailed inputs by name, for `check`.
@@ -105,10 +113,14 @@ impl Inputs {
         let host = self.host.map(|(host, service)| {
             host.start(tasks, clock.clone(), aggregator.open_shard(HOST_INPUT), service)
         });
+        let statsd = self.statsd.map(|statsd| {
+            let shard = aggregator.open_shard(statsd::input::NAME);
+            statsd.start(tasks, clock.clone(), shard, positions)
+        });
         let tails = self.tails.into_iter();
         let tails = tails
             .map(|(name, tail)| tail.start(tasks, clock.clone(), aggregator.open_shard(&name), positions))
             .collect();
-        InputHandles { tails, host }
+        InputHandles { tails, statsd, host }
     }
 }

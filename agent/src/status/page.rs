@@ -22,6 +22,7 @@ impl Display for Page<'_> {
             size(report.memory_bound_bytes)
         )?;
         self.inputs(f)?;
+        self.statsd(f)?;
         self.host(f)?;
         self.uplink(f)?;
         self.spool(f)?;
@@ -85,6 +86,47 @@ impl Page<'_> {
         writeln!(f, "\ninput host\n  {} readings, one every {every}, {age}", host.readings)?;
         for (what, why) in &host.unavailable {
             writeln!(f, "  not available here: {what} ({why})")?;
+        }
+        Ok(())
+    }
+
+    fn statsd(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Some(report) = &self.0.statsd else { return Ok(()) };
+        let status = &report.status;
+        writeln!(f, "\ninput statsd")?;
+        for listener in &status.listeners {
+            writeln!(
+                f,
+                "  {}, kernel buffer {}, {} datagrams dropped there",
+                listener.address,
+                size(listener.buffer_bytes),
+                listener.kernel_drops
+            )?;
+        }
+        writeln!(
+            f,
+            "  {} metrics ({:.0} a second) in {} datagrams ({:.0} a second)",
+            status.taken(),
+            report.metrics_per_second,
+            status.packets,
+            report.packets_per_second
+        )?;
+        writeln!(
+            f,
+            "  {} requests, {} values in {} sample series, {} names and tags remembered",
+            status.requests, status.sampled, status.series, status.contexts
+        )?;
+        let notes = [
+            (status.ignored, "ignored by a rule"),
+            (status.events, "events, shipped as log records"),
+            (status.service_checks, "service checks"),
+            (status.cut_packets, "datagrams cut at packet_bytes_max"),
+        ];
+        for (count, words) in notes.into_iter().filter(|(count, _)| *count > 0) {
+            writeln!(f, "  {count:>12}  {words}")?;
+        }
+        for (reason, unread) in &status.malformed {
+            writeln!(f, "  {:>12}  {reason}, the first: {:?}", unread.lines, unread.first)?;
         }
         Ok(())
     }

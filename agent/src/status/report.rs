@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::inputs::host::{self, HostHandle};
+use crate::inputs::statsd::{self, StatsdHandle};
 use crate::inputs::tail::TailHandle;
 use crate::memory::Bound;
 use crate::ship::flush::{FlushState, FlushStatus};
@@ -43,6 +44,9 @@ pub struct Report {
     /// The host, where it is read.
     #[serde(default)]
     pub host_input: Option<host::Status>,
+    /// StatsD, where it is enabled.
+    #[serde(default)]
+    pub statsd: Option<StatsdReport>,
     /// The uplink.
     pub uplink: UplinkStatus,
     /// The flusher.
@@ -68,6 +72,17 @@ pub struct InputReport {
     pub lines_per_second: f64,
     /// Everything else, in the input's own words.
     pub status: serde_json::Value,
+}
+
+/// How the StatsD input stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StatsdReport {
+    /// Metrics a second, since the report before or since the start.
+    pub metrics_per_second: f64,
+    /// Datagrams a second, likewise.
+    pub packets_per_second: f64,
+    /// Everything else.
+    pub status: statsd::Status,
 }
 
 /// How full the spool is.
@@ -128,12 +143,21 @@ struct Inner {
     progressing: Mutex<Progressing>,
     tails: Mutex<Vec<RatedTail>>,
     host_input: OnceLock<HostHandle>,
+    statsd: Mutex<Option<RatedStatsd>>,
 }
 
 /// An input, and what it had read at the report before.
 struct RatedTail {
     handle: TailHandle,
     lines: u64,
+    at: Instant,
+}
+
+/// The StatsD input, and what it had taken at the report before.
+struct RatedStatsd {
+    handle: StatsdHandle,
+    metrics: u64,
+    packets: u64,
     at: Instant,
 }
 
@@ -177,6 +201,7 @@ impl Sources {
             progressing: Mutex::default(),
             tails: Mutex::default(),
             host_input: OnceLock::new(),
+            statsd: Mutex::default(),
         }))
     }
 
@@ -209,6 +234,27 @@ impl Sources {
     /// The host input has begun, which it does once.
     pub fn set_host(&self, handle: HostHandle) {
         let _ = self.0.host_input.set(handle);
+    }
+
+    /// The StatsD input has begun.
+    pub fn set_statsd(&self, handle: StatsdHandle) {
+        let statsd = RatedStatsd { handle, metrics: 0, packets: 0, at: Instant::now() };
+        *self.0.statsd.lock().unwrap_or_else(PoisonError::into_inner) = Some(statsd);
+    }
+
+    fn statsd(&self) -> Option<StatsdReport> {
+        let mut statsd = self.0.statsd.lock().unwrap_or_else(PoisonError::into_inner);
+        let rated = statsd.as_mut()?;
+        let status = rated.handle.status();
+        let seconds = rated.at.elapsed().as_secs_f64().max(0.001);
+        let report = StatsdReport {
+            metrics_per_second: status.taken().saturating_sub(rated.metrics) as f64 / seconds,
+            packets_per_second: status.packets.saturating_sub(rated.packets) as f64 / seconds,
+            status,
+        };
+        (rated.metrics, rated.packets, rated.at) =
+            (report.status.taken(), report.status.packets, Instant::now());
+        Some(report)
     }
 
     fn inputs(&self) -> Vec<InputReport> {
@@ -246,6 +292,7 @@ impl Sources {
             now: inner.clock.now(),
             inputs: self.inputs(),
             host_input: inner.host_input.get().map(HostHandle::status),
+            statsd: self.statsd(),
             uplink: inner.uplink.get(),
             flush,
             spool: SpoolReport { bytes: usage.bytes, records: usage.records, ..inner.spool_start.clone() },

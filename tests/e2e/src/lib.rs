@@ -4,9 +4,10 @@
 //! [`counts`] compares what the central counted with what nginx wrote and [`history`] what it stored, [`fault`] draws the instants
 //! at which something is killed and [`disk`] is one that is soon full. [`lines`] writes logs that
 //! nginx would not, [`rules`] are SLO files, [`pages`] what a webhook was told, [`ask`] questions to
-//! the programs, and [`packages`] what is installed in a fresh Debian.
+//! the programs, [`packages`] what is installed in a fresh Debian, and [`clients`] real StatsD clients.
 
 pub mod ask;
+pub mod clients;
 pub mod counts;
 pub mod disk;
 pub mod fault;

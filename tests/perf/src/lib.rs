@@ -1,6 +1,7 @@
-//! What the benchmarks behind `make bench-*` are made of: [`agent_load`] for `bench-agent`, [`alert`] for
-//! `bench-alert`, the simulated agents of [`fleet`] and [`window_read`] for `bench-central`, [`series`] for
-//! `bench-series`, and how all of them tell their figures ([`report`]) and read each other's ([`earlier`]).
+//! What the benchmarks behind `make bench-*` are made of: [`agent_load`] for `bench-agent` and
+//! `bench-statsd`, [`alert`] for `bench-alert`, the simulated agents of [`fleet`] and [`window_read`] for
+//! `bench-central`, [`series`] for `bench-series`, and how all of them tell their figures ([`report`]) and
+//! read each other's ([`earlier`]).
 
 pub mod agent_load;
 pub mod alert;

@@ -84,6 +84,25 @@ pub enum DurationUnit {
     Ns,
 }
 
+impl From<DurationUnit> for Unit {
+    fn from(unit: DurationUnit) -> Self {
+        match unit {
+            DurationUnit::S => Self::Seconds,
+            DurationUnit::Ms => Self::Millis,
+            DurationUnit::Us => Self::Micros,
+            DurationUnit::Ns => Self::Nanos,
+        }
+    }
+}
+
+impl DurationUnit {
+    /// Seconds in one of it.
+    #[must_use]
+    pub fn seconds(self) -> f64 {
+        Unit::from(self).seconds()
+    }
+}
+
 /// Format and fields together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -117,12 +136,7 @@ impl FieldNames {
     /// Roles by name.
     #[must_use]
     pub fn roles(&self) -> Roles {
-        let unit = match self.duration_unit.unwrap_or(DurationUnit::S) {
-            DurationUnit::S => Unit::Seconds,
-            DurationUnit::Ms => Unit::Millis,
-            DurationUnit::Us => Unit::Micros,
-            DurationUnit::Ns => Unit::Nanos,
-        };
+        let unit = self.duration_unit.unwrap_or(DurationUnit::S).into();
         let own: BTreeMap<&String, Role> = [
             (&self.request, Role::Request),
             (&self.method, Role::Method),

@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use goldentime_model::identity::{HOST_SERVICE_PREFIX, NAME_BYTES_MAX, UNKNOWN_SERVICE, check_name};
-use goldentime_model::{ServiceId, UnixNanos};
+use goldentime_model::{Outcome, ServiceId, UnixNanos};
 
 use super::cache::{CACHE_ENTRIES, Cache, Routed};
 use super::config::{Config, RouteError};
 use super::normalise::Normaliser;
 use super::rules::{Rules, SWITCHING_PROTOCOLS, outcome};
-use crate::aggregate::{Full, Observation, Shard};
+use crate::aggregate::{Full, Observation, SeriesRef, Shard};
 use crate::inputs::parse::Fields;
 
 /// Endpoint of requests that have no readable target.
@@ -40,6 +40,17 @@ pub enum Counted {
     NotARequest,
     /// A rule says to ignore it.
     Ignored,
+}
+
+/// What requests of the same names and the same end have in common.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Resolved {
+    /// Where they are counted.
+    pub series: SeriesRef,
+    /// How they ended.
+    pub outcome: Outcome,
+    /// Their durations count.
+    pub has_latency: bool,
 }
 
 /// Counts the lines of one input in its shard.
@@ -85,25 +96,32 @@ impl Router {
         if !is_request {
             return Ok(Counted::NotARequest);
         }
-        let routed = self.route(fields, shard);
-        let rule = self.rules.get(routed.rule);
-        let outcome = outcome(rule, fields.status, &fields.verdict);
-        let mut duration_s = fields.duration_s.filter(|_| fields.status != Some(SWITCHING_PROTOCOLS));
-        if let Some(rule) = rule {
-            if rule.ignore {
-                return Ok(Counted::Ignored);
-            }
-            duration_s = duration_s.filter(|_| rule.latency != Some(false));
-        }
+        let Some(resolved) = self.resolve(fields, shard) else { return Ok(Counted::Ignored) };
         let observation = Observation {
-            duration_s,
-            outcome,
+            duration_s: fields.duration_s.filter(|_| resolved.has_latency),
+            outcome: resolved.outcome,
             at: fields.at.unwrap_or(now),
             at_is_coarse: fields.at_is_coarse,
             weight: 1,
         };
-        shard.observe(routed.series, &observation)?;
+        shard.observe(resolved.series, &observation)?;
         Ok(Counted::Observed)
+    }
+
+    /// What a request is by its names and its end; `None` if a rule says to ignore it.
+    #[inline]
+    pub fn resolve(&mut self, fields: &Fields<'_>, shard: &mut Shard) -> Option<Resolved> {
+        let routed = self.route(fields, shard);
+        let rule = self.rules.get(routed.rule);
+        if rule.is_some_and(|rule| rule.ignore) {
+            return None;
+        }
+        let is_latency = rule.is_none_or(|rule| rule.latency != Some(false));
+        Some(Resolved {
+            series: routed.series,
+            outcome: outcome(rule, fields.status, &fields.verdict),
+            has_latency: is_latency && fields.status != Some(SWITCHING_PROTOCOLS),
+        })
     }
 
     /// The service that a line is about.

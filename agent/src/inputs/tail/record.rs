@@ -6,6 +6,7 @@ use goldentime_model::identity::NAME_BYTES_MAX;
 use goldentime_model::{LogRecord, UnixNanos};
 use goldentime_wire::limits::{ATTRIBUTE_BYTES_MAX, MESSAGE_BYTES_MAX};
 
+use crate::inputs::cut::within;
 use crate::inputs::parse::Fields;
 use crate::inputs::redact::{redact, redact_field};
 
@@ -86,15 +87,6 @@ fn attributes(fields: &Fields<'_>, cut: &mut u64) -> BTreeMap<String, String> {
         add("duration_s", duration_s.to_string().as_bytes());
     }
     attributes
-}
-
-/// The text up to a length; counts it where something went.
-fn within(mut text: String, bytes_max: usize, cut: &mut u64) -> String {
-    if text.len() > bytes_max {
-        text.truncate(text.floor_char_boundary(bytes_max));
-        *cut += 1;
-    }
-    text
 }
 
 /// A name or number of one line: no control characters, so that one of them costs no neighbour.

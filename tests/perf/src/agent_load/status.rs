@@ -20,7 +20,28 @@ pub struct Status {
     flush: Flush,
     streams: Vec<Stream>,
     drops: BTreeMap<String, u64>,
+    statsd: Option<Statsd>,
 }
+
+#[derive(Debug, Deserialize)]
+struct Statsd {
+    status: StatsdStatus,
+}
+
+#[derive(Debug, Deserialize)]
+struct StatsdStatus {
+    listeners: Vec<Listener>,
+    packets: u64,
+    metrics: BTreeMap<String, u64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Listener {
+    kernel_drops: u64,
+}
+
+/// Reason under which datagrams are counted that the kernel had no room for.
+const KERNEL: &str = "statsd_kernel_buffer_full";
 
 #[derive(Debug, Deserialize)]
 struct Input {
@@ -72,9 +93,44 @@ impl Status {
     /// Whether that many requests were read, committed and acknowledged.
     #[must_use]
     pub fn has_shipped(&self, requests: u64) -> bool {
+        self.flush.events >= requests && self.is_acknowledged()
+    }
+
+    /// Whether everything that was committed is acknowledged.
+    #[must_use]
+    pub fn is_acknowledged(&self) -> bool {
         let numbered: u64 =
             self.streams.iter().flat_map(|stream| stream.next.values()).map(|next| next - 1).sum();
-        self.flush.events >= requests && self.uplink.acknowledged >= numbered
+        self.uplink.acknowledged >= numbered
+    }
+
+    /// Metrics taken by StatsD.
+    #[must_use]
+    pub fn statsd_metrics(&self) -> u64 {
+        self.statsd.iter().flat_map(|statsd| statsd.status.metrics.values()).sum()
+    }
+
+    /// Datagrams of StatsD that were taken or that the kernel dropped.
+    #[must_use]
+    pub fn statsd_seen(&self) -> u64 {
+        let seen = |statsd: &Statsd| {
+            let drops: u64 = statsd.status.listeners.iter().map(|listener| listener.kernel_drops).sum();
+            statsd.status.packets + drops
+        };
+        self.statsd.as_ref().map_or(0, seen)
+    }
+
+    /// Whether StatsD is listened to.
+    #[must_use]
+    pub fn has_listener(&self) -> bool {
+        self.statsd.as_ref().is_some_and(|statsd| !statsd.status.listeners.is_empty())
+    }
+
+    /// Fails if anything was dropped but by the kernel.
+    pub fn ensure_only_the_kernel_dropped(&self) -> Result<()> {
+        let is_fine = self.drops.iter().all(|(reason, n)| reason == KERNEL || *n == 0);
+        anyhow::ensure!(is_fine, "dropped: {:?}", self.drops);
+        Ok(())
     }
 
     /// Fails unless exactly that many lines were read, each counted as a request, and nothing dropped.

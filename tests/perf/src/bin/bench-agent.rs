@@ -1,8 +1,9 @@
 //! `make bench-agent`: lines that the agent reads for each second of processor time, and what it takes
-//! when there is nothing to read, beside node exporter and collectd in the same run.
+//! when there is nothing to read, beside node exporter and collectd in the same run; and metrics by
+//! StatsD (`make bench-statsd` measures those alone, beside a peer).
 //!
-//! `RUNS` is how many million lines are read (default 5) and how many fifths of a minute the idle
-//! programs are watched, a minute at most.
+//! `RUNS` is how many million lines are read (default 5), how many fifths of a minute the idle programs
+//! are watched, a minute at most, and how many times two seconds StatsD is sent.
 
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use anyhow::{Context, Result};
 use goldentime_perf::agent_load::feed::{Cost, feed};
 use goldentime_perf::agent_load::idle::{self, mib};
 use goldentime_perf::agent_load::lines::Traffic;
+use goldentime_perf::agent_load::statsd;
 use goldentime_perf::report::Report;
 
 /// Lines of one run.
@@ -34,6 +36,9 @@ async fn main() -> Result<()> {
     let heavy: Vec<Traffic> = (0..HEAVY_SERVICES).map(|_| Traffic::series(HEAVY_SERIES_EACH)).collect();
     let heavy = feed(&root.join("heavy"), heavy, lines).await?;
 
+    let statsd_length = Duration::from_secs(2 * u64::from(runs.max(1)));
+    let statsd = statsd::measure(&root.join("statsd"), statsd_length).await?;
+
     let per_core_s = |cost: &Cost| cost.lines as f64 / cost.cpu.as_secs_f64();
     let mut report = Report::new("agent", runs);
     report
@@ -41,6 +46,9 @@ async fn main() -> Result<()> {
         .figure("tail_rss_mib", mib(tail.rss_bytes_max))
         .figure("heavy_lines_per_core_s", per_core_s(&heavy))
         .figure("heavy_rss_mib", mib(heavy.rss_bytes_max))
+        .figure("statsd_metrics_per_core_s", statsd.metrics_per_core_s)
+        .figure("statsd_packed_metrics_per_core_s", statsd.packed_metrics_per_core_s)
+        .figure("statsd_lossless_per_s", statsd.lossless_per_s)
         .figure("idle_rss_mib", idle.agent.rss_mib)
         .figure("idle_cpu_percent", idle.agent.cpu_percent)
         .figure("node_exporter_idle_rss_mib", idle.node_exporter.rss_mib)
