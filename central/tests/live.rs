@@ -29,17 +29,21 @@ async fn start(clients_max: usize) -> Stage {
 
 /// Ten requests of one host in one second, one of them bad.
 async fn requests(stage: &Stage, service: &ServiceId, second: Second, offset: u64) {
+    stage.windows.put(vec![cell(service, second, offset, 9, 1)]).await.expect("put");
+}
+
+/// Requests of one host in one second.
+fn cell(service: &ServiceId, second: Second, offset: u64, ok: u64, bad: u64) -> StoredCell {
     let mut delta = Aggregate::default();
-    delta.counts.add_outcome(Outcome::Ok, 9);
-    delta.counts.add_outcome(Outcome::ServerError, 1);
-    delta.latency.insert_n(0.02, 10);
+    delta.counts.add_outcome(Outcome::Ok, ok);
+    delta.counts.add_outcome(Outcome::ServerError, bad);
+    delta.latency.insert_n(0.02, ok + bad);
     let mut cell = SecondCell::default();
     let key = EndpointKey { endpoint: "/orders/{id}".into(), method: "GET".into() };
     let _ = cell.add(&"web-1".into(), &key, &delta);
     cell.gauges.insert("queue.length".into(), 7.0);
     let key = CellKey { service: service.clone(), tier: Tier::OneSecond, start: second };
-    let cell = StoredCell { key, partition: 0, offset, blob: cell.encode() };
-    stage.windows.put(vec![cell]).await.expect("put");
+    StoredCell { key, partition: 0, offset, blob: cell.encode() }
 }
 
 async fn connect(stage: &Stage) -> Socket {
@@ -115,6 +119,36 @@ async fn a_client_gets_a_snapshot_and_then_numbered_deltas_with_new_seconds() {
 
 /// Alerts that are sent one after the other, as many as a snapshot holds.
 const ALERTS: usize = 10;
+
+#[tokio::test]
+async fn seconds_that_stray_from_what_was_usual_are_told_with_how_far() {
+    let stage = start(4).await;
+    let now = SystemClock.now().second();
+    let minutes = (1..290).map(|ago| {
+        // Twenty seconds ago errors began to surge.
+        let (ok, bad) = if ago < 20 { (60, 40) } else { (99, 1) };
+        cell(&service(), now.offset(-ago), 290 - ago as u64, ok, bad)
+    });
+    stage.windows.put(minutes.collect()).await.expect("put");
+    let mut socket = connect(&stage).await;
+    subscribe(&mut socket, None).await;
+    let mut strays = Vec::new();
+    for _ in 0..5 {
+        let told = frame(&mut socket).await;
+        if let Some(whole) = told["services"].as_array().and_then(|services| services.first()) {
+            strays = whole["history"]["strays"].as_array().cloned().unwrap_or_default();
+            break;
+        }
+    }
+    let errors: Vec<i64> = strays
+        .iter()
+        .filter(|stray| stray["errors"].as_f64() > Some(6.0))
+        .filter_map(|s| s["s"].as_i64())
+        .collect();
+    assert_eq!(errors.first(), Some(&(now.0 - 19)), "{strays:?}");
+    assert!(errors.len() >= 19, "{strays:?}");
+    assert!(strays.iter().all(|stray| stray.get("latency").is_none()), "{strays:?}");
+}
 
 #[tokio::test]
 async fn an_alert_arrives_at_once_and_stands_in_the_next_snapshot() {

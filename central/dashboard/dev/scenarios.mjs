@@ -42,6 +42,7 @@ function point(service, second, fault) {
     p95_ms: p50 * 2.4 * (slow > 1 ? slow / 1.8 : 1) * (0.95 + 0.1 * noise(service.name, second + 1)),
     p99_ms: p50 * 4.1 * (slow > 1 ? slow / 1.4 : 1) * (0.9 + 0.3 * noise(service.name, second + 2)),
     saturation: Math.min(0.99, service.saturation * (0.94 + 0.12 * noise(service.name, second + 4))),
+    ...(bad ? { strays: { [fault.signal]: Math.round(80 + 60 * noise(service.name, second)) / 10 } } : {}),
   };
 }
 
@@ -56,10 +57,12 @@ function historyOf(service, end, fault, silentSince) {
     p95_ms: [],
     p99_ms: [],
     saturation: [],
+    strays: [],
   };
   for (let s = columns.from_s; s <= end; s += 1) {
     const at = silentSince !== undefined && s >= silentSince ? EMPTY : point(service, s, fault);
     for (const name of Object.keys(EMPTY)) columns[name].push(at[name]);
+    if (at.strays !== undefined) columns.strays.push({ s, ...at.strays });
   }
   return columns;
 }
@@ -80,7 +83,15 @@ function hostsOf(service, second, fault) {
 }
 
 function slosOf(service, id, state, second, since) {
-  const base = { service: id, endpoint: null, method: null, host: null, window_s: 300, watermark_s: second };
+  const base = {
+    service: id,
+    endpoint: null,
+    method: null,
+    host: null,
+    window_s: 300,
+    strays: false,
+    watermark_s: second,
+  };
   const bad = state === 'warning' || state === 'pending';
   const rows = [
     {

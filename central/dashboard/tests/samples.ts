@@ -17,6 +17,7 @@ export function sloStatus(over: Partial<SloStatus> = {}): SloStatus {
     sli: { low: 1, high: 1 },
     objective: 0.999,
     window_s: 60,
+    strays: false,
     budget_left: 1,
     watermark_s: 102,
     ...over,

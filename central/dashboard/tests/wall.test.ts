@@ -11,7 +11,7 @@ import type {
   Snapshot,
 } from '../src/live/protocol';
 import { freshness } from '../src/live/freshness';
-import { stretchesOf, washes } from '../src/live/stretches';
+import { strayStretches, stretchesOf, washes } from '../src/live/stretches';
 import { ALERTS_KEPT, applyMessage, axisEnd, type Wall } from '../src/live/wall';
 import { sloStatus } from './samples';
 
@@ -258,4 +258,28 @@ test('a signal is shaded while its rule fires and where an ended alert was', () 
     { fromS: 90, untilS: 96, severity: 'critical' },
   ]);
   expect(washes(found, 102, 5)).toEqual([{ from: 3, to: 4, severity: 'critical' }]);
+});
+
+describe('seconds that stray', () => {
+  test('are written anew with their second and dropped when they are too old', () => {
+    const before = {
+      ...history(100, [1, 2, 3]),
+      strays: [
+        { s: 100, errors: 9 },
+        { s: 102, errors: 8 },
+      ],
+    };
+    const after = withPoints(before, [point(102, 3), { ...point(103, 4), strays: { traffic: -7 } }], 3);
+    expect(after.strays).toEqual([{ s: 103, traffic: -7 }]);
+    expect(pointAt(after, 103)?.strays).toMatchObject({ traffic: -7 });
+    expect(pointAt(after, 102)?.strays).toBeUndefined();
+  });
+
+  test('are a stretch from three in one direction on, a second between them or not', () => {
+    const errors = [1, 2, 4, 10, 11].map((s) => ({ s, errors: 7 }));
+    expect(strayStretches(errors, 'errors')).toEqual([{ fromS: 1, untilS: 5, severity: 'stray' }]);
+    expect(strayStretches(errors, 'traffic')).toEqual([]);
+    const traffic = [1, 2, 3, 4].map((s) => ({ s, traffic: s < 3 ? 7 : -7 }));
+    expect(strayStretches(traffic, 'traffic')).toEqual([]);
+  });
 });

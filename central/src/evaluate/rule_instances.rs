@@ -264,6 +264,7 @@ impl RuleInstances {
             sli: instance.value().map(|value| if is_share { good(value) } else { value }),
             objective,
             window_s: rule.window_s,
+            strays: self.stray.is_some(),
             watermark: instance.ring.head(),
         }
     }

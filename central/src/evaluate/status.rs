@@ -47,6 +47,8 @@ pub struct RuleStatus {
     pub objective: f64,
     /// Window in seconds.
     pub window_s: u32,
+    /// Its events are seconds, bad where they stray from what is usual.
+    pub strays: bool,
     /// The newest second that was judged.
     pub watermark: Second,
 }

@@ -8,6 +8,8 @@ use goldentime_model::indicator::Signal;
 use goldentime_model::{AlertStatus, Interval, Labels, ServiceId, Severity};
 use serde::{Deserialize, Serialize};
 
+use super::strays::Strays;
+
 /// Version of the protocol.
 pub const PROTOCOL: u32 = 1;
 
@@ -135,6 +137,8 @@ pub struct Point {
     pub p95_ms: Option<f64>,
     pub p99_ms: Option<f64>,
     pub saturation: Option<f64>,
+    #[serde(skip_serializing_if = "Strays::is_empty")]
+    pub strays: Strays,
 }
 
 #[derive(Clone, Debug, Default, Serialize)]
@@ -146,6 +150,15 @@ pub struct History {
     pub p95_ms: Vec<Option<f64>>,
     pub p99_ms: Vec<Option<f64>>,
     pub saturation: Vec<Option<f64>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub strays: Vec<StraySecond>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct StraySecond {
+    pub s: i64,
+    #[serde(flatten)]
+    pub strays: Strays,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -198,6 +211,7 @@ pub struct SloStatus {
     pub sli: Option<Interval>,
     pub objective: f64,
     pub window_s: u32,
+    pub strays: bool,
     pub budget_left: Option<f64>,
     pub watermark_s: i64,
 }

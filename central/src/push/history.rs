@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use goldentime_model::Second;
 use goldentime_windows::Aggregate;
 
-use super::frame::{History, Point};
+use super::frame::{History, Point, StraySecond};
+use super::strays::Strays;
 
 /// Seconds that are kept and shown.
 pub const HISTORY_S: usize = 300;
@@ -80,6 +81,9 @@ impl Ring {
             columns.p95_ms.push(point.p95_ms);
             columns.p99_ms.push(point.p99_ms);
             columns.saturation.push(point.saturation);
+            if !point.strays.is_empty() {
+                columns.strays.push(StraySecond { s: second, strays: point.strays });
+            }
         }
         columns
     }
@@ -95,6 +99,7 @@ const fn unknown(second: i64) -> Point {
         p95_ms: None,
         p99_ms: None,
         saturation: None,
+        strays: Strays { latency: None, errors: None, traffic: None, saturation: None },
     }
 }
 
@@ -113,6 +118,7 @@ pub fn point(second: Second, total: &Aggregate, saturation: Option<f64>) -> Poin
         p95_ms,
         p99_ms,
         saturation: saturation.map(round),
+        strays: Strays::default(),
     }
 }
 

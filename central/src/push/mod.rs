@@ -2,7 +2,7 @@
 //! `docs/websocket.md`.
 //!
 //! [`sources`] is what is shown and where it comes from. Each second [`station`] has [`rows`] read the
-//! window cells into [`history`] rings (with [`saturation`] of the hosts) and [`status`] into states,
+//! window cells into [`history`] rings (with [`saturation`] of the hosts and what [`strays`] from the usual) and [`status`] into states,
 //! turns what changed into one [`frame`], and appends it to the [`frames`] ring, encoded once for all.
 //! A [`client`] reads that ring at its own pace.
 
@@ -15,6 +15,7 @@ pub mod saturation;
 pub mod sources;
 pub mod station;
 pub mod status;
+pub mod strays;
 
 pub use frames::Frames;
 pub use sources::Sources;

@@ -11,6 +11,7 @@ use super::history::{HISTORY_S, Ring, error_ratio, point, round};
 use super::saturation::{Fullness, fullest};
 use super::sources::millis;
 use super::status::standing;
+use super::strays::{Usuals, readings};
 use crate::evaluate::handle::StatusBoard;
 
 /// Seconds back that are read again each time: later than that, records are late and rare, and the
@@ -31,6 +32,7 @@ struct Row {
     hosts_total: usize,
     /// Fullness by second, for a host's own row.
     fullness: BTreeMap<Second, Fullness>,
+    usuals: Usuals,
 }
 
 /// All rows.
@@ -145,6 +147,7 @@ impl Rows {
         let flows_from =
             read.seconds.keys().next().copied().min(first.or(Some(complete))).unwrap_or(complete);
         let mut points = Vec::new();
+        let mut compared = Vec::new();
         for second in (from.0..=complete.0).map(Second) {
             let fullness = self.fullness(service, second, &hosts, &read);
             let seen = read.seconds.get(&second);
@@ -158,6 +161,7 @@ impl Rows {
             if seen.is_none() && flows {
                 written.traffic = Some(0.0);
             }
+            compared.push(readings(&written, seen));
             points.push(written);
         }
         let row = self.rows.entry(service.clone()).or_insert_with(|| Row {
@@ -167,8 +171,16 @@ impl Rows {
             hosts: Vec::new(),
             hosts_total: 0,
             fullness: BTreeMap::new(),
+            usuals: Usuals::new(service),
         });
         row.fullness = read.fullness;
+        for (point, readings) in points.iter_mut().zip(&compared) {
+            point.strays = row.usuals.strays(readings);
+            // What is read for the last time changes no more.
+            if point.s <= complete.0 - REVISED_S + 1 {
+                row.usuals.learn(Second(point.s), readings);
+            }
+        }
         points.retain(|point| {
             let says_something = point.traffic.is_some() || point.saturation.is_some();
             (says_something || row.ring.at(Second(point.s)).is_some()) && row.ring.write(*point)

@@ -44,7 +44,7 @@ impl From<&RuleStatus> for SloStatus {
         let part = |name: &str| status.labels.get(name).cloned();
         let allowed = 1.0 - status.objective;
         let budget_left = match status.signal {
-            Signal::Traffic => None,
+            Signal::Traffic if !status.strays => None,
             _ => status.sli.and_then(bad_of_seen).filter(|_| allowed > 0.0).map(|bad| 1.0 - bad / allowed),
         };
         Self {
@@ -62,6 +62,7 @@ impl From<&RuleStatus> for SloStatus {
             sli: status.sli,
             objective: status.objective,
             window_s: status.window_s,
+            strays: status.strays,
             budget_left,
             watermark_s: status.watermark.0,
         }

@@ -160,6 +160,19 @@ function titleOf(
   percentileError: number,
   texts: ReturnType<typeof useTexts>,
 ): string | undefined {
+  const score = point?.strays?.[view.signal];
+  const of = figuresOf(view, point, service, percentileError, texts);
+  if (score === undefined) return of;
+  return of === undefined ? texts.strays(score) : `${of} · ${texts.strays(score)}`;
+}
+
+function figuresOf(
+  view: SignalView,
+  point: Point | null,
+  service: Service,
+  percentileError: number,
+  texts: ReturnType<typeof useTexts>,
+): string | undefined {
   if (view.signal === 'latency' && point?.p95_ms != null) {
     const of = (ms: number | null) => plain(duration(ms === null ? null : ms / 1000));
     const error = plain(percent(percentileError));

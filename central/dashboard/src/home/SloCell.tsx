@@ -5,7 +5,7 @@ import { useTexts } from '../i18n/language';
 import type { SloStatus } from '../live/protocol';
 import { StateMark } from '../ui/StateMark';
 import { stateOfRule } from '../ui/states';
-import { ends, reached } from './reached';
+import { ends, isFloor, reached } from './reached';
 
 /** See the module. `slos` stand worst first. */
 export function SloCell({ slos, service }: { slos: readonly SloStatus[]; service: string }) {
@@ -30,7 +30,7 @@ export function SloCell({ slos, service }: { slos: readonly SloStatus[]; service
           {settled ? reached(slo) : texts.state[state]}
         </span>
         <span className="quiet">
-          {slo.signal === 'traffic'
+          {isFloor(slo)
             ? texts.floorOf(plain(rate(slo.objective)))
             : texts.objectiveOf(objectivePercent(slo.objective))}
         </span>

@@ -52,6 +52,10 @@ const en = {
   budgetLeft: (share: string) => `budget ${share}`,
   budgetSpent: 'budget spent',
   budgetLeftLong: 'Error budget left in the window',
+  strays: (score: number) =>
+    `${score > 0 ? '▲' : '▼'} ${Math.abs(score).toFixed(1)}σ ${score > 0 ? 'above' : 'below'} usual`,
+  straysMeaning:
+    'How many times its usual spread (1.4826 × MAD, at least what chance explains) it lies from the median of the last 10 minutes',
   sloEnds: (ends: string) => `By what was seen. With what is still missing taken as bad or as good: ${ends}`,
   moreSlos: (count: number) => `+${count}`,
   noSlo: 'none',
@@ -315,6 +319,10 @@ const ko: Texts = {
   budgetLeft: (share) => `예산 ${share}`,
   budgetSpent: '예산 소진',
   budgetLeftLong: '이 창에 남은 오류 예산',
+  strays: (score) =>
+    `${score > 0 ? '▲' : '▼'} 평소보다 ${Math.abs(score).toFixed(1)}σ ${score > 0 ? '높음' : '낮음'}`,
+  straysMeaning:
+    '최근 10분 중앙값에서 평소 변동 폭(1.4826 × MAD, 우연으로 설명되는 폭 이상)의 몇 배나 벗어났는지',
   sloEnds: (ends) => `도착한 요청 기준. 아직 오지 않은 요청이 모두 실패하거나 모두 성공하면 ${ends}`,
   moreSlos: (count) => `+${count}`,
   noSlo: '없음',

@@ -29,7 +29,23 @@ export function withPoints(history: History, points: readonly Point[], historyS:
     }
     next[column] = values;
   }
+  const strays = withStrays(history, points, from);
+  if (strays.length > 0) next.strays = strays;
   return next;
+}
+
+/** The seconds from `from` on that stray, those that were written anew as they are now. */
+function withStrays(
+  history: History,
+  points: readonly Point[],
+  from: number,
+): NonNullable<History['strays']> {
+  const written = new Set(points.map((point) => point.s));
+  const kept = (history.strays ?? []).filter(({ s }) => s >= from && !written.has(s));
+  for (const { s, strays } of points) {
+    if (strays !== undefined && s >= from) kept.push({ ...strays, s });
+  }
+  return kept.sort((a, b) => a.s - b.s);
 }
 
 /** The second `s`, or null when the history does not hold it. */
@@ -38,6 +54,8 @@ export function pointAt(history: History, s: number): Point | null {
   if (index < 0 || index >= history.traffic.length) return null;
   const point = { s } as Point;
   for (const column of COLUMNS) point[column] = history[column][index] ?? null;
+  const strays = history.strays?.find((stray) => stray.s === s);
+  if (strays !== undefined) point.strays = strays;
   return point;
 }
 

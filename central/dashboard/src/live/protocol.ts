@@ -114,6 +114,21 @@ export interface Point {
   p99_ms: number | null;
   /** Highest utilisation of CPU, memory or a disk among its hosts, 0 to 1. */
   saturation: number | null;
+  /** Absent where no signal strays. */
+  strays?: Strays;
+}
+
+/**
+ * Signals of a second that stray from the ten minutes before it, each with its score: how many widths of
+ * what is usual it lies above (negative: below), more than 6 and at most 99. Only traffic strays
+ * downwards. A score may still change while its second is revised.
+ */
+export interface Strays {
+  /** Of the p95. */
+  latency?: number;
+  errors?: number;
+  traffic?: number;
+  saturation?: number;
 }
 
 /** Columns of equal length; index i is the second `from_s + i`. */
@@ -125,6 +140,8 @@ export interface History {
   p95_ms: (number | null)[];
   p99_ms: (number | null)[];
   saturation: (number | null)[];
+  /** The seconds that stray, in their order; absent when there are none. */
+  strays?: (Strays & { s: number })[];
 }
 
 export interface Host {
@@ -179,8 +196,11 @@ export interface SloStatus {
   /** Below this the rule is true. */
   objective: number;
   window_s: number;
+  /** The events are seconds, bad where they stray from what is usual: `sli` and `objective` are shares of
+      seconds, of `traffic` too. */
+  strays: boolean;
   /** Share of the window's error budget that is left, by the events that were seen; may be negative,
-      null for traffic and when nothing was seen. */
+      null for floors of traffic and when nothing was seen. */
   budget_left: number | null;
   /** Newest second judged. */
   watermark_s: number;

@@ -1,24 +1,35 @@
-/** When a signal of a service was bad: the stretches that are shaded behind its line. */
+/**
+ * When a signal of a service was bad or strayed from the usual: the stretches that are shaded behind its
+ * line.
+ */
 
-import type { SloStatus } from './protocol';
+import type { History, SloStatus } from './protocol';
 import type { Wall } from './wall';
 
 /** A signal by the protocol's name. */
 export type Signal = SloStatus['signal'];
 
-/** A stretch of seconds during which a rule over the signal was firing. */
+/** What a stretch is of: an alert of some severity, or seconds that stray. */
+export type StretchKind = 'warning' | 'critical' | 'stray';
+
+/** A stretch of seconds during which a rule over the signal was firing, or the signal strayed. */
 export interface Stretch {
   fromS: number;
   /** Null while it lasts. */
   untilS: number | null;
-  severity: 'warning' | 'critical';
+  severity: StretchKind;
 }
+
+/** So many seconds of one direction stray before they are shaded: fewer may be chance. */
+const STRAY_S_MIN = 3;
+/** Seconds that do not stray between those that do, and are shaded with them. */
+const STRAY_GAP_S = 1;
 
 /** A stretch as places on an axis; 0 is its first second. */
 export interface Wash {
   from: number;
   to: number;
-  severity: 'warning' | 'critical';
+  severity: StretchKind;
 }
 
 /** Stretches of a service by signal, from the rules that fire now and the alerts that are known. */
@@ -44,7 +55,34 @@ export function stretchesOf(wall: Wall, serviceId: string): Map<Signal, Stretch[
       severity: alert.severity,
     });
   }
+  const history = wall.services.get(serviceId)?.history;
+  if (history?.strays !== undefined) {
+    for (const signal of SIGNALS) {
+      for (const stretch of strayStretches(history.strays, signal)) add(signal, stretch);
+    }
+  }
   return found;
+}
+
+const SIGNALS = ['latency', 'errors', 'traffic', 'saturation'] as const;
+
+/** The stretches in which one signal strays in one direction. */
+export function strayStretches(strays: NonNullable<History['strays']>, signal: Signal): Stretch[] {
+  const found: { fromS: number; untilS: number; seconds: number; above: boolean }[] = [];
+  for (const stray of strays) {
+    const score = stray[signal];
+    if (score === undefined) continue;
+    const last = found.at(-1);
+    if (last !== undefined && last.above === score > 0 && stray.s - last.untilS <= STRAY_GAP_S) {
+      last.untilS = stray.s + 1;
+      last.seconds += 1;
+    } else {
+      found.push({ fromS: stray.s, untilS: stray.s + 1, seconds: 1, above: score > 0 });
+    }
+  }
+  return found
+    .filter(({ seconds }) => seconds >= STRAY_S_MIN)
+    .map(({ fromS, untilS }) => ({ fromS, untilS, severity: 'stray' }));
 }
 
 /** Stretches as places on the axis of `length` seconds that ends with `end`. */

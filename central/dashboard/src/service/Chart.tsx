@@ -44,6 +44,8 @@ export interface ChartProps {
 }
 
 const HEIGHT_PX = 180;
+/** Upper edge of a stretch that strays, which tells it from an alert's without its colour. */
+const EDGE_PX = 2;
 const SYNC = uPlot.sync('service');
 const WIDTHS: Record<Line['weight'], number> = { strong: 1.75, medium: 1.25, light: 1 };
 
@@ -53,6 +55,7 @@ interface Colours {
   grid: string;
   lines: Record<Line['weight'], string>;
   washes: Record<Stretch['severity'], string>;
+  edge: string;
 }
 
 function coloursOf(element: Element): Colours {
@@ -63,7 +66,12 @@ function coloursOf(element: Element): Colours {
     quiet: of('--ink-quiet'),
     grid: of('--rule'),
     lines: { strong: of('--line-strong'), medium: of('--line-medium'), light: of('--line-light') },
-    washes: { critical: of('--wash-critical'), warning: of('--wash-warning') },
+    washes: {
+      critical: of('--wash-critical'),
+      warning: of('--wash-warning'),
+      stray: of('--wash-stray'),
+    },
+    edge: of('--critical'),
   };
 }
 
@@ -82,6 +90,9 @@ function drawStretches(plot: uPlot, stretches: readonly Stretch[], colours: Colo
     if (to <= from) continue;
     ctx.fillStyle = colours.washes[severity];
     ctx.fillRect(from, bbox.top, to - from, bbox.height);
+    if (severity !== 'stray') continue;
+    ctx.fillStyle = colours.edge;
+    ctx.fillRect(from, bbox.top, to - from, EDGE_PX * uPlot.pxRatio);
   }
 }
 

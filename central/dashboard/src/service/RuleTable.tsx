@@ -1,5 +1,5 @@
 import { objectivePercent, plain, rate, span } from '../format';
-import { ends, reached } from '../home/reached';
+import { ends, isFloor, reached } from '../home/reached';
 import { useTexts } from '../i18n/language';
 import type { SloStatus } from '../live/protocol';
 import { DataTable, type Column } from '../ui/DataTable';
@@ -46,8 +46,7 @@ export function RuleTable({ slos, atMs }: { slos: readonly SloStatus[]; atMs: nu
     {
       head: texts.service.objective,
       number: true,
-      cell: (slo) =>
-        slo.signal === 'traffic' ? plain(rate(slo.objective)) : `${objectivePercent(slo.objective)}%`,
+      cell: (slo) => (isFloor(slo) ? plain(rate(slo.objective)) : `${objectivePercent(slo.objective)}%`),
     },
     {
       head: texts.service.budget,

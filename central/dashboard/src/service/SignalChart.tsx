@@ -1,4 +1,5 @@
 import { percent, plain } from '../format';
+import { useTexts } from '../i18n/language';
 import type { Point } from '../live/protocol';
 import type { Stretch } from '../live/stretches';
 import { FigureText } from '../ui/FigureText';
@@ -16,12 +17,23 @@ export function SignalChart(props: {
   onCursor: (index: number | null) => void;
 }) {
   const { chart, seconds, stretches, point, theme, percentileError, onCursor } = props;
+  const texts = useTexts();
   const figures = chart.figures(point);
-  const words = figures.map(({ label, figure }) => `${label} ${plain(figure)}`.trim()).join(', ');
+  const score = point?.strays?.[chart.signal];
+  const strays = score === undefined ? null : texts.strays(score);
+  const words = [
+    ...figures.map(({ label, figure }) => `${label} ${plain(figure)}`.trim()),
+    ...(strays === null ? [] : [strays]),
+  ].join(', ');
   return (
     <section className="chart-box" data-testid={`chart-${chart.signal}`}>
       <header>
         <h2>{chart.title}</h2>
+        {strays !== null && (
+          <span className="chart-stray" title={texts.straysMeaning}>
+            {strays}
+          </span>
+        )}
         <span className="chart-figures">
           {figures.map(({ label, figure }) => (
             <span key={label} className={`chart-figure chart-figure-${label === '' ? 'one' : label}`}>

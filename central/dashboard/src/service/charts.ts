@@ -2,6 +2,7 @@
 
 import { duration, percent, rate, tick, type Figure } from '../format';
 import type { Texts } from '../i18n/glossary';
+import { isFloor } from '../home/reached';
 import { slice, type Column } from '../live/history';
 import type { Point, Service, SloStatus } from '../live/protocol';
 import type { Signal } from '../live/stretches';
@@ -70,7 +71,7 @@ export function chartsOf(
       title: texts.service.errors,
       lines: one('errors'),
       thresholds: slos
-        .filter((slo) => slo.signal === 'errors' && slo.endpoint === null && slo.host === null)
+        .filter((slo) => slo.signal === 'errors' && !slo.strays && slo.endpoint === null && slo.host === null)
         .map((slo) => ({ value: 1 - slo.objective, name: slo.rule })),
       scale: 'zero',
       topAtLeast: 0.02,
@@ -82,7 +83,7 @@ export function chartsOf(
       title: texts.service.traffic,
       lines: one('traffic'),
       thresholds: slos
-        .filter((slo) => slo.signal === 'traffic' && slo.endpoint === null && slo.host === null)
+        .filter((slo) => isFloor(slo) && slo.endpoint === null && slo.host === null)
         .map((slo) => ({ value: slo.objective, name: slo.rule })),
       scale: 'zero',
       topAtLeast: 1,

@@ -10,6 +10,9 @@ const HEIGHT = 24;
 /** Space above and below, so that the line is never cut. */
 const MARGIN = 2;
 
+/** A stretch that strays has an edge, so that it is told from an alert's without its colour. */
+const EDGE = 1.5;
+
 /** How values become heights. */
 export interface Scale {
   /** Smallest value that the top stands for, so that noise near zero does not fill the height. */
@@ -60,16 +63,19 @@ export const Sparkline = memo(function Sparkline(props: {
   const last = values.length - 1;
   return (
     <svg className="spark" viewBox={`0 0 ${last} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
-      {washes.map((wash) => (
-        <rect
-          key={`${wash.from}-${wash.severity}`}
-          className={`wash wash-${wash.severity}`}
-          x={Math.max(0, wash.from)}
-          width={Math.max(0, Math.min(last, wash.to) - Math.max(0, wash.from))}
-          y="0"
-          height={HEIGHT}
-        />
-      ))}
+      {washes.map((wash) => {
+        const x = Math.max(0, wash.from);
+        const width = Math.max(0, Math.min(last, wash.to) - x);
+        const key = `${wash.from}-${wash.severity}`;
+        return (
+          <g key={key} className={`wash-${wash.severity}`}>
+            <rect x={x} width={width} y="0" height={HEIGHT} />
+            {wash.severity === 'stray' && (
+              <rect className="stray-edge" x={x} width={width} y="0" height={EDGE} />
+            )}
+          </g>
+        );
+      })}
       <path className="spark-ground" d={`M0 ${HEIGHT - MARGIN}H${last}`} />
       <path className="spark-line" d={line(heights(values, scale))} />
     </svg>
