@@ -380,6 +380,29 @@ mod tests {
     }
 
     #[test]
+    fn what_strays_is_told_beside_what_is_usual() {
+        let of = Compared::Errors { bad: vec![Outcome::ServerError] };
+        let straying = Straying { of, side: goldentime_model::indicator::Side::Above, threshold: 6.0 };
+        let mut surge = rule("surge", Measure::Stray(straying));
+        surge.window_s = 5;
+        let usual = super::super::stray::Usual { median: 0.0, scale: 0.001, mean: 0.002 };
+        let subject = Subject {
+            projection: Arc::new(Projection::new(Arc::new(surge))),
+            part: Part::Service,
+            until: Second(10),
+            judged: Tally { seen: 5, bad_low: 4, bad_high: 4 },
+            usual: Some(usual),
+        };
+        let mut alert = alert();
+        annotate(&mut alert, Change::Fired, &subject, &[twenty_hosts_one_bad()]);
+        assert_eq!(
+            alert.annotations["summary"],
+            "shop: 3.2% of requests bad, usually 0.2%; 4 of 5 s stray over 5 s; host web-07 of 20 causes 100.0% of it"
+        );
+        assert!(alert.annotations["summary_ko"].contains("요청 실패 3.2%, 평소 0.2%; 5초 중 4초 이탈"));
+    }
+
+    #[test]
     fn a_value_is_the_judged_one_though_no_cell_could_be_read() {
         let mut floor = rule("svc-floor", Measure::Traffic);
         (floor.condition, floor.window_s) = (Condition::RateBelow(10.0), 5);

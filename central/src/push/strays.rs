@@ -9,6 +9,7 @@ use goldentime_windows::Aggregate;
 use serde::{Serialize, Serializer};
 
 use super::frame::Point;
+use crate::evaluate::stray::baseline::BASELINE_BYTES;
 use crate::evaluate::stray::{Baseline, Reading};
 
 /// A score in tenths, so that a second's four take eight bytes.
@@ -79,6 +80,12 @@ pub fn readings(point: &Point, total: Option<&Aggregate>) -> Readings {
 pub struct Usuals {
     signals: [Baseline; 4],
     learned: Option<Second>,
+}
+
+/// Memory of what is usual for the signals of so many services, in bytes.
+#[must_use]
+pub const fn memory_bound_bytes(services_max: u64) -> u64 {
+    services_max.saturating_mul(4 * BASELINE_BYTES as u64)
 }
 
 /// Baselines of services are renewed in as many different seconds.
