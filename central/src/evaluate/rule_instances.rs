@@ -154,7 +154,7 @@ impl RuleInstances {
         out: &mut Vec<Finding>,
     ) -> bool {
         if self.stray.is_some() {
-            return self.judge_stray(service, moment, expectation, stages, out);
+            return self.judge_stray(service, moment, expectation, out);
         }
         let Self { projection, parts, whole, .. } = self;
         let rule = projection.rule();
@@ -203,7 +203,6 @@ impl RuleInstances {
         service: &ServiceId,
         moment: &Moment,
         expectation: &dyn Expectation,
-        stages: StageTimes,
         out: &mut Vec<Finding>,
     ) -> bool {
         let Self { projection, parts, warm: true, stray: Some(watch), .. } = self else { return false };
@@ -225,7 +224,8 @@ impl RuleInstances {
         // A second without requests does not stray; only an alert asks for some to be over.
         judgement.empty &= firing || rule.alert_on_no_data;
         let before = instance.state();
-        let step = instance.step(rule, &judgement, moment, stages);
+        // A whole second tipped it and not the request that came just now.
+        let step = instance.step(rule, &judgement, moment, StageTimes::default());
         let usual = watch.usual().copied();
         out.extend(finding(service, projection, &Part::Service, usual, instance, &step, moment));
         instance.state() != before
