@@ -166,6 +166,14 @@ impl Settings for Config {
 /// positions are kept under them.
 fn validate_inputs(inputs: &inputs::Config, routes: &route::Config, check: &mut Check) {
     check.section("host", |check| inputs.host.validate(check));
+    check.section("saturation", |check| inputs.saturation.validate(check));
+    for (at, entry) in inputs.services.iter().enumerate() {
+        check.section(&format!("services[{at}]"), |check| {
+            entry.validate(check);
+            let message = "stands there twice: its readings would overwrite one another";
+            check.require(!inputs.services[..at].contains(entry), "", message);
+        });
+    }
     let mut names = BTreeSet::new();
     let source =
         || route::Source { project: DEFAULT_PART.into(), environment: DEFAULT_PART.into(), service: None };
@@ -251,6 +259,16 @@ mod tests {
     fn an_unknown_key_is_refused_with_the_nearest_known_one() {
         let faults = read("spool:\n  bytes_maximum: 1GiB\n").expect_err("unknown").to_string();
         assert!(faults.contains("bytes_max"), "{faults}");
+    }
+
+    #[test]
+    fn a_service_that_names_nothing_or_stands_there_twice_is_refused_with_its_place() {
+        let text = "inputs:\n  services:\n  - service: a\n  - unit: b.service\n  - unit: b.service\n  saturation:\n    \
+                    interval: 1ms\n";
+        let faults = read(text).expect_err("wrong").to_string();
+        for said in ["agent.yaml:3:", "names nothing", "agent.yaml:5:", "twice", "agent.yaml:7:", "100ms"] {
+            assert!(faults.contains(said), "{said}: {faults}");
+        }
     }
 
     #[test]

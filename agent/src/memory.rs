@@ -49,6 +49,10 @@ pub fn bounds(config: &Config) -> Result<Vec<Bound>, TooMuch> {
         let bytes = config.inputs.statsd.memory_bytes_max(config.limits.samples_max) as u64;
         bounds.push(bound("inputs.statsd", bytes + shard_bytes));
     }
+    if !config.inputs.services.is_empty() {
+        let bytes = config.inputs.saturation.memory_bytes_max() as u64 + shard_bytes;
+        bounds.push(bound("inputs.services", bytes));
+    }
     if config.inputs.host.enabled {
         let bytes = config.inputs.host.memory_bytes_max() as u64 + shard_bytes;
         bounds.push(bound("inputs.host", bytes));

@@ -295,6 +295,7 @@ impl Agent {
         started.tails.into_iter().for_each(|tail| self.sources.add_tail(tail));
         started.host.into_iter().for_each(|host| self.sources.set_host(host));
         started.statsd.into_iter().for_each(|statsd| self.sources.set_statsd(statsd));
+        started.services.into_iter().for_each(|services| self.sources.set_services(services));
         Ok(())
     }
 

@@ -1,11 +1,13 @@
 //! `goldentime-agent check`: what `run` would read and ship, without doing either. [`needs`] looks
 //! whether `run` can start at all. For each input [`tail`] reads the end of its newest file through the
 //! very parser and router that `run` uses; [`nginx`] looks for what makes logs late; [`host`] reads the
-//! host once. [`statsd`] says where it would listen and what metrics would become.
+//! host once, and [`service`] says what of each service is found now. [`statsd`] says where it would
+//! listen and what metrics would become.
 
 mod host;
 mod needs;
 mod nginx;
+mod service;
 mod statsd;
 mod tail;
 
@@ -59,7 +61,8 @@ impl<W: Write> Checker<'_, W> {
             self.problems("  ", check)?;
         }
         if self.config.inputs.statsd.enabled {
-            let source = Source { project, environment: self.config.environment.clone(), service: None };
+            let environment = self.config.environment.clone();
+            let source = Source { project: project.clone(), environment, service: None };
             let (mut check, mut told) = (Check::new(), Ok(()));
             check.section("inputs.statsd", |check| {
                 told = statsd::check(self.config, source, check, self.out);
@@ -67,9 +70,16 @@ impl<W: Write> Checker<'_, W> {
             told?;
             self.problems("  ", check)?;
         }
+        let (mut check, mut told) = (Check::new(), Ok(()));
+        check.section("inputs", |check| told = service::check(self.config, &project, check, self.out));
+        told?;
+        self.problems("  ", check)?;
         if self.config.inputs.host.enabled {
             host::check(self.config, self.out)?;
-        } else if self.config.inputs.tail.is_empty() && !self.config.inputs.statsd.enabled {
+        } else if self.config.inputs.tail.is_empty()
+            && !self.config.inputs.statsd.enabled
+            && self.config.inputs.services.is_empty()
+        {
             let message =
                 "nothing would be read: name log files under `inputs.tail`, or enable `inputs.statsd`";
             self.problem("inputs", message)?;

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{host, statsd, tail};
+use super::{host, service, statsd, tail};
 
 /// Sources of what the agent ships (`inputs` in `agent.yaml`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -15,4 +15,8 @@ pub struct Config {
     pub statsd: statsd::Config,
     /// The host itself.
     pub host: host::Config,
+    /// Services whose saturation is read. Default none.
+    pub services: Vec<service::Entry>,
+    /// How their saturation is read.
+    pub saturation: service::Config,
 }

@@ -1,8 +1,9 @@
 //! Sources of observations, samples and log records.
 //!
 //! A line comes from a file ([`tail`]), is read ([`parse`]), finds its series ([`route`]) and, where
-//! it is shipped as a log record, is [`redact`]ed and `cut` to what one may hold. Metrics come by [`statsd`]. The [`host`] itself is
-//! read every second. A [`set`] of inputs is what the program starts.
+//! it is shipped as a log record, is [`redact`]ed and `cut` to what one may hold. Metrics come by
+//! [`statsd`]. The [`host`] itself is read every second, and of each [`service`] how near it is to its
+//! limits. A [`set`] of inputs is what the program starts.
 
 pub mod config;
 mod cut;
@@ -10,6 +11,7 @@ pub mod host;
 pub mod parse;
 pub mod redact;
 pub mod route;
+pub mod service;
 pub mod set;
 pub mod statsd;
 pub mod tail;

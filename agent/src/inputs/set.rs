@@ -9,6 +9,7 @@ use goldentime_runtime::{SharedClock, Tasks};
 use super::config::Config;
 use super::host::{Host, HostHandle};
 use super::route::{Config as RouteConfig, Source};
+use super::service::{self, Services, ServicesHandle};
 use super::statsd::{self, Statsd, StatsdHandle};
 use super::tail::{self, Tail, TailHandle};
 use crate::aggregate::{Aggregator, Positions};
@@ -32,6 +33,7 @@ pub struct Inputs {
     tails: Vec<(String, Tail)>,
     statsd: Option<Statsd>,
     host: Option<(Host, ServiceId)>,
+    services: Option<(Services, service::Config)>,
 }
 
 /// Asks the running inputs.
@@ -43,6 +45,8 @@ pub struct InputHandles {
     pub host: Option<HostHandle>,
     /// StatsD, where it is enabled.
     pub statsd: Option<StatsdHandle>,
+    /// That which reads the saturation of services, where there is any.
+    pub services: Option<ServicesHandle>,
 }
 
 /// Why the inputs cannot run.
@@ -54,6 +58,9 @@ pub enum InputsError {
     /// StatsD cannot.
     #[error("inputs.statsd: {0}")]
     Statsd(#[from] statsd::Error),
+    /// A service cannot be looked for.
+    #[error(transparent)]
+    Service(#[from] service::services::EntryError),
     /// Read positions are kept by name.
     #[error("two inputs are called `{0}`; give one of them another `name`")]
     SameName(String),
@@ -70,7 +77,8 @@ pub enum InputsError {
 impl Inputs {
     /// Checks and compiles the configuration, and opens the sockets that it asks for.
     pub fn new(config: &Config, routes: &RouteConfig, owner: &Owner) -> Result<Self, InputsError> {
-        let mut names = HashSet::from([HOST_INPUT.to_owned(), statsd::input::NAME.to_owned()]);
+        let reserved = [HOST_INPUT, statsd::input::NAME, service::input::NAME];
+        let mut names = HashSet::from(reserved.map(str::to_owned));
         let source = || Source {
             project: owner.project.clone(),
             environment: owner.environment.clone(),
@@ -93,7 +101,17 @@ impl Inputs {
                 .map_err(|source| InputsError::Name { name: owner.host.clone(), source })?;
             Ok::<_, InputsError>((Host::new(config.host.clone()), id))
         });
-        Ok(Self { tails, statsd: statsd.transpose()?, host: host.transpose()? })
+        let services = (!config.services.is_empty()).then(|| {
+            let saturation = config.saturation.clone();
+            Services::new(saturation.clone(), &config.services, &owner.project, &owner.environment)
+                .map(|services| (services, saturation))
+        });
+        Ok(Self {
+            tails,
+            statsd: statsd.transpose()?,
+            host: host.transpose()?,
+            services: services.transpose()?,
+        })
     }
 
     /// The tailed inputs by name, for `check`.
@@ -117,10 +135,14 @@ impl Inputs {
             let shard = aggregator.open_shard(statsd::input::NAME);
             statsd.start(tasks, clock.clone(), shard, positions)
         });
+        let services = self.services.map(|(services, config)| {
+            let shard = aggregator.open_shard(service::input::NAME);
+            service::input::start(services, &config, tasks, clock.clone(), shard)
+        });
         let tails = self.tails.into_iter();
         let tails = tails
             .map(|(name, tail)| tail.start(tasks, clock.clone(), aggregator.open_shard(&name), positions))
             .collect();
-        InputHandles { tails, statsd, host }
+        InputHandles { tails, statsd, host, services }
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use goldentime_model::UnixNanos;
 
 use super::report::Report;
+use super::services;
 use crate::ship::uplink::LinkPhase;
 
 /// Shows a report for people.
@@ -24,6 +25,7 @@ impl Display for Page<'_> {
         self.inputs(f)?;
         self.statsd(f)?;
         self.host(f)?;
+        services::write(f, &self.0.services)?;
         self.uplink(f)?;
         self.spool(f)?;
         self.flush(f)?;
@@ -250,7 +252,7 @@ fn seconds(nanos: i64) -> String {
 }
 
 /// With the largest unit that leaves a number to read.
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     if bytes < 1 << 10 {
         return format!("{bytes} B");

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::inputs::host::{self, HostHandle};
+use crate::inputs::service::{ServiceStatus, ServicesHandle};
 use crate::inputs::statsd::{self, StatsdHandle};
 use crate::inputs::tail::TailHandle;
 use crate::memory::Bound;
@@ -47,6 +48,9 @@ pub struct Report {
     /// StatsD, where it is enabled.
     #[serde(default)]
     pub statsd: Option<StatsdReport>,
+    /// Services whose saturation is read.
+    #[serde(default)]
+    pub services: Vec<ServiceStatus>,
     /// The uplink.
     pub uplink: UplinkStatus,
     /// The flusher.
@@ -144,6 +148,7 @@ struct Inner {
     tails: Mutex<Vec<RatedTail>>,
     host_input: OnceLock<HostHandle>,
     statsd: Mutex<Option<RatedStatsd>>,
+    services: OnceLock<ServicesHandle>,
 }
 
 /// An input, and what it had read at the report before.
@@ -202,6 +207,7 @@ impl Sources {
             tails: Mutex::default(),
             host_input: OnceLock::new(),
             statsd: Mutex::default(),
+            services: OnceLock::new(),
         }))
     }
 
@@ -234,6 +240,11 @@ impl Sources {
     /// The host input has begun, which it does once.
     pub fn set_host(&self, handle: HostHandle) {
         let _ = self.0.host_input.set(handle);
+    }
+
+    /// The saturation of services is read, from one time on.
+    pub fn set_services(&self, handle: ServicesHandle) {
+        let _ = self.0.services.set(handle);
     }
 
     /// The StatsD input has begun.
@@ -293,6 +304,7 @@ impl Sources {
             inputs: self.inputs(),
             host_input: inner.host_input.get().map(HostHandle::status),
             statsd: self.statsd(),
+            services: inner.services.get().map(ServicesHandle::status).unwrap_or_default(),
             uplink: inner.uplink.get(),
             flush,
             spool: SpoolReport { bytes: usage.bytes, records: usage.records, ..inner.spool_start.clone() },

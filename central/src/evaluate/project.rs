@@ -34,10 +34,11 @@ impl Projection {
     /// Prepares a rule.
     #[must_use]
     pub fn new(rule: Arc<Rule>) -> Self {
+        let host = rule.selector.host.as_deref().filter(|host| *host != ANY);
         let gauge = match &rule.measure {
-            Measure::Saturation { metric, .. } => Some(GaugeSelector::parse(metric)),
+            Measure::Saturation { metric, .. } => Some(GaugeSelector::parse(metric, host)),
             Measure::Stray(straying) => match &straying.of {
-                Compared::Saturation { metric } => Some(GaugeSelector::parse(metric)),
+                Compared::Saturation { metric } => Some(GaugeSelector::parse(metric, host)),
                 Compared::Errors { .. } | Compared::Latency { .. } | Compared::Traffic => None,
             },
             Measure::Availability { .. } | Measure::Latency { .. } | Measure::Traffic => None,
@@ -241,17 +242,28 @@ fn selects_endpoint(selector: &Selector, key: &EndpointKey) -> bool {
 struct GaugeSelector {
     name: String,
     labels: Vec<String>,
+    /// Label of the host that the rule picks; readings without one are of a host that is picked already.
+    host: Option<String>,
 }
 
 impl GaugeSelector {
-    fn parse(metric: &str) -> Self {
+    fn parse(metric: &str, host: Option<&str>) -> Self {
         let (name, labels) = split_gauge(metric);
-        Self { name: name.trim().to_owned(), labels: labels.map(|label| label.trim().to_owned()).collect() }
+        Self {
+            name: name.trim().to_owned(),
+            labels: labels.map(|label| label.trim().to_owned()).collect(),
+            host: host.map(|host| format!("host=\"{host}\"")),
+        }
     }
 
     fn selects(&self, gauge: &str) -> bool {
         let (name, labels) = split_gauge(gauge);
-        name == self.name && self.labels.iter().all(|wanted| labels.clone().any(|label| label == wanted))
+        let mut hosts = labels.clone().filter(|label| label.starts_with("host="));
+        let is_of_host =
+            self.host.as_ref().is_none_or(|wanted| hosts.next().is_none_or(|host| host == wanted));
+        is_of_host
+            && name == self.name
+            && self.labels.iter().all(|wanted| labels.clone().any(|label| label == wanted))
     }
 }
 
@@ -285,6 +297,17 @@ mod tests {
         assert_eq!(all, Tally { seen: 2, bad_low: 1, bad_high: 1 });
         let one = gauge_rule(r#"disk.used{device="sdb"}"#).readings(&cell);
         assert_eq!(one, Tally { seen: 1, bad_low: 0, bad_high: 0 });
+    }
+
+    #[test]
+    fn a_rule_for_one_host_of_a_service_passes_over_the_readings_of_others() {
+        let mut rule = rule("full", Measure::Saturation { metric: "disk.used".into(), threshold: 0.9 });
+        rule.selector.host = Some("a".into());
+        let mut cell = SecondCell::default();
+        cell.gauges.insert(r#"disk.used{host="a"}"#.into(), 0.5);
+        cell.gauges.insert(r#"disk.used{host="b"}"#.into(), 0.95);
+        let seen = Projection::new(Arc::new(rule)).readings(&cell);
+        assert_eq!(seen, Tally { seen: 1, bad_low: 0, bad_high: 0 });
     }
 
     #[test]

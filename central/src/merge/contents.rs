@@ -1,5 +1,6 @@
 //! What a record says, addition by addition.
 
+use goldentime_model::identity::HOST_SERVICE_PREFIX;
 use goldentime_model::metric_names::DROPS_TOTAL;
 use goldentime_model::{HostName, Second, UnixNanos};
 use goldentime_windows::cell::Overflow;
@@ -35,8 +36,13 @@ impl Reader {
         match &record.body {
             Some(Body::Deltas(deltas)) => self.deltas(deltas, host, each),
             Some(Body::Samples(samples)) => {
+                let is_of_host = is_host_service(&record.service);
                 for sample in &samples.samples {
-                    let key = self.names.gauge(sample);
+                    // Increases of several hosts add up; their readings are told apart.
+                    let key = match sample.counter || is_of_host {
+                        true => self.names.gauge(sample),
+                        false => self.names.gauge_of(sample, host),
+                    };
                     each(UnixNanos(sample.at_ns).second(), 1, &|cell| {
                         let before = cell.gauges.get(&key).copied().filter(|_| sample.counter);
                         cell.set_gauge(&key, before.unwrap_or(0.0) + sample.value)
@@ -68,6 +74,11 @@ impl Reader {
             }
         }
     }
+}
+
+/// Whether a service stands for a host.
+fn is_host_service(id: &str) -> bool {
+    id.rsplit('/').next().is_some_and(|name| name.starts_with(HOST_SERVICE_PREFIX))
 }
 
 /// Calls `each` with the second of every addition of a record.

@@ -13,6 +13,9 @@ use hashbrown::{Equivalent, HashMap, HashSet};
 /// that use a name keep it alive themselves.
 const NAMES_MAX: usize = 50_000;
 
+/// Label that tells the hosts of a service apart.
+const HOST: &str = "host";
+
 /// The names that one partition has met.
 #[derive(Debug, Default)]
 pub struct Names {
@@ -60,13 +63,36 @@ impl Names {
 
     /// A gauge as `name` or `name{a="b",c="d"}`, labels sorted.
     pub fn gauge(&mut self, sample: &proto::Sample) -> Arc<str> {
+        self.labelled(sample, None)
+    }
+
+    /// A gauge with its host among the labels, unless it has a label of that name: the readings of a
+    /// service that runs on several hosts stand side by side.
+    pub fn gauge_of(&mut self, sample: &proto::Sample, host: &HostName) -> Arc<str> {
+        let host = Some(&**host).filter(|_| !sample.labels.contains_key(HOST));
+        self.labelled(sample, host)
+    }
+
+    fn labelled(&mut self, sample: &proto::Sample, mut host: Option<&str>) -> Arc<str> {
         self.gauge.clear();
         self.gauge.push_str(&sample.name);
-        for (at, (name, value)) in sample.labels.iter().enumerate() {
-            let open = if at == 0 { '{' } else { ',' };
-            let _ = write!(self.gauge, "{open}{name}=\"{value}\"");
+        let mut open = '{';
+        let mut put = |gauge: &mut String, name: &str, value: &str| {
+            let _ = write!(gauge, "{open}{name}=\"{value}\"");
+            open = ',';
+        };
+        for (name, value) in &sample.labels {
+            if name.as_str() > HOST
+                && let Some(host) = host.take()
+            {
+                put(&mut self.gauge, HOST, host);
+            }
+            put(&mut self.gauge, name, value);
         }
-        if !sample.labels.is_empty() {
+        if let Some(host) = host {
+            put(&mut self.gauge, HOST, host);
+        }
+        if open == ',' {
             self.gauge.push('}');
         }
         text(&mut self.texts, &self.gauge)
@@ -103,5 +129,18 @@ mod tests {
         let labels = [("mode", "user"), ("cpu", "0")].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
         let sample = proto::Sample { name: "system.cpu".into(), labels, ..proto::Sample::default() };
         assert_eq!(&*Names::default().gauge(&sample), r#"system.cpu{cpu="0",mode="user"}"#);
+    }
+
+    #[test]
+    fn a_gauge_of_a_service_is_named_by_its_host_too_unless_it_names_one_itself() {
+        let named = |labels: &[(&str, &str)]| {
+            let labels = labels.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect();
+            let sample = proto::Sample { name: "load".into(), labels, ..proto::Sample::default() };
+            Names::default().gauge_of(&sample, &"web-1".into()).to_string()
+        };
+        assert_eq!(named(&[]), r#"load{host="web-1"}"#);
+        assert_eq!(named(&[("a", "1"), ("unit", "x")]), r#"load{a="1",host="web-1",unit="x"}"#);
+        assert_eq!(named(&[("a", "1")]), r#"load{a="1",host="web-1"}"#);
+        assert_eq!(named(&[("host", "web-2")]), r#"load{host="web-2"}"#);
     }
 }

@@ -8,7 +8,7 @@ use goldentime_windows::{Aggregate, CellView, StoreError, StoredCell, Tier, Wind
 
 use super::frame::{Host, Kind, Point, Service, ServiceChange, Standing};
 use super::history::{HISTORY_S, Ring, error_ratio, point, round};
-use super::saturation::{Fullness, fullest};
+use super::saturation::{Fullness, fullest, keep_own};
 use super::sources::millis;
 use super::status::standing;
 use super::strays::{Usuals, readings};
@@ -135,7 +135,7 @@ impl Rows {
         let read = read(service, cells, complete);
         let hosts = match service.host() {
             Some(host) => vec![itself(host, &read)],
-            None => self.hosts(service, &read.hosts),
+            None => self.hosts(service, &read),
         };
         // A second without a cell is a second without requests where later ones have come, or where
         // the evaluator has judged it; otherwise nothing is known of it.
@@ -206,11 +206,14 @@ impl Rows {
         (!is_empty || now.is_some()).then_some(change)
     }
 
-    /// How full the service was in one second: its own reading for a host, the fullest of its hosts
-    /// for a service.
+    /// How full the service was in one second: its own reading for a host; for a service the fullest of
+    /// its own readings on all hosts, and where there is none the fullest of its hosts.
     fn fullness(&self, service: &ServiceId, second: Second, hosts: &[Host], read: &Read) -> Option<f64> {
         if service.host().is_some() {
             return read.fullness.get(&second).map(|fullness| fullness.value);
+        }
+        if let Some(own) = read.own.get(&second) {
+            return own.values().map(|fullness| fullness.value).max_by(f64::total_cmp);
         }
         let of_host = |host: &Host| {
             let row = self.host_row(service, &host.host)?;
@@ -224,12 +227,14 @@ impl Rows {
     }
 
     /// The hosts of a service, worst error ratio first, then the slowest.
-    fn hosts(&self, service: &ServiceId, sums: &BTreeMap<Arc<str>, Aggregate>) -> Vec<Host> {
-        let mut hosts: Vec<Host> = sums
+    fn hosts(&self, service: &ServiceId, read: &Read) -> Vec<Host> {
+        let own = read.own.values().next_back();
+        let mut hosts: Vec<Host> = read
+            .hosts
             .iter()
             .map(|(host, sum)| {
-                let fullness =
-                    self.host_row(service, host).and_then(|row| row.fullness.values().next_back().copied());
+                let of_host = || self.host_row(service, host)?.fullness.values().next_back().copied();
+                let fullness = own.and_then(|own| own.get(host).copied()).or_else(of_host);
                 Host {
                     host: host.clone(),
                     traffic: round(sum.counts.total() as f64 / HOSTS_S as f64),
@@ -257,6 +262,8 @@ struct Read {
     seconds: BTreeMap<Second, Aggregate>,
     hosts: BTreeMap<Arc<str>, Aggregate>,
     fullness: BTreeMap<Second, Fullness>,
+    /// A service's own readings by second and host.
+    own: BTreeMap<Second, BTreeMap<Arc<str>, Fullness>>,
 }
 
 /// Sums cells by second and by host. A cell that cannot be understood is left out of the page (the
@@ -292,6 +299,15 @@ fn add(
         if let Some(fullness) = fullest(&gauges) {
             read.fullness.insert(cell.key.start, fullness);
         }
+        return Ok(());
+    }
+    let mut own = BTreeMap::new();
+    for entry in view.gauges() {
+        let (key, value) = entry?;
+        keep_own(&mut own, key, value);
+    }
+    if !own.is_empty() {
+        read.own.insert(cell.key.start, own);
     }
     Ok(())
 }

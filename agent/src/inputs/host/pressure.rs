@@ -22,9 +22,7 @@ impl Pressure {
         for (&(resource, file), before) in RESOURCES.iter().zip(&mut self.before) {
             let Some(text) = proc.read(file) else { continue };
             for (kind, before) in KINDS.iter().zip(before) {
-                let line = text.lines().find_map(|line| line.strip_prefix(kind));
-                let total = line.and_then(|line| line.rsplit("total=").next()?.trim().parse::<u64>().ok());
-                let Some(total) = total else { continue };
+                let Some(total) = stalled_us(text, kind) else { continue };
                 if let (Some(before), Some(elapsed_s)) = (before.replace(total), reading.elapsed_s) {
                     let share = (increase(total, before) as f64 / 1e6 / elapsed_s).min(1.0);
                     let labels = [("resource", resource), ("kind", kind)];
@@ -33,4 +31,10 @@ impl Pressure {
             }
         }
     }
+}
+
+/// Microseconds stalled so far: all tasks (`full`) or at least one (`some`).
+pub(in crate::inputs) fn stalled_us(text: &str, kind: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(kind))?;
+    line.rsplit("total=").next()?.trim().parse().ok()
 }

@@ -92,6 +92,6 @@ pub(super) fn number(fields: &[&str], at: usize) -> u64 {
 }
 
 /// A counter's increase. One that went back started anew: it counts from zero.
-pub(super) const fn increase(now: u64, before: u64) -> u64 {
+pub(in crate::inputs) const fn increase(now: u64, before: u64) -> u64 {
     if now >= before { now - before } else { now }
 }

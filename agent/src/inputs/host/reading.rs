@@ -1,28 +1,28 @@
-//! What the collectors say of one second.
+//! What collectors say of one second, of the host or of a service.
 
 use goldentime_model::{Sample, SampleKind, UnixNanos};
 
 /// Collects the samples of one reading.
 #[derive(Debug)]
-pub(super) struct Reading {
-    pub(super) at: UnixNanos,
+pub(in crate::inputs) struct Reading {
+    pub(in crate::inputs) at: UnixNanos,
     /// Since the reading before; `None` for the first, which has no rates.
-    pub(super) elapsed_s: Option<f64>,
-    pub(super) samples: Vec<Sample>,
+    pub(in crate::inputs) elapsed_s: Option<f64>,
+    pub(in crate::inputs) samples: Vec<Sample>,
 }
 
 impl Reading {
-    pub(super) const fn new(at: UnixNanos, elapsed_s: Option<f64>) -> Self {
+    pub(in crate::inputs) const fn new(at: UnixNanos, elapsed_s: Option<f64>) -> Self {
         Self { at, elapsed_s, samples: Vec::new() }
     }
 
     /// A value at this instant. `unit` as in UCUM.
-    pub(super) fn gauge(&mut self, name: &str, unit: &str, labels: &[(&str, &str)], value: f64) {
+    pub(in crate::inputs) fn gauge(&mut self, name: &str, unit: &str, labels: &[(&str, &str)], value: f64) {
         self.push(name, unit, labels, SampleKind::Gauge, value);
     }
 
     /// An increase since the reading before.
-    pub(super) fn counter(&mut self, name: &str, unit: &str, labels: &[(&str, &str)], value: f64) {
+    pub(in crate::inputs) fn counter(&mut self, name: &str, unit: &str, labels: &[(&str, &str)], value: f64) {
         self.push(name, unit, labels, SampleKind::Counter, value);
     }
 

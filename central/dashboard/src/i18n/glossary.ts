@@ -272,7 +272,10 @@ const en = {
       }
     },
   },
-  fullest: { cpu: 'CPU', memory: 'memory', disk: 'disk' } as Record<string, string>,
+  fullest: { cpu: 'CPU', memory: 'memory', disk: 'disk', files: 'open files', tasks: 'tasks' } as Record<
+    string,
+    string
+  >,
 };
 
 /** Every text that a language must have. */
@@ -534,7 +537,7 @@ const ko: Texts = {
       }
     },
   },
-  fullest: { cpu: 'CPU', memory: '메모리', disk: '디스크' },
+  fullest: { cpu: 'CPU', memory: '메모리', disk: '디스크', files: '열린 파일', tasks: '태스크' },
 };
 
 /** Languages by their code. */

@@ -151,7 +151,7 @@ export interface Host {
   errors: number | null;
   p95_ms: number | null;
   saturation: number | null;
-  /** What is fullest: 'cpu', 'memory', 'disk'. */
+  /** What is fullest: 'cpu', 'memory', 'disk', 'files', 'tasks'. */
   saturation_of: string | null;
 }
 
