@@ -81,11 +81,17 @@ struct Stretch {
     sent: u64,
     taken: u64,
     cpu: Duration,
+    length: Duration,
 }
 
 impl Stretch {
     fn per_core_s(&self) -> f64 {
         self.taken as f64 / self.cpu.as_secs_f64()
+    }
+
+    /// Metrics a second, if none was lost.
+    fn lossless_per_s(&self) -> Option<f64> {
+        (self.taken == self.sent).then(|| self.sent as f64 / self.length.as_secs_f64())
     }
 
     fn lost_share(&self) -> f64 {
@@ -104,15 +110,13 @@ impl Run<'_> {
             packed_metrics_per_core_s: packed.per_core_s(),
             lost_share: single.lost_share(),
             packed_lost_share: packed.lost_share(),
+            lossless_per_s: single.lossless_per_s().unwrap_or_default(),
             ..StatsdFigures::default()
         };
         let mut rate = FIRST_RATE;
         while rate < RATE_MAX {
             let trial = self.stretch(1, rate, TRIAL).await?;
-            let reached = trial.sent as f64 / TRIAL.as_secs_f64();
-            if trial.taken < trial.sent {
-                break;
-            }
+            let Some(reached) = trial.lossless_per_s() else { break };
             figures.lossless_per_s = figures.lossless_per_s.max(reached);
             // The sender cannot do more.
             if reached < rate * 0.97 {
@@ -134,7 +138,12 @@ impl Run<'_> {
         let cpu = self.agent.process().cpu_time() - cpu_before;
         after.ensure_only_the_kernel_dropped()?;
         let each = metrics_each as u64;
-        Ok(Stretch { sent: sent * each, taken: after.statsd_metrics() - before.statsd_metrics(), cpu })
+        Ok(Stretch {
+            sent: sent * each,
+            taken: after.statsd_metrics() - before.statsd_metrics(),
+            cpu,
+            length,
+        })
     }
 
     /// Waits until the datagrams `sent` since `before` are taken or dropped by the kernel, and nothing
