@@ -135,6 +135,13 @@ impl Central {
         answer.error_for_status()?.json().await.with_context(|| url)
     }
 
+    /// Gets text, as of `/metrics`.
+    pub async fn text(&self, path: &str) -> Result<String> {
+        let url = format!("{}{path}", self.url());
+        let answer = http_client().get(&url).send().await.with_context(|| url.clone())?;
+        answer.error_for_status()?.text().await.with_context(|| url)
+    }
+
     /// A new join token for `project`.
     pub fn join_token(&self, project: &str) -> Result<String> {
         let output = std::process::Command::new(program("goldentime-central")?)

@@ -6,32 +6,22 @@
 //! Prometheus take a fifth of them.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use goldentime_model::ServiceId;
 use goldentime_perf::alert::outcome::{Outcome, Side, outcomes, together};
 use goldentime_perf::alert::receiver::Receiver;
-use goldentime_perf::alert::rules::{Rule, openslo};
-use goldentime_perf::alert::trial::{Sides, Trial, run};
-use goldentime_perf::alert::upstream::{Services, Upstream, service_name};
+use goldentime_perf::alert::rules::Rule;
+use goldentime_perf::alert::stage::{SERVICES, Stage};
+use goldentime_perf::alert::trial::Trial;
 use goldentime_perf::earlier::read_figure;
 use goldentime_perf::fleet::agent::{self, Shape};
 use goldentime_perf::report::Report;
 use goldentime_testkit::blocked::{Blocked, series_of};
-use goldentime_testkit::load::Steady;
-use goldentime_testkit::nginx::{Nginx, Site};
-use goldentime_testkit::oracle::{AccessLine, read_access_log};
 use goldentime_testkit::peers::prometheus::PrometheusStack;
-use goldentime_testkit::ports;
-use goldentime_testkit::programs::{Agent, AgentConfig, Central, CentralConfig};
 use tokio::task::JoinSet;
 
-/// Services that are broken in turn, side by side.
-const SERVICES: usize = 10;
-/// Requests per second to each.
-const PER_SERVICE_S: f64 = 60.0;
 /// Services in all while the central is loaded, and the agents that feed those that are not broken.
 const LOADED_SERVICES: usize = 200;
 const LOADED_AGENTS: usize = 4;
@@ -43,19 +33,20 @@ async fn main() -> Result<()> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runs: usize = std::env::var("RUNS").ok().map_or(Ok(50), |runs| runs.parse()).context("RUNS")?;
     let folder = tempfile::Builder::new().prefix("goldentime-bench-alert-").tempdir()?;
+    let peer = Receiver::start().await?;
     let stage = Stage::start(folder.path()).await?;
 
     let rules: Vec<_> = Rule::all().into_iter().map(Rule::prometheus).collect();
     let scraped = stage.upstream.address.to_string();
     let prometheus =
-        PrometheusStack::start(&folder.path().join("prometheus"), &scraped, &rules, &stage.peer.url).await?;
-    let beside = stage.trials(runs, true).await;
+        PrometheusStack::start(&folder.path().join("prometheus"), &scraped, &rules, &peer.url).await?;
+    let beside = stage.trials(runs, Some(&peer)).await;
     drop(prometheus);
 
-    let blocked = stage.blocked_trials(runs.div_ceil(5)).await?;
+    let blocked = blocked_trials(&stage, runs.div_ceil(5)).await?;
     let load = read_figure("central", "deltas_per_s").map(|most| most / 2.0);
     let loaded = match load {
-        Some(deltas_per_s) => stage.loaded_trials(runs.div_ceil(5), deltas_per_s).await?,
+        Some(deltas_per_s) => loaded_trials(&stage, runs.div_ceil(5), deltas_per_s).await?,
         None => {
             println!("no row under load: run `make bench-central` first, which says what half of it is");
             Vec::new()
@@ -92,115 +83,40 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-/// What both rows have in common: nginx before an upstream that turns bad, our programs, the load.
-struct Stage {
-    root: PathBuf,
-    upstream: Upstream,
-    nginx: Nginx,
-    ours: Receiver,
-    peer: Receiver,
-    central: Central,
-    agent: Agent,
-    load: Steady,
+/// Trials without the peer while somebody else holds the series store.
+async fn blocked_trials(stage: &Stage, runs: usize) -> Result<Vec<Trial>> {
+    let blocked = Blocked::lock(&series_of(&stage.central.config)).await?;
+    let trials = stage.trials(runs, None).await;
+    blocked.release().await?;
+    Ok(trials)
 }
 
-impl Stage {
-    async fn start(root: &Path) -> Result<Self> {
-        let upstream = Upstream::start(SERVICES).await?;
-        let sites: Vec<Site> = (0..SERVICES)
-            .map(|number| Site {
-                port: ports::free_tcp(),
-                access_log: log(root, number),
-                body: format!("location / {{ proxy_pass http://{}/{number}/; }}", upstream.address),
-            })
-            .collect();
-        let nginx = Nginx::start(&root.join("nginx"), &sites).await?;
-        let (ours, peer) = (Receiver::start().await?, Receiver::start().await?);
-        let mut config = CentralConfig::new(&root.join("central"), Some(&ours.url))?;
-        // As the peer: every alert is told at once.
-        config.notify_yaml.push_str("  debounce: 0s\n  group_interval: 0s\n");
-        std::fs::write(config.slo_dir.join("bench.yaml"), openslo())?;
-        let central = config.start().await?;
-        let address = format!("127.0.0.1:{}", central.config.agents_port);
-        let token = central.join_token("default")?;
-        let mut agent = AgentConfig::new(&root.join("agent"), &address, &token, "bench-1")?;
-        for number in 0..SERVICES {
-            let name = service_name(number);
-            agent = agent.tail(&name, &log(root, number), &name);
-        }
-        let agent = agent.start()?;
-        // The same requests for both sides; the load goes on through all trials.
-        let urls = sites.iter().map(|site| format!("http://127.0.0.1:{}/items/1", site.port)).collect();
-        let load = Steady::start(urls, PER_SERVICE_S * SERVICES as f64);
-        Ok(Self { root: root.to_owned(), upstream, nginx, ours, peer, central, agent, load })
+/// Trials without the peer while simulated agents bring as many deltas of other services.
+async fn loaded_trials(stage: &Stage, runs: usize, deltas_per_s: f64) -> Result<Vec<Trial>> {
+    let token = stage.central.join_token("default")?;
+    let address = stage.agents_address();
+    let others = (SERVICES..LOADED_SERVICES).map(|number| {
+        ServiceId::new("default", "default", &format!("loaded-{number:03}")).context("a valid name")
+    });
+    let others = others.collect::<Result<Vec<_>>>()?;
+    let records_per_s = deltas_per_s / (LOADED_ENDPOINTS * LOADED_AGENTS) as f64;
+    let mut feeding = JoinSet::new();
+    for number in 0..LOADED_AGENTS {
+        let shape = Shape {
+            host: format!("loaded-{number}"),
+            services: others.clone(),
+            endpoints: LOADED_ENDPOINTS,
+            records_per_s: Some(records_per_s),
+        };
+        // Until the trials are over.
+        feeding.spawn(agent::run(address.clone(), token.clone(), shape, Duration::from_secs(3600)));
     }
-
-    /// `runs` trials of each kind over all services, side by side.
-    async fn trials(&self, runs: usize, with_peer: bool) -> Vec<Trial> {
-        let mut running = JoinSet::new();
-        for number in 0..SERVICES {
-            let peer = with_peer.then(|| self.peer.words());
-            let sides = Sides { ours: self.ours.words(), peer };
-            let services: Services = self.upstream.services.clone();
-            running.spawn(run(number, (2 * runs).div_ceil(SERVICES), services, sides));
-        }
-        running.join_all().await.into_iter().flatten().collect()
+    let trials = stage.trials(runs, None).await;
+    if let Some(ended) = feeding.try_join_next() {
+        ended??;
+        anyhow::bail!("a simulated agent ended before the trials did");
     }
-
-    /// The same without the peer, while somebody else holds the series store.
-    async fn blocked_trials(&self, runs: usize) -> Result<Vec<Trial>> {
-        let blocked = Blocked::lock(&series_of(&self.central.config)).await?;
-        let trials = self.trials(runs, false).await;
-        blocked.release().await?;
-        Ok(trials)
-    }
-
-    /// The same without the peer, while simulated agents bring as many deltas of other services.
-    async fn loaded_trials(&self, runs: usize, deltas_per_s: f64) -> Result<Vec<Trial>> {
-        let token = self.central.join_token("default")?;
-        let address = format!("127.0.0.1:{}", self.central.config.agents_port);
-        let others = (SERVICES..LOADED_SERVICES).map(|number| {
-            ServiceId::new("default", "default", &format!("loaded-{number:03}")).context("a valid name")
-        });
-        let others = others.collect::<Result<Vec<_>>>()?;
-        let records_per_s = deltas_per_s / (LOADED_ENDPOINTS * LOADED_AGENTS) as f64;
-        let mut feeding = JoinSet::new();
-        for number in 0..LOADED_AGENTS {
-            let shape = Shape {
-                host: format!("loaded-{number}"),
-                services: others.clone(),
-                endpoints: LOADED_ENDPOINTS,
-                records_per_s: Some(records_per_s),
-            };
-            // Until the trials are over.
-            feeding.spawn(agent::run(address.clone(), token.clone(), shape, Duration::from_secs(3600)));
-        }
-        let trials = self.trials(runs, false).await;
-        if let Some(ended) = feeding.try_join_next() {
-            ended??;
-            anyhow::bail!("a simulated agent ended before the trials did");
-        }
-        Ok(trials)
-    }
-
-    /// Ends everything and reads each service's log, in order of the requests' ends.
-    async fn stop(self) -> Result<BTreeMap<String, Vec<AccessLine>>> {
-        drop(self.load);
-        self.agent.stop().await?;
-        self.central.stop().await?;
-        self.nginx.stop().await?;
-        let mut logs = BTreeMap::new();
-        for number in 0..SERVICES {
-            let mut lines = read_access_log(&log(&self.root, number))?;
-            lines.sort_by(|a, b| a.at.total_cmp(&b.at));
-            logs.insert(service_name(number), lines);
-        }
-        Ok(logs)
-    }
-}
-
-fn log(root: &Path, number: usize) -> PathBuf {
-    root.join(format!("{}.access.log", service_name(number)))
+    Ok(trials)
 }
 
 /// Prints a row for each rule, the peer's part where it took part, and gives them all together.

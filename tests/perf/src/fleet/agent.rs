@@ -1,21 +1,14 @@
-//! One simulated agent: enrols, says hello, sends as fast as it is let, and counts acknowledgements.
+//! A simulated agent that sends as fast as it is let, or at a given rate.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use goldentime_model::ServiceId;
 use goldentime_runtime::{Clock, SystemClock};
-use goldentime_transport::client::Client;
-use goldentime_transport::enrol::enrol;
-use goldentime_transport::token::JoinToken;
-use goldentime_wire::proto::control::Frame;
 use goldentime_wire::proto::stream_header::Class;
-use goldentime_wire::proto::{Hello, Ping, StreamState};
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::link::Link;
 use super::traffic::Traffic;
 
 /// Records under way without an acknowledgement.
@@ -44,36 +37,11 @@ pub struct Shape {
 
 /// Sends for `length`, then waits until everything is acknowledged.
 pub async fn run(address: String, token: String, shape: Shape, length: Duration) -> Result<Sent> {
-    let token: JoinToken = token.parse().context("join token")?;
-    let identity = enrol(&address, &token, &shape.host).await?;
-    let client = Client::new(&identity)?;
-    let environment = shape.services[0].environment().to_owned();
-    let stream: [u8; 16] = rand::random();
-    let hello = Hello {
-        version: 1,
-        host: shape.host.clone(),
-        agent_version: env!("CARGO_PKG_VERSION").to_owned(),
-        environment,
-        streams: vec![StreamState { stream: stream.to_vec().into(), next: Vec::new(), current: true }],
-        started_ns: SystemClock.now().0,
-        sentinel: false,
-    };
-    let session = client.connect(&address, hello).await?;
-    let partitions = session.welcome.partitions;
-    let mut traffic = Traffic::new(&shape.host, stream, shape.services, shape.endpoints, partitions);
-
-    let acknowledged = Arc::new(Acknowledged::default());
-    let mut records = session.uplink.open_stream(Class::Live).await?;
-    let (mut control, mut replies) = (session.control, session.replies);
-    let counting = Arc::clone(&acknowledged);
-    let listener = async move {
-        while let Some(frame) = replies.next().await? {
-            if let Frame::Ack(ack) = frame {
-                counting.note(ack.partition, ack.number);
-            }
-        }
-        anyhow::Ok(())
-    };
+    let stream = rand::random();
+    let environment = shape.services[0].environment();
+    let (mut link, replies) = Link::open(&address, &token, &shape.host, environment, &[stream]).await?;
+    let mut traffic = Traffic::new(&shape.host, stream, shape.services, shape.endpoints, link.partitions);
+    let mut records = link.records(Class::Live).await?;
     let sender = async {
         let mut sent = Sent::default();
         let (start, mut pinged) = (Instant::now(), Instant::now());
@@ -82,53 +50,20 @@ pub async fn run(address: String, token: String, shape: Shape, length: Duration)
                 let due = start + Duration::from_secs_f64(sent.records as f64 / rate);
                 tokio::time::sleep_until(due).await;
             }
-            while sent.records.saturating_sub(acknowledged.total()) >= IN_FLIGHT_MAX {
-                acknowledged.changed.notified().await;
-            }
+            link.acknowledged.all_but(IN_FLIGHT_MAX - 1, sent.records).await;
             records.send(traffic.next_record(SystemClock.now())).await?;
             sent.records += 1;
             sent.deltas += traffic.deltas_per_record();
             if pinged.elapsed() > Duration::from_secs(1) {
                 pinged = Instant::now();
-                let ping = Ping { sent_ns: SystemClock.now().0, ..Ping::default() };
-                control.send(Frame::Ping(ping)).await?;
+                link.ping().await?;
             }
         }
-        while acknowledged.total() < sent.records {
-            acknowledged.changed.notified().await;
-        }
+        link.acknowledged.all_but(0, sent.records).await;
         anyhow::Ok(sent)
     };
     tokio::select! {
         sent = sender => sent,
-        ended = listener => {
-            ended?;
-            anyhow::bail!("the central closed the connection")
-        }
-    }
-}
-
-/// The highest number acknowledged in each partition.
-#[derive(Default)]
-struct Acknowledged {
-    numbers: std::sync::Mutex<std::collections::HashMap<u32, u64>>,
-    sum: AtomicU64,
-    changed: Notify,
-}
-
-impl Acknowledged {
-    fn note(&self, partition: u32, number: u64) {
-        let mut numbers = self.numbers.lock().expect("no holder panics");
-        let known = numbers.entry(partition).or_insert(0);
-        if number > *known {
-            self.sum.fetch_add(number - *known, Ordering::Relaxed);
-            *known = number;
-        }
-        drop(numbers);
-        self.changed.notify_one();
-    }
-
-    fn total(&self) -> u64 {
-        self.sum.load(Ordering::Relaxed)
+        ended = replies.count() => ended.map(|()| Sent::default()),
     }
 }

@@ -1,5 +1,11 @@
-//! Simulated agents that speak the real protocol: [`agent`] is one connection, [`traffic`] what it
-//! says.
+//! Simulated agents that speak the real protocol, and what is watched while they do: [`link`] is one
+//! session; [`agent`] sends as fast as it is let, [`host`] at an ordinary day's pace, [`traffic`] and
+//! [`lines`] are what they say; [`watch`] looks at the central, [`questions`] asks it.
 
 pub mod agent;
+pub mod host;
+pub mod lines;
+pub mod link;
+pub mod questions;
 pub mod traffic;
+pub mod watch;

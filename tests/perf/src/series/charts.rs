@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use goldentime_model::Second;
-use goldentime_series::{ChartQuery, Requests, Rows, SeriesStore, Span};
+use goldentime_series::{ChartQuery, Requests, SeriesStore, Span};
 use goldentime_testkit::oracle::quantile;
 
 use super::feed::{DAY_S, Feed, Shape, store};
@@ -12,8 +12,6 @@ use super::feed::{DAY_S, Feed, Shape, store};
 const DAYS: i64 = 30;
 /// The beginning of a day, so that rows of every width begin with it.
 const START: i64 = 20_000 * DAY_S;
-/// Seconds of one step.
-const STEP_S: i64 = 600;
 
 /// One chart, asked for again and again.
 pub struct Chart {
@@ -32,14 +30,8 @@ pub async fn measure(runs: u32) -> Result<Vec<Chart>> {
     let folder = tempfile::Builder::new().prefix("goldentime-bench-series-").tempdir()?;
     let shape = Shape::new(0, 1, 2, 50)?;
     let mut feed = Feed::new(store(folder.path()));
-    let mut rng = rand::rng();
     let end = START + DAYS * DAY_S;
-    for step in (START..end).step_by(usize::try_from(STEP_S)?) {
-        let mut rows = Rows::default();
-        (step..step + STEP_S).step_by(10).for_each(|at| shape.add(&mut rows, at, 1, &mut rng));
-        feed.commit(&rows, step + STEP_S).await?;
-        feed.tend(step + STEP_S).await?;
-    }
+    feed.fill(&shape, START, end).await?;
     let asked =
         [("30d", DAYS * DAY_S, 3600), ("7d", 7 * DAY_S, 600), ("1d", DAY_S, 60), ("6h", DAY_S / 4, 10)];
     let mut charts = Vec::new();

@@ -12,6 +12,8 @@ use rand::Rng;
 
 /// Seconds of a day.
 pub const DAY_S: i64 = 24 * 3600;
+/// Seconds that are written at once where there are days to write.
+const FILL_STEP_S: i64 = 600;
 
 /// A store with the retention that it has by default and room for all.
 #[must_use]
@@ -74,6 +76,7 @@ impl Shape {
 /// Commits steps one after the other.
 pub struct Feed {
     store: SqliteSeries,
+    generation: u32,
     offset: u64,
 }
 
@@ -81,7 +84,26 @@ impl Feed {
     /// From the beginning.
     #[must_use]
     pub const fn new(store: SqliteSeries) -> Self {
-        Self { store, offset: 0 }
+        Self { store, generation: 1, offset: 0 }
+    }
+
+    /// As it was before the log that a central begins with: that log is then read from its beginning.
+    #[must_use]
+    pub const fn before_the_log(store: SqliteSeries) -> Self {
+        Self { store, generation: 0, offset: 0 }
+    }
+
+    /// Writes all rows of `shape` from one second to another, and rolls them up on the way.
+    pub async fn fill(&mut self, shape: &Shape, from: i64, until: i64) -> Result<()> {
+        let mut rng = rand::rng();
+        for step in (from..until).step_by(usize::try_from(FILL_STEP_S)?) {
+            let mut rows = Rows::default();
+            let end = until.min(step + FILL_STEP_S);
+            (step..end).step_by(10).for_each(|at| shape.add(&mut rows, at, 1, &mut rng));
+            self.commit(&rows, end).await?;
+            self.tend(end).await?;
+        }
+        Ok(())
     }
 
     /// The store.
@@ -92,7 +114,7 @@ impl Feed {
 
     /// Commits one step at log time `at`; gives the rows written.
     pub async fn commit(&mut self, rows: &Rows, at: i64) -> Result<u64> {
-        let mark = |offset| Mark { generation: 1, offset };
+        let mark = |offset| Mark { generation: self.generation, offset };
         let advance = Advance {
             from: (self.offset > 0).then(|| mark(self.offset)),
             to: mark(self.offset + 1),

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use goldentime_series::{Rows, SeriesStore};
+use goldentime_testkit::process::cpu_time_of;
 
 use super::feed::{DAY_S, Feed, Shape, store};
 
@@ -58,9 +59,9 @@ pub async fn measure() -> Result<Written> {
     for at in (START..START + LENGTH_S).step_by(5) {
         let mut rows = Rows::default();
         shapes.iter().for_each(|shape| shape.add(&mut rows, at, 2, &mut rng));
-        let before = cpu_time_s()?;
+        let before = cpu_time_s();
         changes += feed.commit(&rows, at + 5).await?;
-        cpu_s += cpu_time_s()? - before;
+        cpu_s += cpu_time_s() - before;
     }
     let written = written_bytes()? - before_bytes;
     let fine = feed.store().usage().await?.bytes as f64;
@@ -81,19 +82,13 @@ pub async fn measure() -> Result<Written> {
     })
 }
 
-/// Processor time of this process in seconds.
-fn cpu_time_s() -> Result<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    // Fields 14 and 15 after the name, which ends with the last parenthesis; in ticks of 10 ms.
-    let (_, fields) = stat.rsplit_once(')').context("no name in /proc/self/stat")?;
-    let ticks: Option<u64> =
-        fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().ok()).sum();
-    Ok(ticks.context("no times in /proc/self/stat")? as f64 / 100.0)
-}
-
 /// Bytes that this process has sent to the disk.
 fn written_bytes() -> Result<u64> {
     let io = std::fs::read_to_string("/proc/self/io")?;
     let line = io.lines().find_map(|line| line.strip_prefix("write_bytes: "));
     line.and_then(|bytes| bytes.parse().ok()).context("no write_bytes in /proc/self/io")
+}
+
+fn cpu_time_s() -> f64 {
+    cpu_time_of(std::process::id()).as_secs_f64()
 }
