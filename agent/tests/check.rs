@@ -134,6 +134,22 @@ fn records_are_shown_as_they_would_be_shipped() {
 }
 
 #[test]
+fn a_log_format_that_ends_before_the_lines_do_is_told() {
+    let host = Host::new();
+    let log = host.path("access.log");
+    host.write_config(&format!(
+        "inputs:\n  tail:\n    - paths: ['{}']\n      format: {{type: nginx, log_format: '$msec \"$request\" $status \
+         $request_time'}}\n",
+        log.display()
+    ));
+    write(&log, "1795362004.123 \"GET / HTTP/1.1\" 200 0.012 \"-\" \"curl\"\n");
+    let (code, text) = host.check();
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("NO READABLE DURATION") && text.contains("(1 request)"), "{text}");
+    assert!(text.contains("inputs.tail[0].format: the duration of 1 of them is no number"), "{text}");
+}
+
+#[test]
 fn an_input_of_another_format_or_of_a_folder_that_is_not_there_is_told() {
     let host = Host::new();
     let log = host.path("access.log");

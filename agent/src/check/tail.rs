@@ -119,7 +119,7 @@ fn sample(
     };
     let aggregator = Aggregator::new(config.limits.clone(), Arc::new(SystemClock));
     let shard = aggregator.open_shard(&input.name());
-    let (mut unread, mut shown) = (0, 0);
+    let (mut unread, mut without_duration, mut shown) = (0, 0, 0);
     for line in lines {
         let read = parser.read(line);
         if shown < LINES_SHOWN {
@@ -134,6 +134,7 @@ fn sample(
         }
         match read {
             Ok(fields) => {
+                without_duration += usize::from(fields.duration_is_unread);
                 // A shard of default size has room for every line of a sample.
                 let _ = router.count(&fields, SystemClock.now(), &mut shard.lock());
             }
@@ -155,13 +156,30 @@ fn sample(
     }
     series.sort_by_key(|(requests, ..)| std::cmp::Reverse(*requests));
     for (requests, service, key) in series.iter().take(SERIES_SHOWN) {
-        writeln!(out, "    ships:  {service} {} {} ({requests} requests)", key.method, key.endpoint)?;
+        writeln!(
+            out,
+            "    ships:  {service} {} {} ({requests} request{})",
+            key.method,
+            key.endpoint,
+            if *requests == 1 { "" } else { "s" }
+        )?;
     }
     if series.len() > SERIES_SHOWN {
         writeln!(out, "    and {} more series", series.len() - SERIES_SHOWN)?;
     }
     if input.ship_logs {
         writeln!(out, "    ships:  each of them as a log record")?;
+    }
+    if without_duration > 0 {
+        let message = format!(
+            "the duration of {without_duration} of them is no number, so that they count without latency; does the \
+             format end where the lines do?"
+        );
+        if without_duration == lines.len() {
+            check.refuse("format", message);
+        } else {
+            writeln!(out, "    advice: {message}")?;
+        }
     }
     if unread == lines.len() && unread > 0 {
         check.refuse(
@@ -184,6 +202,7 @@ fn said(fields: &Fields<'_>) -> String {
     said.retain(|part| !part.is_empty());
     said.extend(fields.status.map(|status| format!("status {status}")));
     said.extend(fields.duration_s.map(|seconds| format!("{seconds} s")));
+    said.extend(fields.duration_is_unread.then(|| "NO READABLE DURATION".to_owned()));
     said.extend(
         fields
             .at

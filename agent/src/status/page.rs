@@ -47,7 +47,7 @@ impl Page<'_> {
                 input.lines_per_second,
                 size(count("bytes_behind"))
             )?;
-            if count("files") == 0 && count("unreadable") == 0 {
+            if ["files", "unreadable", "files_away"].into_iter().all(|name| count(name) == 0) {
                 writeln!(
                     f,
                     "  NO FILE matches its `paths` yet; `goldentime-agent check` says what is looked for"

@@ -28,6 +28,8 @@ pub(super) const KEPT: Duration = Duration::from_secs(30 * 86_400);
 pub(super) struct Away {
     positions: HashMap<FileId, Position>,
     by_path: HashMap<PathBuf, FileId>,
+    /// How many there were when it was last said.
+    told: usize,
 }
 
 impl Away {
@@ -119,8 +121,8 @@ impl Reader {
             self.gone(&position);
             self.shard.lock().forget_position(&self.key_of(&position));
         }
-        let (before, now) = (self.sink.status.files_away, self.away.len() as u64);
-        if now > before {
+        let now = self.away.len();
+        if now > self.away.told {
             tracing::warn!(
                 files = now,
                 "missing together with their file system: is it mounted? They are read on when it is back \
@@ -128,7 +130,7 @@ impl Reader {
                 KEPT.as_secs() / 86_400
             );
         }
-        self.sink.status.files_away = now;
+        self.away.told = now;
     }
 
     /// A file is gone for good that may not have been read to its end.

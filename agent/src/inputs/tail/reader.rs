@@ -78,6 +78,8 @@ impl Reader {
     /// Reads until told to stop. Ends between two blocks, with the shard holding exactly what its
     /// positions say.
     pub(super) fn run(mut self, left: Away) {
+        // Whatever is said below names the input that it is about.
+        let _input = tracing::info_span!("tail", input = %self.input).entered();
         self.scan(Some(left));
         let mut scanned = Instant::now();
         let mut shown: Option<Instant> = None;
@@ -297,6 +299,7 @@ impl Reader {
     fn publish(&mut self) {
         let status = &mut self.sink.status;
         status.files = self.files.len() as u64;
+        status.files_away = self.away.len() as u64;
         status.bytes_behind = self.files.iter().map(behind).sum();
         let mut unreadable = self.unlisted.clone();
         unreadable.extend(self.files.iter().filter_map(|file| {

@@ -82,6 +82,7 @@ pub async fn enrolled(
     let token = token(config)?;
     let mut backoff = Backoff::new(config.reconnect_interval_max.get());
     state.set_phase(LinkPhase::Enrolling);
+    state.update(|status| status.address.clone_from(&config.address));
     loop {
         // An attempt that is given up may have used the token once; nobody waits for a stop instead.
         let asked = tokio::select! {
