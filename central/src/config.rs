@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use goldentime_model::config::{Check, Settings, reference};
 use goldentime_model::units::{ByteSize, HumanDuration};
+use goldentime_search::LogsConfig;
 use goldentime_windows::WindowsConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,8 @@ pub struct Config {
     pub windows: WindowsConfig,
     /// History, for charts beyond live windows.
     pub series: SeriesConfig,
+    /// Log lines and their search.
+    pub logs: LogsConfig,
     /// Judging.
     pub evaluate: EvaluateConfig,
     /// Folder of OpenSLO files, watched and reloaded whole or not at all. Default `/etc/goldentime/slo`.
@@ -52,7 +55,7 @@ pub struct Config {
     /// Whom to tell, and how.
     pub notify: NotifyConfig,
     /// Memory that all components together may plan for. The start is refused when their bounds add up
-    /// to more. Default `1408MiB`; at least `64MiB`.
+    /// to more. Default `1536MiB`; at least `64MiB`.
     pub memory_bytes_max: ByteSize,
     /// The program's own log, to standard error.
     pub logging: LoggingConfig,
@@ -102,11 +105,12 @@ impl Default for Config {
             log: LogConfig::default(),
             windows: WindowsConfig::default(),
             series: SeriesConfig::default(),
+            logs: LogsConfig::default(),
             evaluate: EvaluateConfig::default(),
             slo_dir: PathBuf::from("/etc/goldentime/slo"),
             starter_rules: Vec::new(),
             notify: NotifyConfig::default(),
-            memory_bytes_max: ByteSize::mib(1408),
+            memory_bytes_max: ByteSize::mib(1536),
             logging: LoggingConfig::default(),
         }
     }
@@ -135,6 +139,7 @@ impl Settings for Config {
         check.section("agents", |check| self.agents.validate(check));
         check.section("log", |check| self.log.validate(check));
         check.section("series", |check| self.series.validate(check));
+        check.section("logs", |check| self.logs.validate(check));
         check.section("notify", |check| self.notify.validate(check));
         check.section("evaluate", |check| {
             let grace_s = self.evaluate.unknown_grace.get().as_secs();

@@ -26,7 +26,7 @@ use crate::evaluate::transition::Transition;
 use crate::ingest::agents::AgentEvent;
 use crate::merge;
 use crate::merge::start::{CaughtUp, Resume, Rules};
-use crate::persist::{self, Series};
+use crate::persist::{self, Logs, Series};
 use crate::push::sources::ReportSelf;
 use crate::push::{self, Sources};
 
@@ -60,6 +60,8 @@ pub struct Stores {
     pub catalogue: Arc<SqliteCatalogue>,
     /// History, where it is kept.
     pub series: Option<Series>,
+    /// Log lines, where they are kept.
+    pub logs: Option<Logs>,
     /// Alerts that were firing when the central last ran.
     pub open_alerts: Vec<Alert>,
 }
@@ -117,7 +119,8 @@ impl Stores {
         let catalogue = SqliteCatalogue::open(&config.state_dir.join("catalogue.db")).await?;
         let open_alerts = catalogue.active_alerts().await?.into_iter().map(|record| record.alert).collect();
         let series = Series::new(&config.state_dir, &config.series);
-        Ok(Self { windows: Arc::new(windows), catalogue: Arc::new(catalogue), series, open_alerts })
+        let logs = Logs::new(&config.state_dir, &config.logs);
+        Ok(Self { windows: Arc::new(windows), catalogue: Arc::new(catalogue), series, logs, open_alerts })
     }
 
     /// From where each partition's merge goes on.
@@ -137,10 +140,15 @@ impl Stores {
                 series.close().await;
             }
         };
-        let closing = async { tokio::join!(self.windows.close(), self.catalogue.close(), series) };
+        let logs = async {
+            if let Some(logs) = &self.logs {
+                logs.close().await;
+            }
+        };
+        let closing = async { tokio::join!(self.windows.close(), self.catalogue.close(), series, logs) };
         if tokio::time::timeout(CLOSE_WITHIN, closing).await.is_err() {
             tracing::warn!(
-                "windows.db, catalogue.db or series.db did not close in {} s",
+                "windows.db, catalogue.db, series.db or a file below logs/ did not close in {} s",
                 CLOSE_WITHIN.as_secs()
             );
         }
@@ -154,6 +162,7 @@ pub fn declare_memory(config: &Config, budget: &mut Budget) {
     budget.declare("series", persist::start::memory_bound_bytes(&config.series, config.partitions));
     budget
         .declare("push_baselines", push::strays::memory_bound_bytes(u64::from(config.windows.services_max)));
+    budget.declare("logs", persist::logs_start::memory_bound_bytes(&config.logs, config.partitions));
     budget.declare("merge", merge::start::memory_bound_bytes(u64::from(config.windows.services_max)));
 }
 
@@ -209,6 +218,7 @@ pub async fn start(
         access: door.access,
         windows,
         series: stores.series.as_ref().map(Series::store),
+        logs: stores.logs.clone(),
         statuses: board,
         catalogue,
         agents: intake.list_agents,

@@ -16,6 +16,8 @@ mod guard;
 mod health;
 mod history;
 mod live;
+mod logs;
+mod logs_tail;
 mod peer;
 mod problem;
 pub mod router;

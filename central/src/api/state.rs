@@ -12,6 +12,7 @@ use super::config::HttpConfig;
 use crate::access::Access;
 use crate::evaluate::handle::StatusBoard;
 use crate::ingest::agents::AgentStatus;
+use crate::persist::Logs;
 use crate::push::sources::ReportSelf;
 use crate::push::{self};
 
@@ -29,6 +30,8 @@ pub struct ApiState {
     pub windows: Arc<dyn WindowStore>,
     /// What they did before, where history is kept.
     pub series: Option<Arc<dyn SeriesStore>>,
+    /// Log lines, where they are kept.
+    pub logs: Option<Logs>,
     /// Where the rules stand.
     pub statuses: StatusBoard,
     /// Alerts of today and before.

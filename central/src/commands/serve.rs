@@ -22,9 +22,9 @@ use crate::ingest::writer::LogHealth;
 use crate::ingest::{self, start::GENERATION};
 use crate::merge::start::{CaughtUp, Resume};
 use crate::notify;
-use crate::persist::Series;
 use crate::persist::health::Health;
 use crate::persist::start::SeriesReport;
+use crate::persist::{Logs, Series};
 use crate::push::frame::{AgentCount, ChannelView, NotReady, RuleCount, StoreView};
 use crate::push::sources::{ReportSelf, SelfReport};
 use crate::serve::{self, ALERTS_MAX, Door, Intake, Notified, Stores, Surroundings, TRANSITIONS_MAX};
@@ -74,6 +74,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         let health = series.start(&tasks, &log, config.partitions, Arc::clone(&clock));
         (series, health)
     });
+    let logs = stores.logs.clone().map(|logs| {
+        let health = logs.start(&tasks, &log, config.partitions, Arc::clone(&clock));
+        (logs, health)
+    });
     let caught_up = CaughtUp::default();
     let report = Report {
         caught_up: caught_up.clone(),
@@ -83,6 +87,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         rules,
         notifier,
         series,
+        logs,
         clock: Arc::clone(&clock),
     };
     let report_self: ReportSelf = Arc::new(move || report.now());
@@ -169,6 +174,7 @@ struct Report {
     rules: RulesHandle,
     notifier: notify::Handle,
     series: Option<(Series, Health)>,
+    logs: Option<(Logs, Health)>,
     clock: SharedClock,
 }
 
@@ -180,17 +186,44 @@ impl Report {
             agents: AgentCount { connected, total },
             rules: RuleCount { loaded: self.rules.current().rules.len(), error: self.rules.complaint() },
             channels: self.notifier.channels().into_iter().map(ChannelView::from).collect(),
-            stores: self.series.iter().map(|(series, health)| self.store_view(series, health)).collect(),
+            stores: self.stores(),
         }
     }
 
-    fn store_view(&self, series: &Series, health: &Health) -> StoreView {
-        let (summary, SeriesReport { usage, bytes_max }) = (health.summary(), series.report());
+    fn stores(&self) -> Vec<StoreView> {
+        let mut stores = Vec::new();
+        if let Some((series, health)) = &self.series {
+            let SeriesReport { usage, bytes_max } = series.report();
+            let [oldest_10s_s, oldest_1m_s, oldest_1h_s] = usage.oldest.map(|oldest| oldest.map(|at| at.0));
+            let (bytes, series) = (usage.bytes, usage.series);
+            let view = self.store_view(health);
+            stores.push(StoreView {
+                bytes,
+                bytes_max,
+                series,
+                oldest_10s_s,
+                oldest_1m_s,
+                oldest_1h_s,
+                ..view
+            });
+        }
+        if let Some((logs, health)) = &self.logs {
+            let (stats, bytes_max) = logs.report();
+            let (bytes, lines) = (stats.disk_bytes, stats.lines);
+            let oldest_line_ms = stats.oldest.map(goldentime_model::UnixNanos::as_millis);
+            let view = self.store_view(health);
+            stores.push(StoreView { bytes, bytes_max, lines, oldest_line_ms, ..view });
+        }
+        stores
+    }
+
+    /// How far a store's readers have come; what it holds is its own to say.
+    fn store_view(&self, health: &Health) -> StoreView {
+        let summary = health.summary();
         let now = self.clock.now();
         let behind_s = summary.behind_since.map(|since| now.since(since).max(0) as f64 / 1e9);
         metrics::gauge!("goldentime_persist_lag_seconds", "store" => health.name())
             .set(behind_s.unwrap_or(0.0));
-        let [oldest_10s_s, oldest_1m_s, oldest_1h_s] = usage.oldest.map(|oldest| oldest.map(|at| at.0));
         StoreView {
             name: health.name(),
             state: if summary.error.is_some() { "waiting" } else { "ok" },
@@ -200,12 +233,7 @@ impl Report {
             lost: summary.lost,
             failures: summary.failures,
             last_error: summary.error,
-            bytes: usage.bytes,
-            bytes_max,
-            series: usage.series,
-            oldest_10s_s,
-            oldest_1m_s,
-            oldest_1h_s,
+            ..StoreView::default()
         }
     }
 

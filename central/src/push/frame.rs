@@ -288,7 +288,7 @@ pub struct ChannelView {
     pub last_delivered_ms: Option<i64>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct StoreView {
     pub name: &'static str,
     pub state: &'static str,
@@ -304,4 +304,6 @@ pub struct StoreView {
     pub oldest_10s_s: Option<i64>,
     pub oldest_1m_s: Option<i64>,
     pub oldest_1h_s: Option<i64>,
+    pub lines: u64,
+    pub oldest_line_ms: Option<i64>,
 }

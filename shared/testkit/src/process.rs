@@ -177,7 +177,7 @@ impl Process {
     /// Processor time used so far, user and system.
     #[must_use]
     pub fn cpu_time(&self) -> Duration {
-        cpu_time_of(self.pid())
+        cpu_time_of(&self.pid().to_string())
     }
 
     fn tail(&self) -> String {
@@ -185,16 +185,6 @@ impl Process {
         let lines: Vec<&str> = output.lines().collect();
         lines[lines.len().saturating_sub(40)..].join("\n")
     }
-}
-
-/// Processor time that a process used so far, user and system; nothing when it has ended.
-#[must_use]
-pub fn cpu_time_of(pid: u32) -> Duration {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // Fields after the command name, which may hold spaces: utime and stime are the 12th and 13th.
-    let after = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let ticks: u64 = after.split_whitespace().skip(11).take(2).filter_map(|t| t.parse::<u64>().ok()).sum();
-    Duration::from_millis(ticks * 10)
 }
 
 impl Drop for Process {
@@ -214,4 +204,18 @@ pub fn find(program: &str) -> Result<PathBuf> {
         }
     }
     bail!("{program} is not installed; `scripts/setup` installs it")
+}
+
+/// Processor time that this process has used so far, user and system.
+#[must_use]
+pub fn own_cpu_time() -> Duration {
+    cpu_time_of("self")
+}
+
+fn cpu_time_of(process: &str) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // Fields after the command name, which may hold spaces: utime and stime are the 12th and 13th.
+    let after = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let ticks: u64 = after.split_whitespace().skip(11).take(2).filter_map(|t| t.parse::<u64>().ok()).sum();
+    Duration::from_millis(ticks * 10)
 }

@@ -273,7 +273,7 @@ export interface Channel {
 }
 
 export interface Store {
-  /** 'series' */
+  /** 'series' or 'logs' */
   name: string;
   /** `waiting`: it takes nothing at present; `last_error` says why, the log holds what it lacks. */
   state: 'ok' | 'waiting';
@@ -289,4 +289,6 @@ export interface Store {
   oldest_10s_s: number | null;
   oldest_1m_s: number | null;
   oldest_1h_s: number | null;
+  lines: number;
+  oldest_line_ms: number | null;
 }

@@ -18,7 +18,7 @@ use goldentime_perf::fleet::watch::{EVERY, Watch};
 use goldentime_perf::report::Report;
 use goldentime_perf::series::feed::{DAY_S, Feed, Shape, store};
 use goldentime_runtime::{Clock, SystemClock};
-use goldentime_testkit::process::cpu_time_of;
+use goldentime_testkit::process::own_cpu_time;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep_until};
@@ -60,7 +60,7 @@ async fn main() -> Result<()> {
         };
         hosts.spawn(run(address.clone(), token.clone(), shape, over.clone()));
     }
-    let (own_cpu, start) = (cpu_time_of(std::process::id()), Instant::now());
+    let (own_cpu, start) = (own_cpu_time(), Instant::now());
     let mut looks = Watch::new(&folder.path().join("central/state"));
     let rounds = usize::try_from((minutes * 60 / TRIAL_S).max(1))?;
     let trials = {
@@ -85,7 +85,7 @@ async fn main() -> Result<()> {
     let charts = chart(&stage.central, &service(0)?, now - DAYS * DAY_S, ASKED).await?;
     let searches = searches(&stage).await?;
     let own_core_share =
-        (cpu_time_of(std::process::id()) - own_cpu).as_secs_f64() / start.elapsed().as_secs_f64();
+        (own_cpu_time() - own_cpu).as_secs_f64() / start.elapsed().as_secs_f64();
     end_all.send_replace(true);
     let mut told = Told::default();
     while let Some(host) = hosts.join_next().await {

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use goldentime_series::{Rows, SeriesStore};
-use goldentime_testkit::process::cpu_time_of;
+use goldentime_testkit::process::own_cpu_time;
 
 use super::feed::{DAY_S, Feed, Shape, store};
 
@@ -59,9 +59,9 @@ pub async fn measure() -> Result<Written> {
     for at in (START..START + LENGTH_S).step_by(5) {
         let mut rows = Rows::default();
         shapes.iter().for_each(|shape| shape.add(&mut rows, at, 2, &mut rng));
-        let before = cpu_time_s();
+        let before = own_cpu_time().as_secs_f64();
         changes += feed.commit(&rows, at + 5).await?;
-        cpu_s += cpu_time_s() - before;
+        cpu_s += own_cpu_time().as_secs_f64() - before;
     }
     let written = written_bytes()? - before_bytes;
     let fine = feed.store().usage().await?.bytes as f64;
@@ -87,8 +87,4 @@ fn written_bytes() -> Result<u64> {
     let io = std::fs::read_to_string("/proc/self/io")?;
     let line = io.lines().find_map(|line| line.strip_prefix("write_bytes: "));
     line.and_then(|bytes| bytes.parse().ok()).context("no write_bytes in /proc/self/io")
-}
-
-fn cpu_time_s() -> f64 {
-    cpu_time_of(std::process::id()).as_secs_f64()
 }
