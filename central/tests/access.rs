@@ -27,6 +27,8 @@ const NOW: UnixNanos = UnixNanos(1_800_000_000_000_000_000);
 const MINUTE_NS: i64 = 60 * 1_000_000_000;
 const HOUR_NS: i64 = 60 * MINUTE_NS;
 const PASSWORD: &str = "correct horse battery";
+const LIVE: &str = "/api/v1/live";
+const TAIL: &str = "/api/v1/logs/tail";
 
 /// A central with a clock that is set by hand.
 struct Central {
@@ -110,15 +112,16 @@ impl Central {
         self.post("/api/v1/session", json!({"name": name, "password": password})).await
     }
 
-    /// Connects to the live WebSocket, or gives the status of the refusal.
+    /// Connects to a WebSocket, or gives the status of the refusal.
     async fn watch(
         &self,
+        path: &str,
         brings: &Brings,
     ) -> Result<
         tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>,
         u16,
     > {
-        let url = format!("ws://{}/api/v1/live", self.stage.address);
+        let url = format!("ws://{}{path}", self.stage.address);
         let mut request = url.into_client_request().expect("valid");
         for (name, value) in &brings.0 {
             request.headers_mut().insert(*name, value.parse().expect("a header"));
@@ -305,30 +308,35 @@ async fn pages_of_other_origins_change_nothing_even_with_the_cookie() {
 }
 
 #[tokio::test]
-async fn the_live_page_needs_a_credential_of_its_own_origin() {
+async fn what_is_watched_live_needs_a_credential_of_its_own_origin() {
     let (central, cookie) = Central::with_admin().await;
-    assert_eq!(central.watch(&Brings::default()).await.err(), Some(401));
     let foreign = Brings::default().header("cookie", &cookie).header("origin", "http://evil.example");
-    assert_eq!(central.watch(&foreign).await.err(), Some(403));
     let own = Brings::default()
         .header("cookie", &cookie)
         .header("origin", format!("http://{}", central.stage.address));
-    assert!(central.watch(&own).await.is_ok());
-    let token = central.token(Role::Viewer, None).await;
-    assert!(central.watch(&Brings::token(&token)).await.is_ok());
+    let token = Brings::token(&central.token(Role::Viewer, None).await);
+    for path in [LIVE, TAIL] {
+        assert_eq!(central.watch(path, &Brings::default()).await.err(), Some(401), "{path}");
+        assert_eq!(central.watch(path, &foreign).await.err(), Some(403), "{path}");
+        assert!(central.watch(path, &own).await.is_ok(), "{path}");
+        assert!(central.watch(path, &token).await.is_ok(), "{path}");
+    }
 }
 
 #[tokio::test]
-async fn a_live_page_is_cut_when_its_session_ends() {
+async fn what_is_watched_live_is_cut_when_its_session_ends() {
     let (central, cookie) = Central::with_admin().await;
     let brings = Brings::cookie(&cookie);
-    let mut socket = central.watch(&brings).await.expect("connects");
+    let mut live = central.watch(LIVE, &brings).await.expect("connects");
+    let mut tail = central.watch(TAIL, &brings).await.expect("connects");
     let subscribe = Message::text(json!({"type": "subscribe", "view": "home"}).to_string());
-    futures_util::SinkExt::send(&mut socket, subscribe).await.expect("sends");
-    assert!(socket.next().await.expect("open").is_ok(), "a snapshot");
+    futures_util::SinkExt::send(&mut live, subscribe).await.expect("sends");
+    assert!(live.next().await.expect("open").is_ok(), "a snapshot");
     assert_eq!(central.ask(Method::DELETE, "/api/v1/session", &brings, None).await.status(), 204);
-    let cut = async { while let Some(Ok(_)) = socket.next().await {} };
-    timeout(Duration::from_secs(20), cut).await.expect("the connection is cut");
+    for socket in [&mut live, &mut tail] {
+        let cut = async { while let Some(Ok(_)) = socket.next().await {} };
+        timeout(Duration::from_secs(20), cut).await.expect("the connection is cut");
+    }
 }
 
 #[tokio::test]

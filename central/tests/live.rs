@@ -270,28 +270,3 @@ async fn bad_requests_get_problems_that_name_what_is_wrong() {
     assert_eq!(rebound.status().as_u16(), 400);
     assert!(rebound.headers().contains_key("content-security-policy"));
 }
-
-#[tokio::test]
-async fn a_log_search_that_cannot_be_read_is_refused_with_what_and_where() {
-    let stage = Stage::start(8).await;
-    for (path, said) in [
-        ("/api/v1/logs?q=a%20%22b", "quote at character 3"),
-        ("/api/v1/logs?level=loud", "level: `loud`"),
-        ("/api/v1/logs?service=api", "project/environment/service"),
-        ("/api/v1/logs?limit=1001", "limit: 1001"),
-        ("/api/v1/logs?before=1.2", "before: `1.2`"),
-        ("/api/v1/logs?from_ms=5&until_ms=5", "until_ms"),
-        ("/api/v1/logs?host=", "host"),
-        ("/api/v1/logs?trace=a", "trace"),
-        ("/api/v1/logs/histogram?buckets=0", "buckets: 0"),
-        ("/api/v1/logs/x/context", "id: `x`"),
-    ] {
-        let (status, problem) = stage.get(path).await;
-        let detail = problem["detail"].as_str().unwrap_or_default();
-        assert!(status == 400 && detail.contains(said), "{path}: {status} {problem}");
-    }
-    let (status, problem) = stage.get("/api/v1/logs/1.1.1.1/context").await;
-    assert_eq!((status, &problem["code"]), (404, &json!("not_found")));
-    let (status, page) = stage.get("/api/v1/logs?q=nothing").await;
-    assert_eq!((status, &page["lines"], &page["next"]), (200, &json!([]), &Value::Null));
-}

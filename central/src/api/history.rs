@@ -8,8 +8,8 @@ use goldentime_series::{Chart, ChartQuery, Part, Point, Requests, Span};
 use goldentime_windows::Aggregate;
 use serde::{Deserialize, Serialize};
 
-use super::problem::{Parameters, Refusal};
-use super::span::{Asked as AskedSpan, invalid, span_of, store_of, unanswered};
+use super::problem::{Parameters, Refusal, unanswered};
+use super::span::{Asked as AskedSpan, STORE, invalid, span_of, store_of};
 use super::state::ApiState;
 use super::windows;
 
@@ -98,7 +98,7 @@ pub(super) async fn history(
         (None, Some(_), _) => return Err(invalid("method: only together with endpoint")),
     };
     let query = ChartQuery { service: service.clone(), of, span };
-    let chart = store.chart(query).await.map_err(|error| unanswered(&error))?;
+    let chart = store.chart(query).await.map_err(|error| unanswered(STORE, &error))?;
     let Chart { step_s, resolution, points } = chart;
     let whole = Span { step_s, ..span }.whole_steps();
     Ok(Json(History {
@@ -143,7 +143,8 @@ pub(super) async fn series(
     path: ServicePath,
 ) -> Result<Json<SeriesList>, Refusal> {
     let store = store_of(&state)?;
-    let parts = store.parts(service_of(path)?, LISTED_MAX).await.map_err(|error| unanswered(&error))?;
+    let parts =
+        store.parts(service_of(path)?, LISTED_MAX).await.map_err(|error| unanswered(STORE, &error))?;
     let mut list = SeriesList { truncated: parts.len() >= LISTED_MAX as usize, ..SeriesList::default() };
     for part in parts {
         match part {

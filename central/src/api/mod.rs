@@ -17,7 +17,6 @@ mod health;
 mod history;
 mod live;
 mod logs;
-mod logs_tail;
 mod peer;
 mod problem;
 pub mod router;

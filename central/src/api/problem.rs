@@ -7,6 +7,7 @@ use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use goldentime_follower::StoreError;
 use goldentime_model::problem::{CONTENT_TYPE, Problem, ProblemCode};
 use serde::de::DeserializeOwned;
 
@@ -32,6 +33,20 @@ impl Refusal {
     pub(super) fn internal(what: &str, error: &dyn std::error::Error) -> Self {
         tracing::error!(what, %error, "a request could not be answered");
         Self::new(ProblemCode::Internal, format!("cannot {what}; the central's log has the cause"))
+    }
+}
+
+/// A store that follows the log gave no answer.
+pub(super) fn unanswered(store: &'static str, error: &StoreError) -> Refusal {
+    match error {
+        StoreError::Unavailable { .. } | StoreError::Full { .. } => {
+            tracing::warn!(error = %error.chain(), "{store} gave no answer");
+            let detail = format!("{store} does not answer ({error}); ask again in a few seconds");
+            Refusal::new(ProblemCode::Unavailable, detail)
+        }
+        StoreError::Corrupt { .. } | StoreError::Newer { .. } => {
+            Refusal::internal("read what is stored", error)
+        }
     }
 }
 

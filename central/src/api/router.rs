@@ -14,8 +14,8 @@ use super::authorize::{For, authorize};
 use super::problem::Refusal;
 use super::state::ApiState;
 use super::{
-    alerts, api_tokens, dashboard, guard, health, history, live, logs, logs_tail, samples, session, setup,
-    status, windows,
+    alerts, api_tokens, dashboard, guard, health, history, live, logs, samples, session, setup, status,
+    windows,
 };
 
 /// Largest body of a request.
@@ -51,11 +51,11 @@ fn routes() -> Vec<Route> {
         get(viewer, "/api/v1/services/{project}/{environment}/{service}/history", history::history),
         get(viewer, "/api/v1/services/{project}/{environment}/{service}/series", history::series),
         get(viewer, "/api/v1/samples", samples::samples),
-        get(viewer, "/api/v1/logs", logs::search),
-        get(viewer, "/api/v1/logs/histogram", logs::histogram),
-        get(viewer, "/api/v1/logs/tail", logs_tail::tail),
-        get(viewer, "/api/v1/logs/{id}/context", logs::context),
-        get(viewer, "/api/v1/traces/{trace_id}/logs", logs::trace),
+        get(viewer, "/api/v1/logs", logs::find::search),
+        get(viewer, "/api/v1/logs/histogram", logs::find::histogram),
+        get(viewer, "/api/v1/logs/tail", logs::tail::tail),
+        get(viewer, "/api/v1/logs/{id}/context", logs::find::context),
+        get(viewer, "/api/v1/traces/{trace_id}/logs", logs::find::trace),
         get(viewer, "/api/v1/windows", windows::window),
         get(viewer, "/api/v1/alerts", alerts::active),
         get(viewer, "/api/v1/alerts/history", alerts::history),

@@ -6,8 +6,8 @@ use goldentime_model::{SampleKind, ServiceId};
 use goldentime_series::{MetricChart, Point, Reading, SamplesQuery};
 use serde::{Deserialize, Serialize};
 
-use super::problem::{Parameters, Refusal};
-use super::span::{Asked as AskedSpan, invalid, span_of, store_of, unanswered};
+use super::problem::{Parameters, Refusal, unanswered};
+use super::span::{Asked as AskedSpan, STORE, invalid, span_of, store_of};
 use super::state::ApiState;
 
 /// Label sets and hosts of one answer.
@@ -103,7 +103,7 @@ pub(super) async fn samples(
         // One more tells whether there are more.
         series_max: SERIES_MAX + 1,
     };
-    let mut charts = store.samples(query).await.map_err(|error| unanswered(&error))?;
+    let mut charts = store.samples(query).await.map_err(|error| unanswered(STORE, &error))?;
     let truncated = charts.len() > SERIES_MAX;
     charts.truncate(SERIES_MAX);
     let series = charts.into_iter().map(MetricSeries::from).collect();

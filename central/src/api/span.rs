@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use goldentime_follower::StoreError;
 use goldentime_model::problem::ProblemCode;
 use goldentime_model::{Second, UnixNanos};
 use goldentime_series::{SeriesStore, Span};
 
 use super::problem::Refusal;
 use super::state::ApiState;
+
+/// How the store is called in an answer.
+pub(super) const STORE: &str = "the series store";
 
 /// Points of one answer.
 const POINTS_MAX: i64 = 11_000;
@@ -71,18 +73,6 @@ pub(super) fn store_of(state: &ApiState) -> Result<&Arc<dyn SeriesStore>, Refusa
 /// A parameter is not as documented.
 pub(super) fn invalid(detail: impl Into<String>) -> Refusal {
     Refusal::new(ProblemCode::InvalidRequest, detail)
-}
-
-/// The store gave no answer.
-pub(super) fn unanswered(error: &StoreError) -> Refusal {
-    match error {
-        StoreError::Unavailable { .. } | StoreError::Full { .. } => {
-            tracing::warn!(error = %error.chain(), "the series store gave no answer");
-            let detail = format!("the series store does not answer ({error}); ask again in a few seconds");
-            Refusal::new(ProblemCode::Unavailable, detail)
-        }
-        StoreError::Corrupt { .. } | StoreError::Newer { .. } => Refusal::internal("read history", error),
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Takes a copy.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
@@ -39,7 +39,7 @@ pub async fn take(
     refuse_occupied(state_dir, &target)?;
     let work = Work::begin(&target)?;
     let manifest = work.fill(state_dir, partitions, clock).await?;
-    work.finish(&target)?;
+    work.finish(&target, &manifest)?;
     Ok(manifest)
 }
 
@@ -91,7 +91,8 @@ impl Work {
     ) -> Result<Manifest, BackupError> {
         let mut copied = Vec::new();
         for path in Files::list(state_dir)?.derived {
-            copied.push(self.database(state_dir, path).await?);
+            // Log lines have their end too: what cannot be searched any more need not be copied.
+            copied.extend(self.unless_dropped(state_dir, path).await?);
         }
         self.log_follows(&state_dir.join(LOG), partitions).await?;
         let (instant, log) = self.log(state_dir, clock).await?;
@@ -131,14 +132,10 @@ impl Work {
             if is_newest {
                 instant = clock.now();
             }
-            match self.database(state_dir, path.clone()).await {
-                Ok(entry) => copied.push(entry),
-                // Retention drops the oldest; what a start reads is far younger.
-                Err(_) if !is_newest && !state_dir.join(&path).exists() => {
-                    let left = self.folder.join(&path);
-                    std::fs::remove_file(&left).map_err(BackupError::file("remove", &left))?;
-                }
-                Err(error) => return Err(error),
+            // Retention drops the oldest; what a start reads is far younger.
+            match is_newest {
+                true => copied.push(self.database(state_dir, path).await?),
+                false => copied.extend(self.unless_dropped(state_dir, path).await?),
             }
         }
         Ok((instant, copied))
@@ -173,6 +170,23 @@ impl Work {
         }
     }
 
+    /// Copies a database; none if its owner drops it meanwhile.
+    async fn unless_dropped(
+        &self,
+        state_dir: &Path,
+        path: PathBuf,
+    ) -> Result<Option<FileEntry>, BackupError> {
+        match self.database(state_dir, path.clone()).await {
+            Ok(entry) => Ok(Some(entry)),
+            Err(_) if !state_dir.join(&path).exists() => {
+                let left = self.folder.join(&path);
+                std::fs::remove_file(&left).map_err(BackupError::file("remove", &left))?;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     async fn database(&self, state_dir: &Path, path: PathBuf) -> Result<FileEntry, BackupError> {
         let of = copy::database(&state_dir.join(&path), &self.place(&path)?).await?;
         Ok(FileEntry { path, bytes: of.bytes, sha256: of.sha256 })
@@ -196,10 +210,11 @@ impl Work {
     }
 
     /// Puts the whole copy in its place.
-    fn finish(mut self, target: &Path) -> Result<(), BackupError> {
-        let log = self.folder.join(LOG);
-        for folder in [&log, &self.folder] {
-            copy::sync_folder(folder)?;
+    fn finish(mut self, target: &Path, manifest: &Manifest) -> Result<(), BackupError> {
+        let folders: BTreeSet<_> =
+            manifest.files.iter().flat_map(|file| file.path.ancestors().skip(1)).collect();
+        for folder in folders {
+            copy::sync_folder(&self.folder.join(folder))?;
         }
         std::fs::rename(&self.folder, target).map_err(BackupError::file("make", target))?;
         self.is_done = true;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use goldentime_model::UnixNanos;
 use goldentime_runtime::{ManualClock, StateDir};
+use goldentime_search::{LogStore, Query, SqliteLogs, conformance};
 use goldentime_windows::{Checkpoint, MemoryWindows, WindowStore, WindowsConfig};
 
 use super::*;
@@ -124,6 +125,53 @@ async fn a_copy_of_a_log_under_load_is_one_cut_without_gaps() {
         let windows = state.at(&into).join("windows.db");
         let read = goldentime_windows::checkpoint_offsets(&windows).await.expect("checkpoints");
         assert!(read.values().all(|offset| *offset <= last), "no checkpoint is ahead of the log: {read:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn log_lines_are_copied_while_they_come_and_the_oldest_go_and_none_is_missing_between() {
+    /// Every commit that finds lines begins a segment.
+    const SEGMENT_BYTES: u64 = 0;
+    let day = std::time::Duration::from_secs(86_400);
+    let open = |state: std::path::PathBuf| SqliteLogs::with_limits(state.join("logs"), SEGMENT_BYTES, day);
+    let state = State::new().await;
+    append(&state.log, 1).await;
+    let store = open(state.state_dir());
+    let put = async |store: &SqliteLogs, n: u64| {
+        let line = conformance::line(n as i64, &format!("결제 {n} ends"));
+        store.commit(&[line], &conformance::step(n, n + 1)).await.expect("stored");
+    };
+    put(&store, 0).await;
+    let stop = tokio_util::sync::CancellationToken::new();
+    let load = async {
+        let mut n = 1;
+        while !stop.is_cancelled() {
+            put(&store, n).await;
+            // About a dozen segments stay.
+            store.retain(UnixNanos(0), 12 * 200 * 1024).await.expect("dropped");
+            n += 1;
+        }
+    };
+    let copies = async {
+        for number in 0..4 {
+            state.take(&format!("copy-{number}")).await.expect("taken");
+        }
+        stop.cancel();
+    };
+    tokio::join!(load, copies);
+    for number in 0..4 {
+        let (name, into) = (format!("copy-{number}"), format!("restored-{number}"));
+        state.put_back(&name, &into, false).expect("restored");
+        let store = open(state.at(&into));
+        let next = store.position(0).await.expect("read").expect("there").mark.offset;
+        let query = Query { terms: "결제 ends".parse().expect("a search"), ..Query::default() };
+        let found = conformance::all(&store, &query, 100).await;
+        let numbers: Vec<_> = found.iter().rev().map(|line| line.record.message.clone()).collect();
+        let first = next - numbers.len() as u64;
+        let expected: Vec<_> = (first..next).map(|n| format!("결제 {n} ends")).collect();
+        assert_eq!(numbers, expected, "what is missing is what came first");
+        put(&store, next).await;
+        assert_eq!(conformance::all(&store, &query, 100).await.len(), found.len() + 1, "it goes on");
     }
 }
 

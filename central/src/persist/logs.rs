@@ -22,6 +22,9 @@ const FUTURE_NS_MAX: i64 = 2_000_000_000;
 /// Attributes of one line together, in bytes. Further ones are let go and counted.
 const ATTRIBUTES_BYTES_MAX: usize = 64 * 1024;
 
+/// Lines that are told to those who watch without a pause.
+const TELL_LINES: usize = 64;
+
 /// What a line takes in memory beside its texts, about.
 const LINE_BYTES: usize = 512;
 
@@ -80,7 +83,11 @@ impl Follower for LogsFollower {
         Box::pin(async move {
             let committed = self.store.commit(&folded.lines, advance).await?;
             if committed != Committed::Stale {
-                self.tail.tell(&folded.lines);
+                for lines in folded.lines.chunks(TELL_LINES) {
+                    self.tail.tell(lines);
+                    // Each watcher's query is tried on each line; alerts do not wait for that.
+                    tokio::task::yield_now().await;
+                }
             }
             Ok(committed)
         })

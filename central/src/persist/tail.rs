@@ -65,7 +65,7 @@ impl Tail {
         Some(Watcher { tail: self.clone(), watched })
     }
 
-    /// Tells everyone of the lines that they watch for. Never waits.
+    /// Tells everyone of the lines that they watch for. Waits for nobody.
     pub fn tell(&self, lines: &[NewLine]) {
         let watchers = self.watchers().clone();
         for watched in watchers {

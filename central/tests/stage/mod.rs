@@ -10,11 +10,12 @@ use goldentime_catalog::SqliteCatalogue;
 use goldentime_central::access::Access;
 use goldentime_central::api::{self, ApiState, Certificate, HttpConfig};
 use goldentime_central::evaluate::handle::StatusBoard;
-use goldentime_central::persist::SeriesConfig;
+use goldentime_central::persist::{Logs, SeriesConfig};
 use goldentime_central::push::{self, Sources, sources::SelfReport};
 use goldentime_model::Alert;
 use goldentime_runtime::self_metrics::SelfMetrics;
 use goldentime_runtime::{SharedClock, SystemClock, Tasks};
+use goldentime_search::LogsConfig;
 use goldentime_series::{SeriesStore, SqliteSeries, SqliteSettings};
 use goldentime_windows::{MemoryWindows, WindowStore, WindowsConfig};
 use serde_json::Value;
@@ -25,6 +26,7 @@ pub(crate) struct Stage {
     pub(crate) address: SocketAddr,
     pub(crate) windows: Arc<dyn WindowStore>,
     pub(crate) series: Arc<dyn SeriesStore>,
+    pub(crate) logs: Logs,
     pub(crate) alerts: mpsc::Sender<Alert>,
     pub(crate) access: Access,
     pub(crate) tasks: Tasks,
@@ -59,6 +61,7 @@ impl Stage {
             busy_timeout: Duration::from_secs(1),
         };
         let series: Arc<dyn SeriesStore> = Arc::new(SqliteSeries::new(series));
+        let logs = Logs::new(folder.path(), &LogsConfig::default()).expect("enabled");
         let clock: SharedClock = Arc::new(SystemClock);
         let (alerts, incoming) = mpsc::channel(16);
         let (tasks, statuses) = (Tasks::new(), StatusBoard::default());
@@ -79,6 +82,7 @@ impl Stage {
             access: access.clone(),
             windows: Arc::clone(&windows),
             series: Some(Arc::clone(&series)),
+            logs: Some(logs.clone()),
             statuses,
             catalogue,
             agents: Arc::new(Vec::new),
@@ -92,7 +96,7 @@ impl Stage {
         let listener = api::bind(loopback, props.certificate.as_ref()).await.expect("a free port");
         let address = listener.address;
         api::serve(&tasks, listener, state);
-        Self { address, windows, series, alerts, access, tasks, _folder: folder }
+        Self { address, windows, series, logs, alerts, access, tasks, _folder: folder }
     }
 
     /// A path of this central.

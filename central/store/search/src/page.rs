@@ -7,7 +7,7 @@ use crate::line::{Line, LineId};
 /// Most lines in one page.
 pub const LINES_MAX: u32 = 1000;
 /// Bytes of text in one page, about: it ends after the line that passes them.
-pub const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub const PAGE_BYTES_MAX: usize = 1024 * 1024;
 /// Most buckets of a histogram.
 pub const BUCKETS_MAX: u32 = 1000;
 

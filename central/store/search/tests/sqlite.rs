@@ -1,6 +1,7 @@
 //! The embedded backend: the conformance suite, and what only files can suffer.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -129,6 +130,70 @@ async fn a_locked_file_is_an_error_and_then_goes_on() {
     sqlx::raw_sql("ROLLBACK").execute(&mut other).await.expect("unlocked");
     put(&store, 2, &[line(2, "line 2 ends")]).await;
     assert_eq!(count(&store).await, 3);
+}
+
+#[tokio::test]
+async fn a_full_disk_takes_nothing_half_and_what_is_stored_afterwards_stays() {
+    let folder = Folder::new(1 << 20);
+    let Some(disk) = SmallDisk::mount(folder.dir.path()) else {
+        eprintln!("skipped: a small disk can be mounted by root only");
+        return;
+    };
+    let store = folder.store();
+    let lines = |step: u64| -> Vec<_> {
+        // Texts that do not compress well.
+        let text =
+            |n: u64| (0..60).map(|word| format!("{:x} ", (step * 7919 + n * 104_729 + word) * 2_654_435_761));
+        (0..100).map(|n| line(0, &format!("{}line {step}/{n} ends", text(n).collect::<String>()))).collect()
+    };
+    let mut taken = 0;
+    let refused = loop {
+        match store.commit(&lines(taken), &step(taken, taken + 1)).await {
+            Ok(_) => taken += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(refused, StoreError::Full { .. } | StoreError::Unavailable { .. }), "{refused}");
+    assert_eq!(count(&store).await, 100 * usize::try_from(taken).expect("small"), "searches go on");
+    disk.resize("64m");
+    for _ in 0..20 {
+        put(&store, taken, &lines(taken)).await;
+        taken += 1;
+    }
+    // As a kill leaves it: nothing is closed.
+    drop(store);
+    let store = folder.store();
+    assert_eq!(store.position(0).await.expect("read").expect("there").mark.offset, taken);
+    assert_eq!(count(&store).await, 100 * usize::try_from(taken).expect("small"));
+    for n in [0, 99] {
+        let query = Query {
+            terms: format!("\"line {}/{n} ends\"", taken - 20).parse().expect("a search"),
+            ..Query::default()
+        };
+        assert_eq!(all(&*store, &query, 10).await.len(), 1, "the step that was refused is stored once");
+    }
+}
+
+/// A file system of eight mebibytes.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(at: &Path) -> Option<Self> {
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"]).arg(at).status();
+        mount.ok()?.success().then(|| Self(at.to_owned()))
+    }
+
+    fn resize(&self, size: &str) {
+        let options = format!("remount,size={size}");
+        let done = Command::new("mount").args(["-o", &options]).arg(&self.0).status();
+        assert!(done.expect("mount runs").success());
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
 }
 
 #[tokio::test]

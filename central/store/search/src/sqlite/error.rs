@@ -6,13 +6,14 @@ use goldentime_follower::StoreError;
 
 /// An engine's error as one of this file.
 pub(super) fn failed(action: &'static str, place: &Path, source: sqlx::Error) -> StoreError {
+    let file = place.display().to_string();
+    if goldentime_sqlite::is_full(&source) {
+        return StoreError::Full { place: file };
+    }
     let code = source.as_database_error().and_then(|error| error.code());
     let code = code.and_then(|code| code.parse::<u32>().ok()).unwrap_or(0);
-    let file = place.display().to_string();
-    // SQLITE_FULL is 13, SQLITE_IOERR_WRITE 778: what a full file system gives in WAL mode.
     // SQLITE_CORRUPT is 11, SQLITE_NOTADB 26, SQLITE_IOERR_SHORT_READ 522.
     match (code, code & 0xff) {
-        (13 | 778, _) => StoreError::Full { place: file },
         (522, _) | (_, 11 | 26) => StoreError::Corrupt { place: file, what: source.to_string() },
         _ => StoreError::Unavailable { place: file, action, source: Box::new(source) },
     }

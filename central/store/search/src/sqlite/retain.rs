@@ -8,14 +8,25 @@ use crate::store::Dropped;
 
 impl SqliteLogs {
     pub(super) async fn drop_old(&self, before: UnixNanos, bytes_max: u64) -> Result<Dropped, StoreError> {
+        // A disk that is full may take no new segment; all the more must the old ones go.
+        let tended = self.end_segment_of_old(before).await;
+        let dropped = self.drop_while_too_much(before, bytes_max)?;
+        tended.map(|()| dropped).or_else(|error| if dropped.bytes > 0 { Ok(dropped) } else { Err(error) })
+    }
+
+    /// Where nothing comes any more, the last lines have their end too.
+    async fn end_segment_of_old(&self, before: UnixNanos) -> Result<(), StoreError> {
         let mut place = self.writer.lock().await;
         let mut writer = self.take_writer(&mut place).await?;
-        // Where nothing comes any more, the last lines have their end too.
         if writer.segment.last_block > 0 && writer.segment.max_at < before.0 {
             writer = writer.next(&self.folder).await?;
             self.note(&writer.segment);
         }
         *place = Some(writer);
+        Ok(())
+    }
+
+    fn drop_while_too_much(&self, before: UnixNanos, bytes_max: u64) -> Result<Dropped, StoreError> {
         let mut dropped = Dropped::default();
         loop {
             let sizes: Vec<(u32, u64)> = {

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use goldentime_follower::StoreError;
+use sqlx::SqliteConnection;
 
 use super::SqliteLogs;
 use super::block::{Block, Damaged, errors_of, level_counts};
@@ -127,7 +128,7 @@ impl SqliteLogs {
             tokio::task::yield_now().await;
         }
         if let Some(connection) = candidates.close().await {
-            self.readers.give_back(number, connection);
+            self.give_back(number, connection);
         }
         Ok(stopped_at)
     }
@@ -179,7 +180,7 @@ impl SqliteLogs {
             };
             bytes += candidates.measure().await.map_or(0, |(_, bytes)| bytes);
             if let Some(connection) = candidates.close().await {
-                self.readers.give_back(*number, connection);
+                self.give_back(*number, connection);
             }
         }
         Ok(u32::try_from(bytes.div_ceil(HISTOGRAM_BYTES_MAX).max(1)).unwrap_or(u32::MAX))
@@ -227,6 +228,14 @@ impl SqliteLogs {
             }
         }
         Ok(Some(Context { lines, focus }))
+    }
+
+    /// Keeps a connection, unless its segment was dropped meanwhile: it would hold the room of the file.
+    fn give_back(&self, number: u32, connection: SqliteConnection) {
+        self.readers.give_back(number, connection);
+        if !self.has_segment(number) {
+            self.readers.forget(number);
+        }
     }
 
     /// A segment that cannot be read costs its lines, not the answer. One that was dropped meanwhile

@@ -17,6 +17,9 @@ const SCHEMA: &str = include_str!("../../../../../migrations/sqlite/logs/0001_bl
 /// Blocks of a few kilobytes leave little of a page this large unused.
 const PAGE_BYTES: u32 = 16 * 1024;
 const DAMAGED_SUFFIX: &str = ".damaged";
+/// What a write-ahead log that was written back may keep of its file, in bytes: the merge of a segment's
+/// index makes it large.
+const JOURNAL_BYTES_MAX: u32 = 16 << 20;
 /// How long a lock that another process holds is waited for.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -112,7 +115,8 @@ pub(super) async fn open_writer(folder: &Path, number: u32) -> Result<SqliteConn
         .create_if_missing(true)
         .page_size(PAGE_BYTES)
         .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Normal);
+        .synchronous(SqliteSynchronous::Normal)
+        .pragma("journal_size_limit", JOURNAL_BYTES_MAX.to_string());
     let mut connection = options.connect().await.map_err(|error| failed(ACTION, &place, error))?;
     let layout = layout(&mut connection).await.map_err(|error| failed(ACTION, &place, error))?;
     if layout > LAYOUT {

@@ -106,6 +106,7 @@ impl Writer {
     /// Begins the next segment, which takes over where the partitions stand.
     pub(super) async fn next(mut self, folder: &Path) -> Result<Self, StoreError> {
         self.index_all(folder).await?;
+        self.write_back(folder).await?;
         let number = self.segment.number + 1;
         let place = segment::path(folder, number);
         let failed = |error| failed("begin a segment", &place, error);
@@ -125,6 +126,9 @@ impl Writer {
             position::advance(&mut transaction, &step).await.map_err(failed)?;
         }
         transaction.commit().await.map_err(failed)?;
+        if let Err(error) = self.connection.close().await {
+            tracing::warn!(%error, "a segment of the log store did not close");
+        }
         Ok(Self {
             connection,
             segment: Segment::empty(number),
@@ -206,6 +210,14 @@ impl Writer {
             sqlx::query("INSERT INTO grams (grams) VALUES ('optimize')").execute(&mut self.connection).await;
         let place = segment::path(folder, self.segment.number);
         merge.map(drop).map_err(|error| failed("merge a segment's index", &place, error))
+    }
+
+    /// Has everything on disk before the next segment says where the partitions stand: after a loss of
+    /// power a position would else stand ahead of its lines.
+    async fn write_back(&mut self, folder: &Path) -> Result<(), StoreError> {
+        let done = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut self.connection).await;
+        let place = segment::path(folder, self.segment.number);
+        done.map(drop).map_err(|error| failed("write a segment back", &place, error))
     }
 
     async fn index_to(&mut self, folder: &Path, last: u32) -> Result<(), StoreError> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::http::HeaderMap;
@@ -12,13 +13,16 @@ use serde::Serialize;
 use tokio::time::{Instant, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::guard::is_foreign;
-use super::logs::{Filter, LineView, logs};
-use super::problem::{Parameters, Refusal};
-use super::state::ApiState;
+use super::super::guard::is_foreign;
+use super::super::problem::{Parameters, Refusal};
+use super::super::state::ApiState;
+use super::asked::Filter;
+use super::find::logs;
+use super::shown::LineView;
+use crate::access::Principal;
 use crate::persist::tail::{Told, Watcher};
 
-/// Subprotocol of `docs/websocket.md`.
+/// Subprotocol of `docs/api.md`.
 const SUBPROTOCOL: &str = "goldentime.logs.v1";
 /// Nothing is expected from a client but its close frame.
 const MESSAGE_BYTES_MAX: usize = 1024;
@@ -44,8 +48,9 @@ enum Frame {
     Gap { lines: u64 },
 }
 
-pub(super) async fn tail(
+pub(in crate::api) async fn tail(
     State(state): State<ApiState>,
+    Extension(principal): Extension<Principal>,
     headers: HeaderMap,
     Parameters(filter): Parameters<Filter>,
     upgrade: WebSocketUpgrade,
@@ -63,14 +68,20 @@ pub(super) async fn tail(
         }
         Err(refusal) => return refusal.into_response(),
     };
-    let tasks = state.tasks.clone();
+    let (tasks, access) = (state.tasks.clone(), state.access.clone());
     upgrade
         .protocols([SUBPROTOCOL])
         .max_message_size(MESSAGE_BYTES_MAX)
         .max_frame_size(MESSAGE_BYTES_MAX)
         .on_upgrade(async move |socket| {
             let stopping = tasks.stopping();
-            tasks.spawn(TaskKind::Connection, "log tail", serve(socket, watcher, stopping));
+            tasks.spawn(TaskKind::Connection, "log tail", async move {
+                tokio::select! {
+                    () = serve(socket, watcher, stopping) => {}
+                    // Whoever may not look any more finds a closed connection.
+                    () = access.ended(&principal) => {}
+                }
+            });
         })
 }
 
