@@ -142,9 +142,11 @@ async fn a_full_disk_takes_nothing_half_and_what_is_stored_afterwards_stays() {
     let store = folder.store();
     let lines = |step: u64| -> Vec<_> {
         // Texts that do not compress well.
-        let text =
-            |n: u64| (0..60).map(|word| format!("{:x} ", (step * 7919 + n * 104_729 + word) * 2_654_435_761));
-        (0..100).map(|n| line(0, &format!("{}line {step}/{n} ends", text(n).collect::<String>()))).collect()
+        let filler = |n: u64| {
+            let word = |word: u64| (step * 7919 + n * 104_729 + word) * 2_654_435_761;
+            (0..60).fold(String::new(), |text, number| format!("{text}{:x} ", word(number)))
+        };
+        (0..100).map(|n| line(0, &format!("{}line {step}/{n} ends", filler(n)))).collect()
     };
     let mut taken = 0;
     let refused = loop {

@@ -133,7 +133,7 @@ thread_local! {
     static DECOMPRESSOR: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
-fn compress(raw: &[u8]) -> std::io::Result<Vec<u8>> {
+pub(super) fn compress(raw: &[u8]) -> std::io::Result<Vec<u8>> {
     COMPRESSOR.with_borrow_mut(|compressor| {
         let compressor = match compressor {
             Some(compressor) => compressor,
@@ -143,7 +143,7 @@ fn compress(raw: &[u8]) -> std::io::Result<Vec<u8>> {
     })
 }
 
-fn decompress(data: &[u8]) -> Result<Vec<u8>, Damaged> {
+pub(super) fn decompress(data: &[u8]) -> Result<Vec<u8>, Damaged> {
     let size = zstd::zstd_safe::get_frame_content_size(data).ok().flatten().ok_or(Damaged)?;
     let size = usize::try_from(size).ok().filter(|size| *size <= RAW_BYTES_MAX).ok_or(Damaged)?;
     DECOMPRESSOR.with_borrow_mut(|decompressor| {

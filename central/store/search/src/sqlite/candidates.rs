@@ -4,10 +4,11 @@ use std::path::Path;
 
 use goldentime_follower::StoreError;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, Row};
 
 use super::error::failed;
 use super::matcher::Range;
+use super::readers::Reader;
 use super::segment;
 
 /// A block that may hold what is meant.
@@ -23,9 +24,8 @@ pub(super) struct Candidate {
 
 /// Walks through a segment within one snapshot of it.
 pub(super) struct Candidates<'a> {
-    connection: SqliteConnection,
+    reader: Reader,
     folder: &'a Path,
-    number: u32,
     words: Option<&'a str>,
     range: Range,
     indexed_to: u32,
@@ -41,20 +41,20 @@ const FIELDS: &str = "b.id, b.min_at, b.max_at, b.newest, b.levels, t.data";
 impl<'a> Candidates<'a> {
     /// Begins at the segment's end.
     pub(super) async fn open(
-        mut connection: SqliteConnection,
+        mut reader: Reader,
         folder: &'a Path,
-        number: u32,
         words: Option<&'a str>,
         range: Range,
     ) -> Result<Self, StoreError> {
-        let failed = |error| failed("begin to read", &segment::path(folder, number), error);
-        sqlx::raw_sql("BEGIN").execute(&mut connection).await.map_err(failed)?;
+        let place = segment::path(folder, reader.number);
+        let failed = |error| failed("begin to read", &place, error);
+        sqlx::raw_sql("BEGIN").execute(&mut reader.connection).await.map_err(failed)?;
         let indexed_to: u32 = sqlx::query_scalar("SELECT indexed_to FROM state")
-            .fetch_one(&mut connection)
+            .fetch_one(&mut reader.connection)
             .await
             .map_err(failed)?;
         let (below, is_in_index) = (u32::MAX, false);
-        Ok(Self { connection, folder, number, words, range, indexed_to, below, is_in_index, stride: 1 })
+        Ok(Self { reader, folder, words, range, indexed_to, below, is_in_index, stride: 1 })
     }
 
     /// Looks only at every n-th block.
@@ -68,10 +68,11 @@ impl<'a> Candidates<'a> {
         for is_in_index in [false, true] {
             self.is_in_index = is_in_index;
             let sql = format!("SELECT count(*), coalesce(sum(b.text_bytes), 0) {}", self.source(false));
-            let row = self.bind(sql).fetch_one(&mut self.connection).await;
-            let (blocks, bytes): (i64, i64) = row
-                .and_then(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
-                .map_err(|error| failed("count blocks", &segment::path(self.folder, self.number), error))?;
+            let row = self.bind(sql).fetch_one(&mut self.reader.connection).await;
+            let (blocks, bytes): (i64, i64) =
+                row.and_then(|row| Ok((row.try_get(0)?, row.try_get(1)?))).map_err(|error| {
+                    failed("count blocks", &segment::path(self.folder, self.reader.number), error)
+                })?;
             all = (all.0 + blocks.cast_unsigned(), all.1 + bytes.cast_unsigned());
         }
         self.is_in_index = false;
@@ -83,10 +84,11 @@ impl<'a> Candidates<'a> {
         loop {
             let order = if self.by_words() { "grams.rowid" } else { "b.id" };
             let sql = format!("SELECT {FIELDS} {} ORDER BY {order} DESC LIMIT {max}", self.source(true));
-            let rows = self.bind(sql).fetch_all(&mut self.connection).await;
+            let rows = self.bind(sql).fetch_all(&mut self.reader.connection).await;
             let found: Result<Vec<_>, sqlx::Error> = rows.and_then(|rows| rows.iter().map(read).collect());
-            let found = found
-                .map_err(|error| failed("read blocks", &segment::path(self.folder, self.number), error))?;
+            let found = found.map_err(|error| {
+                failed("read blocks", &segment::path(self.folder, self.reader.number), error)
+            })?;
             match found.last() {
                 Some(last) => {
                     self.below = last.id;
@@ -99,8 +101,8 @@ impl<'a> Candidates<'a> {
     }
 
     /// Ends the walk and gives the connection back.
-    pub(super) async fn close(mut self) -> Option<SqliteConnection> {
-        sqlx::raw_sql("COMMIT").execute(&mut self.connection).await.ok().map(|_| self.connection)
+    pub(super) async fn close(mut self) -> Option<Reader> {
+        sqlx::raw_sql("COMMIT").execute(&mut self.reader.connection).await.ok().map(|_| self.reader)
     }
 
     const fn by_words(&self) -> bool {

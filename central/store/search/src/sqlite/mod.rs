@@ -13,6 +13,8 @@
 //! searches; [`retain`] drops what is old.
 
 mod block;
+#[cfg(test)]
+mod block_tests;
 mod candidates;
 mod config;
 mod error;
@@ -94,6 +96,12 @@ impl SqliteLogs {
         self.segments().as_ref().is_none_or(|segments| segments.contains_key(&number))
     }
 
+    /// Whether a segment gets no more lines.
+    fn is_sealed(&self, number: u32) -> bool {
+        let segments = self.segments();
+        segments.as_ref().and_then(|all| all.last_key_value()).is_some_and(|(newest, _)| number < *newest)
+    }
+
     fn note(&self, segment: &Segment) {
         self.segments().get_or_insert_default().insert(segment.number, segment.clone());
     }
@@ -104,6 +112,28 @@ impl SqliteLogs {
             Some(writer) => Ok(writer),
             None => self.open_writer().await,
         }
+    }
+
+    /// Seals the writer's segment and begins the next one.
+    async fn begin_next(&self, mut writer: Writer) -> Result<Writer, StoreError> {
+        let number = writer.segment.number;
+        let next = match writer.next(&self.folder).await {
+            Ok(next) => next,
+            Err(error) => return Err(self.leave(writer, error).await),
+        };
+        self.note(&next.segment);
+        self.readers.forget(number);
+        if let Err(error) = writer.close().await {
+            tracing::warn!(%error, "a segment of the log store did not close");
+        }
+        Ok(next)
+    }
+
+    /// Lets go of a writer that failed, so that the next call opens the file anew. Searches go on.
+    async fn leave(&self, writer: Writer, error: StoreError) -> StoreError {
+        self.readers.hold(&self.folder, writer.segment.number).await;
+        drop(writer);
+        error
     }
 
     /// Reads the folder and opens the newest segment that is whole.
@@ -144,7 +174,7 @@ impl SqliteLogs {
             return Ok(known);
         }
         let read = async {
-            let mut connection = segment::open_reader(&self.folder, number).await?;
+            let mut connection = segment::open_reader(&self.folder, number, true).await?;
             segment::read_about(&mut connection, &self.folder, number).await
         };
         match read.await {
@@ -158,7 +188,11 @@ impl SqliteLogs {
     fn set_aside(&self, number: u32, error: &StoreError) -> Result<(), StoreError> {
         tracing::error!(%error, "a segment of log lines is damaged; it is set aside as `.damaged`");
         metrics::counter!("goldentime_logs_segments_set_aside_total").increment(1);
-        self.readers.forget(number);
+        // The one before it may be written to again.
+        if let Some(segments) = &mut *self.segments() {
+            segments.remove(&number);
+        }
+        self.readers.clear();
         segment::set_aside(&self.folder, number)
     }
 
@@ -187,18 +221,21 @@ impl SqliteLogs {
         let mut place = self.writer.lock().await;
         let mut writer = self.take_writer(&mut place).await?;
         if !lines.is_empty() && writer.is_full(&self.folder, self.limits, advance.log_time.0) {
-            writer = writer.next(&self.folder).await?;
-            self.note(&writer.segment);
+            writer = self.begin_next(writer).await?;
         }
-        let committed = writer.append(&self.folder, lines, advance).await?;
-        if committed == Committed::Stale {
-            return Ok(committed);
-        }
+        let committed = match writer.append(&self.folder, lines, advance).await {
+            Ok(Committed::Stale) => return Ok(Committed::Stale),
+            Ok(committed) => committed,
+            Err(error) => return Err(self.leave(writer, error).await),
+        };
         self.note(&writer.segment);
         // What is stored is stored; the index is tried again with the next lines.
         match writer.index_if_due(&self.folder).await {
             Ok(()) => *place = Some(writer),
-            Err(error) => tracing::warn!(%error, "blocks of log lines are not indexed yet"),
+            Err(error) => {
+                let error = self.leave(writer, error).await;
+                tracing::warn!(%error, "blocks of log lines are not indexed yet");
+            }
         }
         Ok(committed)
     }

@@ -19,8 +19,7 @@ impl SqliteLogs {
         let mut place = self.writer.lock().await;
         let mut writer = self.take_writer(&mut place).await?;
         if writer.segment.last_block > 0 && writer.segment.max_at < before.0 {
-            writer = writer.next(&self.folder).await?;
-            self.note(&writer.segment);
+            writer = self.begin_next(writer).await?;
         }
         *place = Some(writer);
         Ok(())

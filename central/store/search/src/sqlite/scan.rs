@@ -3,7 +3,6 @@
 use std::ops::ControlFlow;
 
 use goldentime_follower::StoreError;
-use sqlx::SqliteConnection;
 
 use super::SqliteLogs;
 use super::block::{Block, Damaged, errors_of, level_counts};
@@ -109,8 +108,8 @@ impl SqliteLogs {
         stride: u32,
         mut visit: impl FnMut(Vec<Candidate>) -> ControlFlow<Option<i64>>,
     ) -> Result<Option<i64>, StoreError> {
-        let connection = self.readers.take(&self.folder, number).await?;
-        let mut candidates = Candidates::open(connection, &self.folder, number, words, range).await?;
+        let reader = self.readers.take(&self.folder, number, self.is_sealed(number)).await?;
+        let mut candidates = Candidates::open(reader, &self.folder, words, range).await?;
         candidates.every(stride);
         let mut max = PAGE_BLOCKS_FIRST;
         let mut stopped_at = None;
@@ -127,9 +126,7 @@ impl SqliteLogs {
             // Alerts do not wait for searches.
             tokio::task::yield_now().await;
         }
-        if let Some(connection) = candidates.close().await {
-            self.give_back(number, connection);
-        }
+        self.give_back(candidates).await;
         Ok(stopped_at)
     }
 
@@ -173,15 +170,13 @@ impl SqliteLogs {
         let mut bytes = 0;
         for Segment { number, .. } in segments {
             // Segments that cannot be read are told of when they are counted.
-            let Ok(connection) = self.readers.take(&self.folder, *number).await else { continue };
-            let Ok(mut candidates) = Candidates::open(connection, &self.folder, *number, words, range).await
-            else {
+            let sealed = self.is_sealed(*number);
+            let Ok(reader) = self.readers.take(&self.folder, *number, sealed).await else { continue };
+            let Ok(mut candidates) = Candidates::open(reader, &self.folder, words, range).await else {
                 continue;
             };
             bytes += candidates.measure().await.map_or(0, |(_, bytes)| bytes);
-            if let Some(connection) = candidates.close().await {
-                self.give_back(*number, connection);
-            }
+            self.give_back(candidates).await;
         }
         Ok(u32::try_from(bytes.div_ceil(HISTOGRAM_BYTES_MAX).max(1)).unwrap_or(u32::MAX))
     }
@@ -231,8 +226,10 @@ impl SqliteLogs {
     }
 
     /// Keeps a connection, unless its segment was dropped meanwhile: it would hold the room of the file.
-    fn give_back(&self, number: u32, connection: SqliteConnection) {
-        self.readers.give_back(number, connection);
+    async fn give_back(&self, candidates: Candidates<'_>) {
+        let Some(reader) = candidates.close().await else { return };
+        let number = reader.number;
+        self.readers.give_back(reader);
         if !self.has_segment(number) {
             self.readers.forget(number);
         }

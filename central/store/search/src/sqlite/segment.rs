@@ -136,10 +136,24 @@ pub(super) async fn open_writer(folder: &Path, number: u32) -> Result<SqliteConn
 }
 
 /// Opens a segment that is there, to read.
-pub(super) async fn open_reader(folder: &Path, number: u32) -> Result<SqliteConnection, StoreError> {
+///
+/// One that is `sealed` gets no more lines. It is read without locks and without the files that SQLite
+/// would make beside it: a search must go on where the disk is full.
+pub(super) async fn open_reader(
+    folder: &Path,
+    number: u32,
+    sealed: bool,
+) -> Result<SqliteConnection, StoreError> {
     let place = path(folder, number);
-    let opened = options(&place).read_only(true).connect().await;
+    let [_, journal, _] = files(folder, number);
+    let is_whole = !std::fs::metadata(journal).is_ok_and(|journal| journal.len() > 0);
+    let opened = options(&place).read_only(true).immutable(sealed && is_whole).connect().await;
     opened.map_err(|error| failed("open a segment", &place, error))
+}
+
+/// Reads a little, by which a connection joins those that share the segment's memory.
+pub(super) async fn touch(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("SELECT indexed_to FROM state").fetch_one(connection).await.map(drop)
 }
 
 fn options(place: &Path) -> SqliteConnectOptions {

@@ -104,7 +104,7 @@ impl Writer {
     }
 
     /// Begins the next segment, which takes over where the partitions stand.
-    pub(super) async fn next(mut self, folder: &Path) -> Result<Self, StoreError> {
+    pub(super) async fn next(&mut self, folder: &Path) -> Result<Self, StoreError> {
         self.index_all(folder).await?;
         self.write_back(folder).await?;
         let number = self.segment.number + 1;
@@ -126,9 +126,6 @@ impl Writer {
             position::advance(&mut transaction, &step).await.map_err(failed)?;
         }
         transaction.commit().await.map_err(failed)?;
-        if let Err(error) = self.connection.close().await {
-            tracing::warn!(%error, "a segment of the log store did not close");
-        }
         Ok(Self {
             connection,
             segment: Segment::empty(number),
@@ -137,7 +134,7 @@ impl Writer {
             indexed_to: 0,
             writes: 0,
             began: None,
-            words: self.words,
+            words: std::mem::take(&mut self.words),
             is_unborn: false,
         })
     }
