@@ -84,8 +84,7 @@ async fn main() -> Result<()> {
     // While all goes on.
     let charts = chart(&stage.central, &service(0)?, now - DAYS * DAY_S, ASKED).await?;
     let searches = searches(&stage).await?;
-    let own_core_share =
-        (own_cpu_time() - own_cpu).as_secs_f64() / start.elapsed().as_secs_f64();
+    let own_core_share = (own_cpu_time() - own_cpu).as_secs_f64() / start.elapsed().as_secs_f64();
     end_all.send_replace(true);
     let mut told = Told::default();
     while let Some(host) = hosts.join_next().await {
