@@ -18,7 +18,7 @@ for n in range(rounds):
     client.timing("api.cart.GET.%d" % status, 10 + n % 30)
     client.incr("logins")
     client.decr("logins", 2)
-    client.set("users", "u%d" % n)
+    client.set("users", "u%d" % (n % 1000))
     # A packet of several lines, one of which the client makes two.
     with client.pipeline() as pipe:
         pipe.timing("api.pay.POST.200", 0.25)

@@ -90,9 +90,11 @@ impl Contexts {
         self.table.len() < self.max
     }
 
-    /// Remembers what a metric is, unless there is no room.
+    /// Remembers what a metric is, unless there is no room. Requests are counted without it too, so the
+    /// last quarter is left to what is not.
     pub(super) fn put(&mut self, key: Key, target: Target, tick: u32) {
-        if self.has_room() {
+        let max = if matches!(target, Target::Request(_)) { self.max - self.max / 4 } else { self.max };
+        if self.table.len() < max {
             self.table
                 .insert_unique(key as u64, Context { key, used: tick, target }, |other| other.key as u64);
         }

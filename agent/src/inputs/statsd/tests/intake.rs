@@ -172,15 +172,15 @@ fn what_is_given_up_is_counted() {
 }
 
 #[test]
-fn more_names_than_are_remembered_still_count_as_requests() {
+fn more_names_than_are_remembered_still_count_as_requests_and_leave_room_for_samples() {
     let config = Config { contexts_max: 16, ..Config::default() };
     let mut bench = Bench::new(&config);
     let lines: Vec<String> =
         (0..100).map(|id| format!("http.time:5|ms|#endpoint:/users/{id},id:{id}")).collect();
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     assert_eq!(bench.requests(&lines), map(&[("p/e/unknown  /users/{id}", (100, 0))]));
-    let batch = bench.take(&["queue:1|g", "queue:2|g"]).flush();
-    assert_eq!(batch.drops["statsd_contexts_full"], 2);
+    let batch = bench.take(&["a:1|g", "b:1|g", "c:1|g", "d:1|g", "e:1|g", "e:2|g"]).flush();
+    assert_eq!(batch.drops["statsd_contexts_full"], 2, "sixteen, and three quarters of them for requests");
 }
 
 #[test]
