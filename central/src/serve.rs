@@ -155,13 +155,12 @@ impl Stores {
     }
 }
 
-/// Declares the bounds of merge, windows, history and what the page compares with. Intake and notifier add their own before the budget is
-/// checked.
+/// Declares the bounds of merge, windows, history, log lines and push. Intake and notifier add their own
+/// before the budget is checked.
 pub fn declare_memory(config: &Config, budget: &mut Budget) {
     budget.declare("windows", config.windows.memory_bound_bytes());
     budget.declare("series", persist::start::memory_bound_bytes(&config.series, config.partitions));
-    budget
-        .declare("push_baselines", push::strays::memory_bound_bytes(u64::from(config.windows.services_max)));
+    budget.declare("push", push::memory_bound_bytes(u64::from(config.windows.services_max)));
     budget.declare("logs", persist::logs_start::memory_bound_bytes(&config.logs, config.partitions));
     budget.declare("merge", merge::start::memory_bound_bytes(u64::from(config.windows.services_max)));
 }

@@ -11,6 +11,9 @@ use super::strays::Strays;
 /// Seconds that are kept and shown.
 pub const HISTORY_S: usize = 300;
 
+/// Memory of one service's ring, in bytes.
+pub const RING_BYTES: u64 = (HISTORY_S * size_of::<Point>()) as u64;
+
 /// The quantiles that are shown.
 const QUANTILES: [f64; 3] = [0.5, 0.95, 0.99];
 

@@ -82,11 +82,8 @@ pub struct Usuals {
     learned: Option<Second>,
 }
 
-/// Memory of what is usual for the signals of so many services, in bytes.
-#[must_use]
-pub const fn memory_bound_bytes(services_max: u64) -> u64 {
-    services_max.saturating_mul(4 * BASELINE_BYTES as u64)
-}
+/// Memory of what is usual for the signals of one service, in bytes.
+pub const BYTES: u64 = 4 * BASELINE_BYTES as u64;
 
 /// Baselines of services are renewed in as many different seconds.
 const PHASES: u32 = 10;
