@@ -22,6 +22,8 @@ use super::traffic::Traffic;
 
 /// Length of a flush.
 const FLUSH: Duration = Duration::from_secs(1);
+/// Within this time all hosts come.
+const ARRIVAL: Duration = Duration::from_secs(10);
 /// Records that may be under way before a host waits: a few minutes' worth.
 const IN_FLIGHT_MAX: u64 = 512;
 
@@ -68,8 +70,8 @@ pub async fn run(
     shape: HostShape,
     mut over: watch::Receiver<bool>,
 ) -> Result<Told> {
-    // Hosts do not flush at the same instant.
-    let after = FLUSH.mul_f64(rand::rng().random());
+    // Hosts do not come or flush at the same instant.
+    let after = ARRIVAL.mul_f64(rand::rng().random());
     sleep(after).await;
     let (deltas, other): (StreamId, [StreamId; 2]) = (rand::random(), rand::random());
     let environment = shape.service.environment().to_owned();

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
@@ -13,7 +14,14 @@ use goldentime_transport::token::JoinToken;
 use goldentime_wire::proto::control::Frame;
 use goldentime_wire::proto::stream_header::Class;
 use goldentime_wire::proto::{Hello, Ping, StreamState};
+use rand::Rng;
 use tokio::sync::Notify;
+use tokio::time::sleep;
+
+/// How often a host tries before the benchmark fails; an agent tries for ever.
+const TRIES: u32 = 10;
+/// How long it waits in between at most.
+const RETRY_MAX: Duration = Duration::from_secs(3);
 
 /// Id of a stream of records.
 pub type StreamId = [u8; 16];
@@ -39,7 +47,7 @@ impl Link {
         streams: &[StreamId],
     ) -> Result<(Self, Replies)> {
         let token: JoinToken = token.parse().context("join token")?;
-        let identity = enrol(address, &token, host).await?;
+        let identity = retried(|| enrol(address, &token, host)).await?;
         let current = |stream: &StreamId| StreamState {
             stream: stream.to_vec().into(),
             next: Vec::new(),
@@ -54,7 +62,8 @@ impl Link {
             started_ns: SystemClock.now().0,
             sentinel: false,
         };
-        let session = Client::new(&identity)?.connect(address, hello).await?;
+        let client = Client::new(&identity)?;
+        let session = retried(|| client.connect(address, hello.clone())).await?;
         let acknowledged = Arc::new(Acknowledged::default());
         let replies = Replies { receiver: session.replies, acknowledged: Arc::clone(&acknowledged) };
         let partitions = session.welcome.partitions;
@@ -70,6 +79,19 @@ impl Link {
     pub async fn ping(&mut self) -> Result<()> {
         let ping = Ping { sent_ns: SystemClock.now().0, ..Ping::default() };
         Ok(self.control.send(Frame::Ping(ping)).await?)
+    }
+}
+
+/// Tries again after a random while, as agents do when many come at once.
+async fn retried<T, E, F: Future<Output = Result<T, E>>>(action: impl Fn() -> F) -> Result<T, E> {
+    let mut tries = 1;
+    loop {
+        match action().await {
+            Err(_) if tries < TRIES => tries += 1,
+            done => return done,
+        }
+        let after = RETRY_MAX.mul_f64(rand::rng().random());
+        sleep(after).await;
     }
 }
 
