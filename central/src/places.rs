@@ -1,42 +1,94 @@
-//! Connections by address: how many there may be at once, of all and of one.
+//! Connections: how many there may be at once, of all and of one peer.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Connections by address. Holds as many entries as there are connections.
-#[derive(Clone, Debug, Default)]
-pub struct Places(Arc<Mutex<HashMap<IpAddr, usize>>>);
+/// Connections by whose they are, `K`. Holds at most as many entries as there are connections.
+#[derive(Debug)]
+pub struct Places<K>(Arc<Mutex<Taken<K>>>);
+
+#[derive(Debug)]
+struct Taken<K> {
+    all: usize,
+    by_peer: HashMap<K, usize>,
+}
 
 /// One connection's place; given back when dropped.
 #[derive(Debug)]
-pub struct Place(Places, IpAddr);
+pub struct Place<K: Eq + Hash> {
+    places: Places<K>,
+    peer: K,
+}
 
-impl Places {
-    /// A place for one more connection of this address, if there are fewer than `max` of all and
-    /// `per_address_max` of it.
-    #[must_use]
-    pub fn take(&self, address: IpAddr, max: usize, per_address_max: usize) -> Option<Place> {
-        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let all: usize = places.values().sum();
-        let own = places.get(&address).copied().unwrap_or_default();
-        if all >= max || own >= per_address_max {
-            return None;
-        }
-        places.insert(address, own + 1);
-        Some(Place(self.clone(), address))
+impl<K> Default for Places<K> {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Taken { all: 0, by_peer: HashMap::new() })))
     }
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut places = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = places.get_mut(&self.1) {
+impl<K> Clone for Places<K> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K: Eq + Hash + Clone> Places<K> {
+    /// A place for one more connection of this peer, if there are fewer than `max` of all and
+    /// `per_peer_max` of it.
+    #[must_use]
+    pub fn take(&self, peer: K, max: usize, per_peer_max: usize) -> Option<Place<K>> {
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if taken.all >= max || !taken.enter(peer.clone(), per_peer_max) {
+            return None;
+        }
+        taken.all += 1;
+        drop(taken);
+        Some(Place { places: self.clone(), peer })
+    }
+}
+
+impl<K: Eq + Hash + Clone> Place<K> {
+    /// Counts the connection as another peer's from now on, if that has fewer than `per_peer_max`. Gives
+    /// whether it does.
+    #[must_use]
+    pub fn pass_to(&mut self, peer: K, per_peer_max: usize) -> bool {
+        let mut taken = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let passed = taken.enter(peer.clone(), per_peer_max);
+        if passed {
+            taken.leave(&self.peer);
+            drop(taken);
+            self.peer = peer;
+        }
+        passed
+    }
+}
+
+impl<K: Eq + Hash> Taken<K> {
+    fn enter(&mut self, peer: K, max: usize) -> bool {
+        let own = self.by_peer.get(&peer).copied().unwrap_or_default();
+        let enters = own < max;
+        if enters {
+            self.by_peer.insert(peer, own + 1);
+        }
+        enters
+    }
+
+    fn leave(&mut self, peer: &K) {
+        if let Some(own) = self.by_peer.get_mut(peer) {
             *own -= 1;
             if *own == 0 {
-                places.remove(&self.1);
+                self.by_peer.remove(peer);
             }
         }
+    }
+}
+
+impl<K: Eq + Hash> Drop for Place<K> {
+    fn drop(&mut self) {
+        let mut taken = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.leave(&self.peer);
+        taken.all -= 1;
     }
 }
 
@@ -45,15 +97,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_address_cannot_take_the_places_of_all() {
+    fn one_peer_cannot_take_the_places_of_all() {
         let places = Places::default();
-        let address = |n: u8| IpAddr::from([10, 0, 0, n]);
-        let first = places.take(address(1), 3, 2);
-        let _second = places.take(address(1), 3, 2);
-        assert!(first.is_some() && places.take(address(1), 3, 2).is_none());
-        let _other = places.take(address(2), 3, 2);
-        assert!(places.take(address(3), 3, 2).is_none());
+        let first = places.take("one", 3, 2);
+        let _second = places.take("one", 3, 2);
+        assert!(first.is_some() && places.take("one", 3, 2).is_none());
+        let _other = places.take("two", 3, 2);
+        assert!(places.take("three", 3, 2).is_none());
         drop(first);
-        assert!(places.take(address(3), 3, 2).is_some());
+        assert!(places.take("three", 3, 2).is_some());
+    }
+
+    #[test]
+    fn a_place_that_is_passed_on_counts_for_the_other_peer_and_still_for_all() {
+        let places = Places::default();
+        let mut first = places.take("stranger", 2, 1).unwrap();
+        assert!(first.pass_to("known", 1));
+        let mut second = places.take("stranger", 2, 1).unwrap();
+        assert!(places.take("another", 2, 1).is_none());
+        // What cannot be passed on stays whose it is.
+        assert!(!second.pass_to("known", 1));
+        drop(first);
+        assert!(places.take("stranger", 2, 1).is_none());
+        assert!(second.pass_to("known", 1) && places.take("stranger", 2, 1).is_some());
     }
 }

@@ -1,7 +1,7 @@
 //! Listens, and serves each connection in a task of its own: a bounded number at once, with a bounded time
 //! for handshake and headers.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,7 +88,7 @@ pub fn serve(tasks: &Tasks, listener: Listener, state: ApiState) {
 struct Server {
     config: Arc<HttpConfig>,
     all: Arc<Semaphore>,
-    places: Places,
+    places: Places<IpAddr>,
     tls: Option<TlsAcceptor>,
     router: Router,
     tasks: Tasks,
@@ -97,7 +97,7 @@ struct Server {
 /// What one connection holds while it lasts.
 struct Held {
     _all: OwnedSemaphorePermit,
-    _of_address: Option<Place>,
+    _of_address: Option<Place<IpAddr>>,
 }
 
 impl Server {
@@ -132,7 +132,7 @@ impl Server {
 
     /// Whether an address may have one more connection; this machine and proxies have no limit of their
     /// own.
-    fn admit(&self, peer: SocketAddr) -> Option<Option<Place>> {
+    fn admit(&self, peer: SocketAddr) -> Option<Option<Place<IpAddr>>> {
         let address = peer.ip().to_canonical();
         if address.is_loopback() || is_trusted_proxy(address, &self.config) {
             return Some(None);

@@ -21,7 +21,8 @@ pub struct AgentsConfig {
     pub names: Vec<String>,
     /// Connections at once. A further one is refused and counted. Default 2000; 1 to 100000.
     pub connections_max: usize,
-    /// Connections at once from one address. Default 200; 1 to `connections_max`.
+    /// Connections at once from one address by agents that have not shown yet who they are. Those that
+    /// have are not counted here: hundreds may share an address. Default 200; 1 to `connections_max`.
     pub connections_per_address_max: usize,
     /// An agent that is not heard for this long without a goodbye is silent. Default `30s`; `5s` to `10m`.
     pub lease: HumanDuration,

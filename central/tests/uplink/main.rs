@@ -47,6 +47,10 @@ struct Central {
 
 impl Central {
     async fn start(state: &Path) -> Self {
+        Self::start_with(state, AgentsConfig::default()).await
+    }
+
+    async fn start_with(state: &Path, config: AgentsConfig) -> Self {
         let clock = Arc::new(SystemClock);
         let now = clock.now();
         let (authority, registry) = open_registry(state, now).await.expect("registry");
@@ -55,7 +59,7 @@ impl Central {
         let board = ingest.board();
         let tasks = Tasks::new();
         let listen = free_port();
-        let config = AgentsConfig { listen, ..AgentsConfig::default() };
+        let config = AgentsConfig { listen, ..config };
         let (rules_sender, rules) = tokio::sync::watch::channel(Arc::new(RuleSet::default()));
         let none = vec![None; PARTITIONS as usize];
         let feeds = ingest.start(&tasks, &config, &none, rules).await.expect("starts");
@@ -302,6 +306,55 @@ async fn a_token_for_two_agents_lets_two_in() {
 }
 
 #[tokio::test]
+async fn agents_that_are_known_leave_the_places_of_their_address_to_others() {
+    const STRANGERS_MAX: usize = 4;
+    let state = tempfile::tempdir().expect("temporary folder");
+    let config = AgentsConfig { connections_per_address_max: STRANGERS_MAX, ..AgentsConfig::default() };
+    let central = Central::start_with(state.path(), config).await;
+    let mut sessions = Vec::new();
+    for _ in 0..3 * STRANGERS_MAX {
+        let identity = central.enrolled().await;
+        sessions.push(connect(&central, &Client::new(&identity).expect("configured"), 1).await);
+    }
+    let mut silent = Vec::new();
+    for _ in 0..STRANGERS_MAX {
+        silent.push(stranger(&central).await);
+    }
+    let refused = enrol(&central.address, &central.token, "web-1").await.expect_err("refused");
+    assert!(matches!(&refused, EnrolError::Session(SessionError::Busy { .. })), "{refused:?}");
+    // Whoever says nothing has to go, and makes room.
+    for connection in silent {
+        timeout(SOON, connection.closed()).await.expect("closed by the central");
+    }
+    central.enrolled().await;
+    for session in &mut sessions {
+        session.control.send(Frame::Ping(proto::Ping::default())).await.expect("still connected");
+    }
+    central.stop().await;
+}
+
+#[tokio::test]
+async fn one_identity_cannot_take_the_places_of_all() {
+    let state = tempfile::tempdir().expect("temporary folder");
+    let central = Central::start(state.path()).await;
+    let identity = central.enrolled().await;
+    let client = Client::new(&identity).expect("configured");
+    let mut sessions = Vec::new();
+    let refused = loop {
+        assert!(sessions.len() < 50, "connected {} times", sessions.len());
+        match client.connect(&central.address, hello(1)).await {
+            Ok(session) => sessions.push(session),
+            Err(refused) => break refused,
+        }
+    };
+    assert!(
+        matches!(&refused, SessionError::Refused { code, .. } if code == "too_many_connections"),
+        "{refused:?}"
+    );
+    central.stop().await;
+}
+
+#[tokio::test]
 async fn a_registry_of_the_first_version_is_brought_up_to_date() {
     let state = tempfile::tempdir().expect("temporary folder");
     let file = state.path().join("agents.db");
@@ -471,13 +524,18 @@ async fn dead_letters(state: &Path) -> Vec<(String, String, String)> {
     rows.fetch_all(&mut letters).await.expect("readable")
 }
 
-/// Opens a connection without a certificate and says something; waits until the central closes it.
-async fn stranger_says(central: &Central, bytes: &[u8]) {
+/// Opens a connection without a certificate.
+async fn stranger(central: &Central) -> quinn::Connection {
     let address: SocketAddr = central.address.parse().expect("an address");
     let endpoint = quinn::Endpoint::client("127.0.0.1:0".parse().expect("valid")).expect("endpoint");
     let config = endpoint::stranger_client(central.token.authority).expect("config");
     let name = goldentime_transport::authority::SERVER_NAME;
-    let connection = endpoint.connect_with(config, address, name).expect("begun").await.expect("connected");
+    endpoint.connect_with(config, address, name).expect("begun").await.expect("connected")
+}
+
+/// Comes as a stranger and says something; waits until the central closes the connection.
+async fn stranger_says(central: &Central, bytes: &[u8]) {
+    let connection = stranger(central).await;
     let (mut send, _receive) = connection.open_bi().await.expect("stream");
     send.write_all(&BytesMut::from(bytes)).await.expect("sent");
     send.finish().expect("open");

@@ -54,6 +54,15 @@ pub enum SessionError {
         /// The address tried last.
         address: SocketAddr,
     },
+    /// The central takes no further connection at present.
+    #[error(
+        "the central at {address} takes no more connections for now; if it stays so, raise \
+         `agents.connections_max` or `agents.connections_per_address_max` in its central.yaml"
+    )]
+    Busy {
+        /// Its address.
+        address: SocketAddr,
+    },
     /// The central could not prove that it is the one.
     #[error(
         "the central at {address} is not the one that the join token or identity names, or a clock is off \
@@ -127,6 +136,7 @@ impl Client {
         let mut last = None;
         for address in resolve(address).await? {
             match timeout(CONNECT_TIMEOUT, self.connect_to(address, &hello)).await {
+                Ok(Err(busy @ SessionError::Busy { .. })) => last = Some(busy),
                 Ok(Err(SessionError::Unreachable { .. } | SessionError::Lost(_))) | Err(_) => {
                     last = Some(SessionError::Unreachable { address });
                 }
@@ -330,6 +340,11 @@ pub(crate) fn bind(peer: SocketAddr) -> Result<quinn::Endpoint, SessionError> {
 pub(crate) fn not_connected(address: SocketAddr, error: quinn::ConnectionError) -> SessionError {
     match error {
         quinn::ConnectionError::TimedOut => SessionError::Unreachable { address },
+        quinn::ConnectionError::ConnectionClosed(close)
+            if close.error_code == quinn::TransportErrorCode::CONNECTION_REFUSED =>
+        {
+            SessionError::Busy { address }
+        }
         quinn::ConnectionError::TransportError(error) if u64::from(error.code) & 0x100 != 0 => {
             SessionError::NotOurCentral { address, detail: error.to_string() }
         }

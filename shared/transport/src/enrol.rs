@@ -47,6 +47,7 @@ pub async fn enrol(address: &str, token: &JoinToken, host: &str) -> Result<Ident
                 let (agent, project, authority, certificate) = reply;
                 return Ok(Identity::new(agent, project, &authority, &certificate, key.serialize_der()));
             }
+            Ok(Err(busy @ SessionError::Busy { .. })) => last = Some(busy),
             Ok(Err(SessionError::Unreachable { .. })) | Err(_) => {
                 last = Some(SessionError::Unreachable { address });
             }

@@ -1,5 +1,6 @@
 //! Takes connections, and bounds how many there are.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,15 @@ use super::session;
 use super::shared::Shared;
 use crate::ingest::config::AgentsConfig;
 use crate::places::{Place, Places};
+
+/// Whose a connection is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Peer {
+    /// Of an agent that is not known yet, on this address.
+    Stranger(IpAddr),
+    /// Of this agent, wherever it is: many may share an address behind a translator or a proxy.
+    Agent(Arc<str>),
+}
 
 /// A handshake that takes longer is given up.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
@@ -59,7 +69,7 @@ pub async fn run(endpoint: Endpoint, config: AgentsConfig, shared: Arc<Shared>) 
             continue;
         }
         let Some(place) = places.take(
-            incoming.remote_address().ip(),
+            Peer::Stranger(incoming.remote_address().ip().to_canonical()),
             config.connections_max,
             config.connections_per_address_max,
         ) else {
@@ -79,7 +89,7 @@ pub async fn run(endpoint: Endpoint, config: AgentsConfig, shared: Arc<Shared>) 
     let _ = timeout(CLOSE_WITHIN, endpoint.wait_idle()).await;
 }
 
-async fn connection(incoming: Incoming, shared: Arc<Shared>, place: Place) {
+async fn connection(incoming: Incoming, shared: Arc<Shared>, place: Place<Peer>) {
     let address = incoming.remote_address();
     let connecting = match incoming.accept() {
         Ok(connecting) => connecting,
@@ -105,6 +115,5 @@ async fn connection(incoming: Incoming, shared: Arc<Shared>, place: Place) {
             }
         },
     };
-    session::serve(&connection, &shared).await;
-    drop(place);
+    session::serve(&connection, &shared, place).await;
 }

@@ -17,6 +17,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::enrol::{self, broken, refused};
+use super::listener::Peer;
 use super::records;
 use super::shared::Shared;
 use crate::evaluate::openslo::express;
@@ -24,6 +25,7 @@ use crate::evaluate::rule::Rule;
 use crate::ingest::ack::{AckSink, StreamId};
 use crate::ingest::agents::AgentIdentity;
 use crate::ingest::room::Room;
+use crate::places::Place;
 
 /// A connection that says nothing is closed.
 const FIRST_FRAME_WITHIN: Duration = Duration::from_secs(10);
@@ -33,14 +35,16 @@ const REFUSAL_WITHIN: Duration = Duration::from_secs(3);
 const ACKS_EVERY: Duration = Duration::from_millis(10);
 /// Streams that a hello may name.
 const STREAMS_MAX: usize = 4096;
+/// Connections of one agent at once: the present one, and earlier ones whose end was not noticed yet.
+const CONNECTIONS_PER_AGENT_MAX: usize = 8;
 /// Version of the uplink's protocol.
 const VERSION: u32 = 1;
 
 const CLOSED: VarInt = VarInt::from_u32(0);
 const MISBEHAVED: VarInt = VarInt::from_u32(2);
 
-/// Serves one connection to its end.
-pub async fn serve(connection: &Connection, shared: &Arc<Shared>) {
+/// Serves one connection to its end, on the place that it has.
+pub async fn serve(connection: &Connection, shared: &Arc<Shared>, mut place: Place<Peer>) {
     let first = timeout(FIRST_FRAME_WITHIN, first_frame(connection)).await;
     let Ok(Some((mut send, control, frame))) = first else {
         metrics::counter!("goldentime_uplink_refused_total", "reason" => "no_hello").increment(1);
@@ -55,7 +59,7 @@ pub async fn serve(connection: &Connection, shared: &Arc<Shared>) {
             say_last(&mut send, answer).await;
             connection.close(CLOSED, b"answered");
         }
-        Frame::Hello(hello) => match admit(connection, &hello, shared).await {
+        Frame::Hello(hello) => match admit(connection, &hello, shared, &mut place).await {
             Ok(identity) => {
                 let started_ns = hello.started_ns;
                 Session { connection, shared, identity, started_ns }.run(&hello, send, control).await;
@@ -91,8 +95,13 @@ async fn say_last(send: &mut SendStream, frame: Frame) {
     let _ = timeout(REFUSAL_WITHIN, said).await;
 }
 
-/// Who is there, by certificate and hello.
-async fn admit(connection: &Connection, hello: &Hello, shared: &Shared) -> Result<AgentIdentity, Refused> {
+/// Who is there, by certificate and hello. The connection has its place as that agent's from then on.
+async fn admit(
+    connection: &Connection,
+    hello: &Hello,
+    shared: &Shared,
+    place: &mut Place<Peer>,
+) -> Result<AgentIdentity, Refused> {
     if hello.version != VERSION {
         return Err(refused(
             "version",
@@ -125,8 +134,15 @@ async fn admit(connection: &Connection, hello: &Hello, shared: &Shared) -> Resul
     if hello.streams.len() > STREAMS_MAX {
         return Err(refused("too_many_streams", "the agent's spool names more streams than any agent has"));
     }
+    let id: Arc<str> = agent.agent.into();
+    if !place.pass_to(Peer::Agent(Arc::clone(&id)), CONNECTIONS_PER_AGENT_MAX) {
+        return Err(refused(
+            "too_many_connections",
+            "the agent is connected too often at once; do several hosts share one state folder?",
+        ));
+    }
     Ok(AgentIdentity {
-        agent: agent.agent.into(),
+        agent: id,
         project: agent.project.into(),
         environment: hello.environment.as_str().into(),
         host: hello.host.as_str().into(),
