@@ -35,7 +35,7 @@ lint: dashboard ## Formatting and lints of the whole tree
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 
-FUZZ_TARGETS := sketch_wire sketch_state sketch_operations frames record config lines
+FUZZ_TARGETS := sketch_wire sketch_state sketch_operations frames record config lines datagrams
 SECONDS ?= 60
 FUZZ := $(CARGO) +nightly fuzz
 

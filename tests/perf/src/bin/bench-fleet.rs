@@ -116,6 +116,9 @@ async fn main() -> Result<()> {
         .figure("central_descriptors_growth", looks.growth(|reading| reading.descriptors))
         .figure("disk_mib", looks.max(|reading| reading.disk_mib))
         .figure("disk_growth_mib_per_h", looks.growth(|reading| reading.disk_mib) * 3.0 / hours)
+        .figure("ingest_log_mib", looks.part_mib("log"))
+        .figure("log_store_mib", looks.part_mib("logs"))
+        .figure("series_mib", looks.part_mib("series.db"))
         .figure("chart_30d_ms", charts.p50_ms)
         .figure("chart_30d_p99_ms", charts.p99_ms)
         .figure("search_p50_ms", searches.p50_ms)
@@ -162,5 +165,5 @@ async fn unseen(stage: &Stage) -> Result<f64> {
     let drops = text.lines().filter(|line| {
         line.starts_with("goldentime_drops_total") || line.starts_with("goldentime_merge_lost_records_total")
     });
-    Ok(drops.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum())
+    Ok(drops.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).fold(0.0, |sum, lost| sum + lost))
 }

@@ -42,7 +42,6 @@ impl Watch {
 
     /// Looks once, and says every minute what was seen.
     pub fn look(&mut self, process: &Process) -> Result<()> {
-        let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         let descriptors = std::fs::read_dir(format!("/proc/{}/fd", process.pid()))?.count();
         let reading = Reading {
             at_s: self.start.elapsed().as_secs_f64(),
@@ -74,6 +73,14 @@ impl Watch {
         }
     }
 
+    /// What a file, or all files below a folder, of the watched folder take now, in MiB.
+    #[must_use]
+    pub fn part_mib(&self, name: &str) -> f64 {
+        let path = self.folder.join(name);
+        let bytes = if path.is_dir() { bytes_below(&path) } else { path.metadata().map_or(0, |data| data.len()) };
+        mib(bytes)
+    }
+
     /// How much a figure grew over the last third of the time, by a line through its readings.
     #[must_use]
     pub fn growth(&self, figure: impl Fn(&Reading) -> f64) -> f64 {
@@ -88,6 +95,10 @@ impl Watch {
     pub fn max(&self, figure: impl Fn(&Reading) -> f64) -> f64 {
         self.readings.iter().map(figure).fold(f64::NAN, f64::max)
     }
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
 }
 
 /// Slope of the line of least squares.

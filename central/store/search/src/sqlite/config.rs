@@ -23,7 +23,7 @@ pub struct LogsConfig {
     /// `3650d`.
     pub retention: HumanDuration,
     /// Room on disk for lines and their index, below `logs/` in `state_dir`. When it is used up the
-    /// oldest lines go, whatever their age. A line of 150 bytes takes about 60. Default `20GiB`; at
+    /// oldest lines go, whatever their age. A line of 100 bytes takes about 150. Default `20GiB`; at
     /// least `64MiB`.
     pub bytes_max: ByteSize,
 }

@@ -190,6 +190,8 @@ impl Cells {
             self.bytes.fetch_sub(freed, Ordering::Relaxed);
             self.services.fetch_sub(gone, Ordering::Relaxed);
         }
+        metrics::gauge!("goldentime_windows_bytes").set(self.bytes() as f64);
+        metrics::gauge!("goldentime_windows_services").set(self.services.load(Ordering::Relaxed) as f64);
     }
 
     /// Cells refused since the start, for whatever reason.
