@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use goldentime_model::config::{Check, Faults, LoadOptions, Node, Settings, load_with_places, reference};
 use goldentime_model::identity::{DEFAULT_PART, check_name};
+use goldentime_model::naming::{check_given, check_given_service};
 use goldentime_model::units::ByteSize;
 use goldentime_runtime::logging::LogFormat;
 use schemars::JsonSchema;
@@ -33,9 +34,11 @@ pub struct Config {
     /// How the central is reached.
     pub central: uplink::Config,
     /// Environment of everything that this agent reads, the middle part of service ids (`prod`,
-    /// `staging`). Default `default`. No `/`, braces or control characters; at most 200 bytes.
+    /// `staging`). Default `default`. No `/`, braces, control characters or blanks around it; at most 200
+    /// bytes.
     pub environment: String,
-    /// Name of this host in alerts and on the dashboard. Default: the machine's host name.
+    /// Name of this host in alerts and on the dashboard; it may hold what `environment` may. Default:
+    /// the machine's host name.
     pub host: Option<String>,
     /// Where the agent keeps its identity, its spool and its socket. One agent at a time. Default
     /// `/var/lib/goldentime-agent`.
@@ -145,8 +148,8 @@ impl Settings for Config {
     fn validate(&self, check: &mut Check) {
         check.section("central", |check| self.central.validate(check));
         for (setting, name) in [("environment", Some(&self.environment)), ("host", self.host.as_ref())] {
-            if let Some(Err(error)) = name.map(|name| check_name(name)) {
-                check.refuse(setting, error.to_string());
+            if let Some(Err(message)) = name.map(|name| check_given(name)) {
+                check.refuse(setting, message);
             }
         }
         check.require(self.state_dir.is_absolute(), "state_dir", "must be an absolute path");
@@ -182,8 +185,8 @@ fn validate_inputs(inputs: &inputs::Config, routes: &route::Config, check: &mut 
             let name = input.name();
             let message = format!("two inputs are named `{name}`; give each a `name` of its own");
             check.require(names.insert(name), "name", message);
-            if let Some(Err(error)) = input.service.as_deref().map(check_name) {
-                check.refuse("service", error.to_string());
+            if let Some(Err(message)) = input.service.as_deref().map(check_given_service) {
+                check.refuse("service", message);
             }
             input.validate(check);
             if let Err(error) = tail::Tail::new(input.clone(), routes, source()) {
@@ -268,6 +271,64 @@ mod tests {
         let faults = read(text).expect_err("wrong").to_string();
         for said in ["agent.yaml:3:", "names nothing", "agent.yaml:5:", "twice", "agent.yaml:7:", "100ms"] {
             assert!(faults.contains(said), "{said}: {faults}");
+        }
+    }
+
+    /// The lines of what is refused.
+    fn refused(text: &str) -> Vec<String> {
+        let faults = read(text).expect_err("wrong").to_string();
+        let lines = faults.lines().filter_map(|line| Some(line.split_once("agent.yaml:")?.1.to_owned()));
+        lines.collect()
+    }
+
+    #[test]
+    fn a_name_that_would_not_stand_as_it_is_is_refused_with_its_place_and_what_to_write() {
+        let tail = "inputs:\n  tail:\n  - paths: [/a.log]\n    format: {type: json}\n    service: ";
+        for (setting, place, told) in [
+            (format!("{tail}host:x\n"), "5:14: inputs.tail[0].service: ", "write `host_x`"),
+            (format!("{tail}__other__\n"), "5:14: inputs.tail[0].service: ", "write `_other_`"),
+            (format!("{tail}shop/cart\n"), "5:14: inputs.tail[0].service: ", "write `shop_cart`"),
+            (format!("{tail}' '\n"), "5:14: inputs.tail[0].service: ", "leave the setting out"),
+            (
+                "inputs:\n  statsd:\n    service: host:x\n".into(),
+                "3:14: inputs.statsd.service: ",
+                "write `host_x`",
+            ),
+            (
+                "inputs:\n  services:\n  - service: host:x\n    unit: b.service\n".into(),
+                "3:14: inputs.services[0].service: ",
+                "write `host_x`",
+            ),
+            (
+                "inputs:\n  services:\n  - service: host:$1\n    cgroup: /docker/*\n".into(),
+                "3:14: inputs.services[0].service: ",
+                "write `host_x`",
+            ),
+            ("host: a/b\n".into(), "1:7: host: ", "write `a_b`"),
+            ("environment: ' prod'\n".into(), "1:14: environment: ", "write `prod`"),
+            ("routes:\n  patterns: [/a, users]\n".into(), "2:18: routes.patterns[1]: ", "begin with `/`"),
+        ] {
+            let refused = refused(&setting);
+            assert!(
+                refused.len() == 1 && refused[0].starts_with(place) && refused[0].contains(told),
+                "{refused:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_in_rules_of_statsd_are_refused_where_they_stand_and_once() {
+        let rule = "inputs:\n  statsd:\n    enabled: true\n    rules:\n    - types: [timer]\n      ";
+        for (setting, place, told) in [
+            ("service: host:x", "6:16: inputs.statsd.rules[0].service: ", "write `host_x`"),
+            ("endpoint: __other__", "6:17: inputs.statsd.rules[0].endpoint: ", "write `_other_`"),
+            ("method: a b", "6:15: inputs.statsd.rules[0].method: ", "a verb such as `GET`"),
+        ] {
+            let refused = refused(&format!("{rule}{setting}\n"));
+            assert!(
+                refused.len() == 1 && refused[0].starts_with(place) && refused[0].contains(told),
+                "{refused:?}"
+            );
         }
     }
 

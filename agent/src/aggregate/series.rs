@@ -5,15 +5,13 @@ use std::sync::Arc;
 
 use goldentime_model::ServiceId;
 use goldentime_model::identity::NAME_BYTES_MAX;
+use goldentime_model::naming::OVERFLOW;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use xxhash_rust::xxh3::Xxh3Builder;
 
 use super::config::Config;
 use super::watch::{Watch, WatchTable};
-
-/// Endpoint and service that take what goes over a bound.
-pub const OTHER: &str = "__other__";
 
 /// A series of this shard, interned. Valid for the life of the shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -130,9 +128,9 @@ impl SeriesTable {
             return self.intern(service, endpoint, method, watch, overflow);
         };
         let room = opened < self.endpoints_max && self.slots.len() < self.series_max;
-        if !room && endpoint != OTHER {
+        if !room && endpoint != OVERFLOW {
             overflow.endpoints += 1;
-            return self.intern(service, OTHER, method, watch, overflow);
+            return self.intern(service, OVERFLOW, method, watch, overflow);
         }
         let method = self.method(method);
         if let Some(known) = self.find(service, endpoint, &method) {
@@ -149,13 +147,13 @@ impl SeriesTable {
         overflow: &mut Overflow,
     ) -> SeriesRef {
         overflow.services += 1;
-        let other = ServiceId::new(service.project(), service.environment(), OTHER)
+        let other = ServiceId::new(service.project(), service.environment(), OVERFLOW)
             .expect("parts of a valid id and a constant are valid");
         let method = self.method(method);
-        if let Some(known) = self.find(&other, OTHER, &method) {
+        if let Some(known) = self.find(&other, OVERFLOW, &method) {
             return known;
         }
-        self.open(&other, OTHER, method, watch)
+        self.open(&other, OVERFLOW, method, watch)
     }
 
     fn find(&self, service: &ServiceId, endpoint: &str, method: &str) -> Option<SeriesRef> {
@@ -201,7 +199,7 @@ impl SeriesTable {
         if let Some(known) = self.methods.iter().find(|known| &***known == method) {
             return Arc::clone(known);
         }
-        let name: Arc<str> = if self.methods.len() < METHODS_MAX { method.into() } else { OTHER.into() };
+        let name: Arc<str> = if self.methods.len() < METHODS_MAX { method.into() } else { OVERFLOW.into() };
         if self.methods.len() <= METHODS_MAX {
             self.methods.push(Arc::clone(&name));
         }

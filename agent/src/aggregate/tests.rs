@@ -1,7 +1,7 @@
+use goldentime_model::naming::OVERFLOW;
 use goldentime_model::{LogRecord, Outcome, Second, ServiceId, UnixNanos};
 use goldentime_runtime::ManualClock;
 
-use super::series::OTHER;
 use super::{Aggregator, Config, Full, Observation, PositionKey, PositionUpdate, Watch, WatchTable};
 
 const NOW: UnixNanos = UnixNanos(1_800_000_000_500_000_000);
@@ -83,7 +83,7 @@ fn runaway_endpoints_go_to_other_and_are_counted() {
     }
     let batch = shard.drain();
     let other =
-        batch.services[0].series.iter().find(|delta| &*delta.key.endpoint == OTHER).expect("overflow");
+        batch.services[0].series.iter().find(|delta| &*delta.key.endpoint == OVERFLOW).expect("overflow");
     assert_eq!(other.buckets[0].counts.ok, 3);
     assert_eq!(batch.drops["endpoint_overflow"], 3);
 }
@@ -98,7 +98,7 @@ fn runaway_services_go_to_the_other_service_and_are_counted() {
     assert_ne!(series, other);
     shard.lock().observe(other, &ok(NOW)).expect("room");
     let batch = shard.drain();
-    assert_eq!(batch.services[0].service, service(OTHER));
+    assert_eq!(batch.services[0].service, service(OVERFLOW));
     assert_eq!(batch.drops["service_overflow"], 2);
 }
 

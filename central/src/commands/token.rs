@@ -1,7 +1,6 @@
 //! `goldentime-central token`: join tokens, also while the central runs.
 
-use anyhow::Context;
-use goldentime_model::identity::check_name;
+use goldentime_model::naming::check_given;
 use goldentime_model::units::HumanDuration;
 use goldentime_runtime::{Clock, SystemClock};
 
@@ -18,7 +17,7 @@ pub async fn create(
     expires: Option<HumanDuration>,
     uses_max: Option<u32>,
 ) -> anyhow::Result<()> {
-    check_name(project).with_context(|| format!("--project {project}"))?;
+    check_given(project).map_err(|message| anyhow::anyhow!("--project: {message}"))?;
     make_private_dir(&config.state_dir)?;
     let now = SystemClock.now();
     let (authority, registry) = open_registry(&config.state_dir, now).await?;

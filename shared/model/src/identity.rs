@@ -33,13 +33,13 @@ pub type HostName = Arc<str>;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// A part is empty, or of blanks only: nobody could tell it from an empty one.
-    #[error("a name is empty; leave it out to get `{DEFAULT_PART}`")]
+    #[error("a name is empty or blank")]
     Empty,
     /// A part is longer than [`NAME_BYTES_MAX`].
     #[error("a name of {0} bytes is longer than the {NAME_BYTES_MAX} allowed")]
     TooLong(usize),
     /// A part holds a character that would break a key.
-    #[error("`{0}` cannot stand in a name (not allowed: / {{ }} and control characters)")]
+    #[error("`{}` cannot stand in a name (not allowed: / {{ }} and control characters)", .0.escape_debug())]
     Character(char),
     /// The id is not made of three parts.
     #[error("`{0}` is not of the form project/environment/service")]

@@ -1,6 +1,6 @@
 //! The contracts that every part of Goldentime rests on.
 //!
-//! In the order in which data meets them: who a record is about ([`identity`]), what is said
+//! In the order in which data meets them: who a record is about ([`identity`], [`naming`]), what is said
 //! ([`record`]: observations, samples, log records), how bad it was ([`outcome`]), when ([`time`]),
 //! how it is counted ([`counts`]), how sure one can be of it ([`interval`]), which question an SLO
 //! asks ([`indicator`]), and what is told to people ([`alert`], [`stage`]).
@@ -16,6 +16,7 @@ pub mod identity;
 pub mod indicator;
 pub mod interval;
 pub mod metric_names;
+pub mod naming;
 pub mod outcome;
 pub mod problem;
 pub mod record;

@@ -73,8 +73,13 @@ impl Default for Config {
 impl Config {
     /// Refuses patterns and statuses that could never match.
     pub fn validate(&self, check: &mut Check) {
-        if let Err(error) = Normaliser::new(&self.patterns, self.normalise) {
+        if let Err(error) = Normaliser::check_count(&self.patterns) {
             check.refuse("patterns", error.to_string());
+        }
+        for (at, pattern) in self.patterns.iter().enumerate() {
+            if let Err(error) = Normaliser::check(pattern) {
+                check.refuse(&format!("patterns[{at}]"), error.to_string());
+            }
         }
         for (at, rule) in self.rules.iter().enumerate() {
             for (nth, StatusOutcome { status, .. }) in rule.statuses.iter().enumerate() {
@@ -97,6 +102,9 @@ pub enum RouteError {
     /// Something follows `{rest*}`.
     #[error("route pattern `{0}`: nothing can follow a `{{…*}}`")]
     AfterRest(String),
+    /// It could not be an endpoint as it is.
+    #[error("route pattern `{pattern}` {message}", pattern = _0.escape_debug(), message = _1)]
+    Name(String, String),
     /// More than are looked through for a path.
     #[error("{0} route patterns; at most {1} are looked through for each new path")]
     TooMany(usize, usize),

@@ -1,5 +1,7 @@
 //! Endpoints from raw paths.
 
+use goldentime_model::naming::check_given_endpoint;
+
 use super::config::RouteError;
 
 /// Patterns that a new path is tried against.
@@ -35,11 +37,22 @@ enum Part {
 
 impl Normaliser {
     pub(super) fn new(patterns: &[String], normalise: bool) -> Result<Self, RouteError> {
+        Self::check_count(patterns)?;
+        let patterns = patterns.iter().map(|text| Pattern::compile(text)).collect::<Result<_, _>>()?;
+        Ok(Self { patterns, normalise })
+    }
+
+    /// Refuses more patterns than a new path is tried against.
+    pub(super) fn check_count(patterns: &[String]) -> Result<(), RouteError> {
         if patterns.len() > PATTERNS_MAX {
             return Err(RouteError::TooMany(patterns.len(), PATTERNS_MAX));
         }
-        let patterns = patterns.iter().map(|text| Pattern::compile(text)).collect::<Result<_, _>>()?;
-        Ok(Self { patterns, normalise })
+        Ok(())
+    }
+
+    /// Refuses what is no pattern.
+    pub(super) fn check(pattern: &str) -> Result<(), RouteError> {
+        Pattern::compile(pattern).map(|_| ())
     }
 
     /// The endpoint of a raw path, written to `out`. Query string and fragment are cut.
@@ -120,6 +133,7 @@ fn is_uuid(bytes: &[u8]) -> bool {
 impl Pattern {
     fn compile(text: &str) -> Result<Self, RouteError> {
         let inner = text.strip_prefix('/').ok_or_else(|| RouteError::NoSlash(text.to_owned()))?;
+        check_given_endpoint(text).map_err(|message| RouteError::Name(text.to_owned(), message))?;
         let mut parts = Vec::new();
         for part in inner.split('/').filter(|part| !part.is_empty()) {
             if parts.last() == Some(&Part::Rest) {

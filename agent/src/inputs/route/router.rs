@@ -1,9 +1,9 @@
 //! From a parsed line to an observation of a series.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
-use goldentime_model::identity::{HOST_SERVICE_PREFIX, NAME_BYTES_MAX, UNKNOWN_SERVICE, check_name};
+use goldentime_model::identity::{NAME_BYTES_MAX, UNKNOWN_SERVICE};
+use goldentime_model::naming::{OVERFLOW, fit_service, not_overflow};
 use goldentime_model::{Outcome, ServiceId, UnixNanos};
 
 use super::cache::{CACHE_ENTRIES, Cache, Routed};
@@ -152,16 +152,13 @@ impl Router {
     fn route_new(&mut self, hash: u128, fields: &Fields<'_>, path: &[u8], shard: &mut Shard) -> Routed {
         let service = self.service(fields);
         let method = method(&fields.method);
-        if fields.endpoint.is_empty() {
+        if fields.endpoint.trim_ascii().is_empty() {
             self.normaliser.endpoint(&String::from_utf8_lossy(path), &mut self.endpoint);
         } else {
             self.endpoint.clear();
             self.endpoint.push_str(&String::from_utf8_lossy(&fields.endpoint));
         }
-        self.endpoint.retain(|c| !c.is_control());
-        if self.endpoint.is_empty() {
-            self.endpoint.push_str(NO_ENDPOINT);
-        }
+        fit_endpoint(&mut self.endpoint);
         let series = shard.intern(&service, &self.endpoint, method);
         let routed = Routed { series, rule: self.rules.find(&self.endpoint, method) };
         self.cache.put(hash, routed);
@@ -181,24 +178,23 @@ impl Router {
     }
 }
 
-/// A name from the data, made fit for an id: bad characters become `_`, what is too long is cut. A host's
-/// own service (`host:<name>`) is not for data to name: its colon goes too.
+/// The id of a service whose name comes from data: one from a configuration was checked there.
 fn service_id(source: &Source, name: &str) -> ServiceId {
-    let name = name.trim();
-    let name = &*match name.strip_prefix(HOST_SERVICE_PREFIX) {
-        Some(host) => Cow::Owned(format!("host_{host}")),
-        None => Cow::Borrowed(name),
-    };
-    let fit: String = if check_name(name).is_ok() {
-        name.to_owned()
-    } else {
-        let cut = &name[..name.floor_char_boundary(NAME_BYTES_MAX)];
-        cut.chars().map(|c| if matches!(c, '/' | '{' | '}') || c.is_control() { '_' } else { c }).collect()
-    };
-    let fit = if fit.trim().is_empty() { UNKNOWN_SERVICE } else { &fit };
-    ServiceId::new(&source.project, &source.environment, fit).unwrap_or_else(|_| {
+    let fit = fit_service(name);
+    ServiceId::new(&source.project, &source.environment, &fit).unwrap_or_else(|_| {
         ServiceId::new("default", "default", UNKNOWN_SERVICE).expect("constants are valid")
     })
+}
+
+/// Makes an endpoint from data fit for a record: control characters go, what is too long is cut, what is
+/// blank is [`NO_ENDPOINT`], and nothing is called as what takes the overflow.
+fn fit_endpoint(endpoint: &mut String) {
+    endpoint.retain(|c| !c.is_control());
+    endpoint.truncate(endpoint.floor_char_boundary(NAME_BYTES_MAX));
+    let fit = if endpoint.trim().is_empty() { NO_ENDPOINT } else { not_overflow(endpoint) };
+    if fit != endpoint.as_str() {
+        *endpoint = fit.to_owned();
+    }
 }
 
 /// What tells paths apart: the query string does not.
@@ -208,10 +204,11 @@ fn before_query(path: &[u8]) -> &[u8] {
 }
 
 /// A verb in capitals, or a name of an RPC method; anything else is [`OTHER_METHOD`].
-fn method(raw: &[u8]) -> &str {
+pub(in crate::inputs) fn method(raw: &[u8]) -> &str {
     match std::str::from_utf8(raw) {
         Ok(text)
             if text.len() <= 64
+                && text != OVERFLOW
                 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-./".contains(&b)) =>
         {
             text

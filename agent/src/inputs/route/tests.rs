@@ -46,6 +46,7 @@ fn explicit_patterns_go_first() {
     assert_eq!(refused("users"), RouteError::NoSlash("users".into()));
     assert_eq!(refused("/a{b}"), RouteError::Braces("/a{b}".into()));
     assert_eq!(refused("/{a*}/b"), RouteError::AfterRest("/{a*}/b".into()));
+    assert!(matches!(refused("/a\tb"), RouteError::Name(..)));
 }
 
 #[test]
@@ -125,6 +126,46 @@ fn a_line_may_name_its_service_and_endpoint() {
     let key = &batch.services[0].series[0].key;
     assert_eq!((key.service.as_str(), &*key.endpoint), ("p/e/a_b", "GetCart"));
     assert_eq!(&*batch.services[1].series[0].key.endpoint, super::router::NO_ENDPOINT);
+}
+
+#[test]
+fn data_that_calls_itself_as_the_overflow_is_counted_under_an_ordinary_name() {
+    let named = |service: &'static str, endpoint: &'static str, method: &'static str| Fields {
+        service: service.as_bytes().into(),
+        endpoint: endpoint.as_bytes().into(),
+        method: method.as_bytes().into(),
+        ..line("", 200)
+    };
+    let lines = [
+        named("__other__", "a", "GET"),
+        named("/_other__ ", "a", "GET"),
+        named("shop", "__other__", "GET"),
+        named("shop", "__ot\u{7}her__", "GET"),
+        Fields { path: Cow::Borrowed(b"__other__?x=1"), ..line("", 200) },
+        named("shop", "a", "__other__"),
+    ];
+    let (_, batch) = count(&Config::default(), &lines);
+    let mut found = Vec::new();
+    for service in &batch.services {
+        for delta in &service.series {
+            let requests: u64 = delta.buckets.iter().map(|bucket| bucket.counts.total()).sum();
+            found.push(format!("{} {} {} {requests}", service.service, delta.key.method, delta.key.endpoint));
+        }
+    }
+    found.sort();
+    let expected = ["p/e/_other_ GET a 2", "p/e/shop GET _other_ 3", "p/e/shop _OTHER a 1"];
+    assert_eq!(found, expected);
+    assert!(batch.drops.is_empty(), "nothing went over a bound: {:?}", batch.drops);
+}
+
+#[test]
+fn an_endpoint_that_nobody_could_read_is_none() {
+    let long = format!("{}x", " ".repeat(300));
+    for blank in [" ", "\u{3000}", "\u{7} ", &long] {
+        let named = Fields { endpoint: blank.as_bytes().into(), ..line("", 200) };
+        let (_, batch) = count(&Config::default(), &[named]);
+        assert_eq!(&*batch.services[0].series[0].key.endpoint, super::router::NO_ENDPOINT, "{blank:?}");
+    }
 }
 
 #[test]

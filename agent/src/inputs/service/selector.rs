@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use goldentime_model::identity::check_name;
+use goldentime_model::naming::check_given_service;
 use regex::Regex;
 
 use super::config::{Entry, ProcessConfig};
@@ -142,11 +142,11 @@ fn service_of(entry: &Entry, wildcards: usize) -> Result<(String, bool), Refusal
         let Some(stem) = unit.and_then(unit::stem) else {
             return Err(refusal("service", "is missing: say which service the readings are about"));
         };
-        check_name(stem).map_err(|error| refusal("service", error.to_string()))?;
+        check_given_service(stem).map_err(|message| refusal("service", message))?;
         return Ok((stem.to_owned(), false));
     };
     if !service.contains('$') || entry.cgroup.is_none() {
-        check_name(service).map_err(|error| refusal("service", error.to_string()))?;
+        check_given_service(service).map_err(|message| refusal("service", message))?;
         return Ok((service.clone(), false));
     }
     // Stands for what is put in: `$1` and `${1}` alike, each of which must be there.
@@ -162,7 +162,7 @@ fn service_of(entry: &Entry, wildcards: usize) -> Result<(String, bool), Refusal
             return Err(refusal("service", message));
         }
     }
-    check_name(&group.replace_all(service, "x")).map_err(|error| refusal("service", error.to_string()))?;
+    check_given_service(&group.replace_all(service, "x")).map_err(|message| refusal("service", message))?;
     Ok((service.clone(), true))
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use goldentime_model::naming::check_given_service;
 use goldentime_model::{Sample, ServiceId, UnixNanos};
 use tokio::time::Instant;
 
@@ -307,7 +308,10 @@ impl Watched {
                 continue;
             }
             let Some(name) = self.selector.service_at(path) else { continue };
-            match ServiceId::new(project, environment, &name) {
+            let service = check_given_service(&name).and_then(|()| {
+                ServiceId::new(project, environment, &name).map_err(|error| error.to_string())
+            });
+            match service {
                 Ok(service) => {
                     let label = (self.selector.label.0, label_of(path, &found, &self.selector));
                     let cgroup = Cgroup::new(hierarchy, base, path);

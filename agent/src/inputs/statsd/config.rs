@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use goldentime_model::config::Check;
-use goldentime_model::identity::check_name;
+use goldentime_model::naming::check_given_service;
 use goldentime_model::units::{ByteSize, HumanDuration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,8 @@ pub struct Config {
     /// Longest datagram; of a longer one the whole lines before the cut are taken, and it is counted.
     /// Default 16KiB; from 1KiB to 64KiB.
     pub packet_bytes_max: ByteSize,
-    /// Service of what names none. Default: none, counted as `unknown`.
+    /// Service of what names none; what a service of `tail` may be called. Default: none, counted as
+    /// `unknown`.
     pub service: Option<String>,
     /// Tags that name the parts of a request. Where several are there, the first of the list holds.
     pub tags: TagNames,
@@ -178,8 +179,11 @@ impl Config {
         require(self.sketch_bytes_max >= ByteSize::kib(64), "sketch_bytes_max", "must be at least 64KiB");
         require(self.idle_after.get() >= TIME_MIN, "idle_after", "must be at least 10s");
         require(self.timestamp_age_max.get() >= TIME_MIN, "timestamp_age_max", "must be at least 10s");
-        if let Some(Err(error)) = self.service.as_deref().map(check_name) {
-            check.refuse("service", error.to_string());
+        if let Some(Err(message)) = self.service.as_deref().map(check_given_service) {
+            check.refuse("service", message);
+        }
+        for (at, rule) in self.rules.iter().enumerate() {
+            check.section(&format!("rules[{at}]"), |check| rule.validate(check));
         }
     }
 

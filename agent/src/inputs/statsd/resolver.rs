@@ -2,17 +2,18 @@
 
 use std::collections::HashSet;
 
+use goldentime_model::naming::OVERFLOW;
 use goldentime_model::{Labels, ServiceId};
 
 use super::config::Config;
 use super::contexts::Request;
 use super::fit::{fit, fit_name};
 use super::line::{Kind, Metric};
+use super::malformed::Malformed;
 use super::rules::{Role, Rule, RuleError, Rules, Told};
 use super::samples::SeriesKey;
 use super::tags::tags;
 use crate::aggregate::Shard;
-use crate::aggregate::series::OTHER;
 use crate::inputs::parse::Fields;
 use crate::inputs::parse::config::DurationUnit;
 use crate::inputs::route::config::RouteError;
@@ -123,7 +124,7 @@ impl Resolver {
             self.services.insert(service.clone());
             return (service, false);
         }
-        let other = ServiceId::new(service.project(), service.environment(), OTHER);
+        let other = ServiceId::new(service.project(), service.environment(), OVERFLOW);
         (other.unwrap_or(service), true)
     }
 
@@ -149,6 +150,9 @@ impl Resolver {
                 continue;
             }
             let (name, value) = (fit(name), fit(value));
+            if name.text.trim().is_empty() {
+                continue;
+            }
             left_out.cut += u64::from(name.is_cut || value.is_cut);
             // A tag that is there twice keeps its first value: a label has one.
             labels.entry(name.text).or_insert(value.text);
@@ -157,6 +161,9 @@ impl Resolver {
             labels.insert(CONTAINER_LABEL.to_owned(), fit(container_id(metric.container)).text);
         }
         let name = fit_name(metric.name);
+        if name.text.trim().is_empty() {
+            return Resolved::Dropped(Malformed::Name.as_str());
+        }
         left_out.cut += u64::from(name.is_cut);
         Resolved::Sample(SeriesKey { service, name: name.text, labels, kind: metric.kind }, left_out)
     }

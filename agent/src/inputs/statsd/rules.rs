@@ -1,7 +1,8 @@
 //! Which metrics are requests, which are samples, and which are nothing.
 
 use goldentime_model::Outcome;
-use goldentime_model::identity::{NameError, check_name};
+use goldentime_model::config::Check;
+use goldentime_model::naming::{check_given_endpoint, check_given_service};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +11,7 @@ use super::pattern::{Captures, Pattern, PatternError};
 use super::tags::first_of;
 use crate::inputs::parse::config::DurationUnit;
 use crate::inputs::parse::number::status;
+use crate::inputs::route::router::method;
 
 /// Most rules: each new metric is held against all of them.
 pub const RULES_MAX: usize = 200;
@@ -73,7 +75,8 @@ pub struct Rule {
     pub role: Role,
     /// Unit of the values of requests. Default: `timer_unit` or `distribution_unit`.
     pub unit: Option<DurationUnit>,
-    /// Service, whatever name and tags say. Default: by placeholder, by tag, then the input's.
+    /// Service, whatever name and tags say; what a service of `tail` may be called. Default: by
+    /// placeholder, by tag, then the input's.
     pub service: Option<String>,
     /// Endpoint, whatever name and tags say. Default: by placeholder, by tag, then the metric's name.
     pub endpoint: Option<String>,
@@ -123,6 +126,21 @@ impl Rule {
         }
     }
 
+    /// Refuses names that would not stand as they are.
+    pub fn validate(&self, check: &mut Check) {
+        if let Some(Err(message)) = self.service.as_deref().map(check_given_service) {
+            check.refuse("service", message);
+        }
+        if let Some(Err(message)) = self.endpoint.as_deref().map(check_given_endpoint) {
+            check.refuse("endpoint", message);
+        }
+        if let Some(wrong) = self.method.as_deref().filter(|name| method(name.as_bytes()) != *name) {
+            let message =
+                format!("`{wrong}` is no method; write a verb such as `GET`, or the name of an RPC method");
+            check.refuse("method", message);
+        }
+    }
+
     /// Whether the rule is about metrics of this type.
     #[must_use]
     pub fn takes(&self, kind: Kind) -> bool {
@@ -141,9 +159,6 @@ pub enum RuleError {
     /// A pattern is none.
     #[error("rules[{0}]: metrics: {1}")]
     Pattern(usize, PatternError),
-    /// A name cannot stand in a service's id.
-    #[error("rules[{0}]: service: {1}")]
-    Service(usize, NameError),
     /// Gauges and sets count nothing.
     #[error("rules[{0}]: a {kind} is never a request; make it a `sample`", kind = _1.as_str())]
     NoRequest(usize, Kind),
@@ -182,9 +197,6 @@ impl Rules {
             let patterns = rule.metrics.iter().map(|text| Pattern::new(text));
             let patterns: Result<Vec<_>, _> = patterns.collect();
             let patterns = patterns.map_err(|error| RuleError::Pattern(number, error))?;
-            if let Some(Err(error)) = rule.service.as_deref().map(check_name) {
-                return Err(RuleError::Service(number, error));
-            }
             let wrong = rule.types.iter().find(|kind| rule.role == Role::Request && !rule.takes(**kind));
             match wrong {
                 Some(&kind) => Err(RuleError::NoRequest(number, kind)),

@@ -26,8 +26,9 @@ pub struct Config {
     /// always left out.
     #[serde(default)]
     pub exclude: Vec<String>,
-    /// Service that the lines are about, unless a field of theirs names it. Default: none, counted as
-    /// `unknown`.
+    /// Service that the lines are about, unless a field of theirs names it. It may hold what
+    /// `environment` may; `host:…` and `__other__` are kept for hosts and for what goes over a limit.
+    /// Default: none, counted as `unknown`.
     #[serde(default)]
     pub service: Option<String>,
     /// Format of the lines.

@@ -49,6 +49,20 @@ async fn containers_name_their_services_and_each_says_whether_it_runs() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_container_cannot_take_a_name_that_is_kept_for_something_else() {
+    let mut record = Record::v2(&[cgroup("$1", "/docker/*")]);
+    for name in ["__other__", "host:web-1", "shop"] {
+        empty_cgroup(&record, &format!("/docker/{name}"));
+    }
+    let reading = record.next().await;
+    assert!(reading.0.iter().all(|(service, _)| service.service() == "shop"), "{:?}", reading.0);
+    let problems = record.services.status()[0].problems.join("; ");
+    for told in ["`__other__` is kept", "`host:web-1`: what begins with `host:` is kept"] {
+        assert!(problems.contains(told), "{problems}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_over_a_limit_is_counted_and_said() {
     let mut record = Record::v2(&[cgroup("c", "/docker/*")]);
     record.services = Services::new(

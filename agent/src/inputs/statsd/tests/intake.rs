@@ -199,3 +199,23 @@ fn what_is_idle_is_forgotten_and_makes_room() {
     let seen = bench.samples(&["a:1|c", "c:1|c"]);
     assert_eq!(seen, map(&[("unknown a{}", 1.0), ("unknown c{}", 1.0)]));
 }
+
+#[test]
+fn senders_cannot_write_into_what_takes_the_overflow() {
+    let mut bench = Bench::new(&Config::default());
+    let requests = bench.requests(&["http.time:1|ms|#service:__other__,endpoint:__other__,method:__other__"]);
+    assert_eq!(requests, map(&[("p/e/_other_ _OTHER _other_", (1, 0))]));
+    assert_eq!(bench.samples(&["depth:3|g|#service:__other__"]), map(&[("_other_ depth{}", 3.0)]));
+}
+
+#[test]
+fn a_metric_or_tag_with_a_blank_name_costs_no_other() {
+    let mut bench = Bench::new(&Config::default());
+    let long = " ".repeat(300);
+    let lines = [" :3|g", "\u{3000}:3|g", &format!("{long}x:3|g"), "depth:3|g|# :x,page:home"];
+    let batch = bench.take(&lines).flush();
+    let names: Vec<_> = batch.services.iter().flat_map(|service| &service.samples).collect();
+    assert_eq!(names.len(), 1, "{names:?}");
+    assert_eq!(names[0].labels.keys().collect::<Vec<_>>(), ["page"]);
+    assert_eq!(batch.drops["statsd_name"], 3);
+}
