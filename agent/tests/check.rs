@@ -150,6 +150,21 @@ fn a_log_format_that_ends_before_the_lines_do_is_told() {
 }
 
 #[test]
+fn lines_whose_time_cannot_be_read_are_told_and_counted() {
+    let host = Host::new();
+    let log = host.path("access.log");
+    host.write_config(&format!(
+        "inputs:\n  tail:\n    - paths: ['{}']\n      format: {{type: json}}\n",
+        log.display()
+    ));
+    write(&log, "{\"time\":\"noon\",\"path\":\"/cart\",\"status\":200}\n");
+    let (code, text) = host.check();
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("NO READABLE TIME") && text.contains("/cart (1 request)"), "{text}");
+    assert!(text.contains("inputs.tail[0].format: the time of 1 of them is of no known form"), "{text}");
+}
+
+#[test]
 fn an_input_of_another_format_or_of_a_folder_that_is_not_there_is_told() {
     let host = Host::new();
     let log = host.path("access.log");

@@ -119,7 +119,7 @@ fn sample(
     };
     let aggregator = Aggregator::new(config.limits.clone(), Arc::new(SystemClock));
     let shard = aggregator.open_shard(&input.name());
-    let (mut unread, mut without_duration, mut shown) = (0, 0, 0);
+    let (mut unread, mut without_duration, mut without_time, mut shown) = (0, 0, 0, 0);
     for line in lines {
         let read = parser.read(line);
         if shown < LINES_SHOWN {
@@ -135,6 +135,7 @@ fn sample(
         match read {
             Ok(fields) => {
                 without_duration += usize::from(fields.duration_is_unread);
+                without_time += usize::from(fields.time_is_unread);
                 // A shard of default size has room for every line of a sample.
                 let _ = router.count(&fields, SystemClock.now(), &mut shard.lock());
             }
@@ -170,12 +171,14 @@ fn sample(
     if input.ship_logs {
         writeln!(out, "    ships:  each of them as a log record")?;
     }
-    if without_duration > 0 {
-        let message = format!(
-            "the duration of {without_duration} of them is no number, so that they count without latency; does the \
-             format end where the lines do?"
-        );
-        if without_duration == lines.len() {
+    let duration =
+        "is no number, so that they count without latency; does the format end where the lines do?";
+    let time = "is of no known form, so that they count at the instant they are read; write ISO 8601, or seconds \
+                since the epoch";
+    let parts = [("duration", without_duration, duration), ("time", without_time, time)];
+    for (part, count, what) in parts.into_iter().filter(|(_, count, _)| *count > 0) {
+        let message = format!("the {part} of {count} of them {what}");
+        if count == lines.len() {
             check.refuse("format", message);
         } else {
             writeln!(out, "    advice: {message}")?;
@@ -203,6 +206,7 @@ fn said(fields: &Fields<'_>) -> String {
     said.extend(fields.status.map(|status| format!("status {status}")));
     said.extend(fields.duration_s.map(|seconds| format!("{seconds} s")));
     said.extend(fields.duration_is_unread.then(|| "NO READABLE DURATION".to_owned()));
+    said.extend(fields.time_is_unread.then(|| "NO READABLE TIME".to_owned()));
     said.extend(
         fields
             .at

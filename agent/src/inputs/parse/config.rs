@@ -52,7 +52,8 @@ pub struct FieldNames {
     pub duration: Option<String>,
     /// Unit of `duration`: `s` (default), `ms`, `us` or `ns`.
     pub duration_unit: Option<DurationUnit>,
-    /// When it happened. Usually `msec`, `time_local`, `time`, `ts`, `timestamp`.
+    /// When it happened. Usually `msec`, `time_local`, `time`, `ts`, `timestamp`. A line without a time
+    /// that can be read counts at the instant at which it is read.
     pub time: Option<String>,
     /// Names the service, before the input's own `service`. Usually `service`, `service.name`.
     pub service: Option<String>,

@@ -47,11 +47,13 @@ pub struct Fields<'a> {
     pub others: Vec<(Cow<'a, str>, Bytes<'a>)>,
     /// Fields without a role beyond [`OTHERS_MAX`].
     pub others_left_out: u64,
+    /// The line has a time, and none that could be read: it counts at the instant at which it is read.
+    pub time_is_unread: bool,
     /// The line has a duration that could not be read: it counts as a request without one.
     pub duration_is_unread: bool,
 }
 
-/// Why a line, or its duration, could not be read.
+/// Why a line, or its duration or time, could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, thiserror::Error)]
 pub enum Unparsed {
     /// The line is not of the format.
@@ -100,7 +102,7 @@ impl<'a> Fields<'a> {
                 Ok(duration_s) => self.duration_s = duration_s,
                 Err(_) => self.duration_is_unread = true,
             },
-            Role::Time => self.set_time(&value, zone)?,
+            Role::Time => self.set_time(&value, zone),
             Role::Service => self.service = value,
             Role::Endpoint => self.endpoint = value,
             Role::Level => self.level = value,
@@ -123,12 +125,13 @@ impl<'a> Fields<'a> {
 
     /// A finer stamp is kept before a coarse one, whichever comes first.
     #[inline]
-    fn set_time(&mut self, value: &[u8], zone: &mut Zone) -> Result<(), Unparsed> {
-        let (at, is_coarse) = instant::parse(value, zone).ok_or(Unparsed::Time)?;
-        if self.at.is_none() || (self.at_is_coarse && !is_coarse) {
+    fn set_time(&mut self, value: &[u8], zone: &mut Zone) {
+        if let Some((at, is_coarse)) = instant::parse(value, zone)
+            && (self.at.is_none() || (self.at_is_coarse && !is_coarse))
+        {
             (self.at, self.at_is_coarse) = (Some(at), is_coarse);
         }
-        Ok(())
+        self.time_is_unread = self.at.is_none();
     }
 
     /// `GET /path HTTP/1.1`. What is no request line (a TLS hello on a plain port) leaves the path

@@ -149,11 +149,26 @@ fn a_request_with_an_unreadable_duration_counts_without_it() {
 }
 
 #[test]
+fn a_request_with_an_unreadable_time_counts_when_it_is_read() {
+    let mut parser = nginx("$status $request_time $msec");
+    for line in [&b"200 0.1 noon"[..], b"200 0.1 1795362004.12x", b"200 0.1 99999999999999999999"] {
+        let read = parser.read(line).expect("readable");
+        assert_eq!((read.status, read.duration_s, read.at), (Some(200), Some(0.1), None));
+        assert!(read.time_is_unread);
+    }
+    assert!(!parser.read(b"200 0.1 -").expect("readable").time_is_unread, "it says none");
+    let mut json = parser_with(Format::Json, FieldNames::default());
+    for line in [r#"{"time":"noon","ts":1795362004,"status":200}"#, r#"{"ts":1795362004,"time":"noon"}"#] {
+        let read = json.read(line.as_bytes()).expect("readable");
+        assert_eq!((read.at, read.time_is_unread), (Some(AT), false), "another stamp of the line holds");
+    }
+}
+
+#[test]
 fn an_unreadable_line_says_why() {
     let mut parser = nginx("$status $request_time $msec");
     assert_eq!(parser.read(b"200 0.1"), Err(Unparsed::Format));
     assert_eq!(parser.read(b"20x 0.1 1.0"), Err(Unparsed::Status));
-    assert_eq!(parser.read(b"200 0.1 noon"), Err(Unparsed::Time));
     assert_eq!(parser.read(b""), Err(Unparsed::Format));
 }
 

@@ -38,13 +38,17 @@ impl Sink {
         }
         match self.parser.read(line) {
             Ok(fields) => {
-                if fields.duration_is_unread {
-                    self.note(line, Unparsed::Duration, shard);
-                }
                 match self.router.count(&fields, now, shard)? {
                     Counted::Observed => self.status.observed += 1,
                     Counted::NotARequest => self.status.not_requests += 1,
                     Counted::Ignored => self.status.ignored += 1,
+                }
+                // Once the line is taken: on `Full` it comes again.
+                if fields.duration_is_unread {
+                    self.note(line, Unparsed::Duration, shard);
+                }
+                if fields.time_is_unread {
+                    self.note(line, Unparsed::Time, shard);
                 }
                 if self.ships_logs {
                     self.ship(line, Some(&fields), now, shard);

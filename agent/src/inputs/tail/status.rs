@@ -22,8 +22,8 @@ pub struct Status {
     pub not_requests: u64,
     /// Lines that a route rule ignores.
     pub ignored: u64,
-    /// Lines not read, or counted without a duration that could not be read, by reason, each with the
-    /// first of them.
+    /// Lines not read by reason, each with the first of them; also lines counted without a duration, or at
+    /// the instant of their reading, because what they say of it could not be read.
     pub unparsed: BTreeMap<&'static str, Unread>,
     /// Lines cut at the longest length.
     pub cut: u64,

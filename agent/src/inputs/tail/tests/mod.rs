@@ -3,6 +3,7 @@
 mod away;
 mod copies;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use goldentime_runtime::{Drained, SharedClock, SystemClock, Tasks};
+use goldentime_model::UnixNanos;
+use goldentime_runtime::{Drained, ManualClock, SharedClock, SystemClock, Tasks};
 
 use super::config::StartAt;
 use super::{Config, Tail, TailHandle};
@@ -33,7 +35,9 @@ struct Running {
 #[derive(Default)]
 struct Kept {
     requests: u64,
+    seconds: BTreeSet<i64>,
     logs: Vec<String>,
+    drops: BTreeMap<&'static str, u64>,
     positions: std::collections::HashMap<PositionKey, Vec<u8>>,
     updates: Vec<(PositionKey, PositionUpdate)>,
 }
@@ -41,9 +45,14 @@ struct Kept {
 impl Kept {
     fn add(&mut self, batch: Batch) {
         for service in batch.services {
-            let buckets = service.series.iter().flat_map(|series| &series.buckets);
-            self.requests += buckets.map(|bucket| bucket.counts.total()).sum::<u64>();
+            for bucket in service.series.iter().flat_map(|series| &series.buckets) {
+                self.requests += bucket.counts.total();
+                self.seconds.insert(bucket.second.0);
+            }
             self.logs.extend(service.logs.into_iter().map(|record| record.message));
+        }
+        for (reason, events) in batch.drops {
+            *self.drops.entry(reason).or_default() += events;
         }
         for (key, update) in batch.positions {
             self.updates.push((key.clone(), update.clone()));
@@ -249,6 +258,25 @@ async fn start_at_end_reads_only_what_comes_and_new_files_whole() {
     running.until_requests(2).await;
     assert!(running.handle.status().unparsed.is_empty());
     assert_eq!(running.stop().await.requests, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_whose_time_cannot_be_read_counts_when_it_is_read() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("a.log");
+    append(&path, &format!("{}noon 503 0.250 \"GET /orders/2 HTTP/1.1\"\n", line(1)));
+    let mut config = config(&path);
+    config.ship_logs = true;
+    let clock = ManualClock::at(UnixNanos(1_800_000_000_000_000_000));
+    let mut running = start_with(config, Kept::default(), Duration::from_secs(1), clock);
+    running.until_requests(2).await;
+    running.until("counted", |running| running.handle.status().lines == 2).await;
+    let unread = running.handle.status().unparsed;
+    assert_eq!(unread["unparsed_time"].lines, 1);
+    assert!(unread["unparsed_time"].sample.starts_with("noon"), "{unread:?}");
+    let kept = running.stop().await;
+    assert_eq!((kept.seconds, kept.logs.len()), ([1_795_362_004, 1_800_000_000].into(), 2));
+    assert_eq!(kept.drops["unparsed_time"], 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
