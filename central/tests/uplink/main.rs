@@ -516,6 +516,52 @@ async fn one_log_line_that_is_too_long_costs_none_of_its_neighbours() {
     central.stop().await;
 }
 
+#[tokio::test]
+async fn names_that_nobody_could_read_become_dead_letters_with_the_reason() {
+    let state = tempfile::tempdir().expect("temporary folder");
+    let mut central = Central::start(state.path()).await;
+    let identity = central.enrolled().await;
+    let client = Client::new(&identity).expect("client");
+    let mut session = connect(&central, &client, 1).await;
+    let mut live = session.uplink.open_stream(Class::Live).await.expect("stream");
+    let agent = identity.agent.as_str();
+    let series = |endpoint: &str| {
+        let bucket = proto::Bucket { second: 1_800_000_000, ok: 1, ..Default::default() };
+        let series =
+            proto::SeriesDelta { endpoint: endpoint.into(), buckets: vec![bucket], ..Default::default() };
+        Some(proto::record::Body::Deltas(proto::Deltas { series: vec![series] }))
+    };
+    let sample = proto::Sample { name: "\u{3000}".into(), ..Default::default() };
+    let samples = Some(proto::record::Body::Samples(proto::Samples { samples: vec![sample] }));
+    let bad = [
+        Record { service: "shop/prod/ ".into(), ..record(agent, 1) },
+        Record { service: "shop/prod/a\u{7}b".into(), ..record(agent, 2) },
+        Record { host: "\t".into(), ..record(agent, 3) },
+        Record { body: series(" "), ..record(agent, 4) },
+        Record { body: series("/a\u{1b}[2J"), ..record(agent, 5) },
+        Record { body: samples, ..record(agent, 6) },
+    ];
+    for record in &bad {
+        live.send(encoded(record)).await.expect("sent");
+    }
+    live.send(encoded(&record(agent, 7))).await.expect("sent");
+    acknowledged(&mut session, 7).await;
+    session.uplink.close("done");
+    assert_eq!(central.merged(partition(), 1).await, [(1, 7)]);
+    assert!(central.stop().await.is_empty());
+    let letters = dead_letters(state.path()).await;
+    let letters: Vec<_> = letters.iter().map(|(_, reason, detail)| (&**reason, &**detail)).collect();
+    let expected = [
+        ("service", "a name is empty or blank"),
+        ("service", "`\\u{7}` cannot stand in a name (not allowed: / { } and control characters)"),
+        ("name", "host: a name is empty or blank"),
+        ("name", "endpoint is blank"),
+        ("name", "endpoint holds a control character"),
+        ("name", "metric is blank"),
+    ];
+    assert_eq!(letters, expected);
+}
+
 /// Agent, reason and detail of what was refused.
 async fn dead_letters(state: &Path) -> Vec<(String, String, String)> {
     let options = SqliteConnectOptions::new().filename(state.join("dead-letters.db"));

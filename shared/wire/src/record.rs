@@ -29,8 +29,8 @@ pub enum Reason {
     Partition,
     /// The service is no canonical id, or a record with a body has none.
     Service,
-    /// Host, agent, endpoint, method, metric, unit or label is empty, too long or has control
-    /// characters.
+    /// Host, agent, endpoint, metric or label is empty; one of them, method or unit is blank, too long or
+    /// has control characters.
     Name,
     /// A time or second lies outside of what can be represented.
     Time,
@@ -176,8 +176,8 @@ fn check_deltas(deltas: &proto::Deltas) -> Result<(), Invalid> {
     let buckets = deltas.series.iter().map(|series| series.buckets.len()).sum();
     at_most("buckets", buckets, limits::BUCKETS_MAX)?;
     for series in &deltas.series {
-        text("endpoint", &series.endpoint, NAME_BYTES_MAX)?;
-        text("method", &series.method, NAME_BYTES_MAX)?;
+        name("endpoint", &series.endpoint)?;
+        name_if_any("method", &series.method)?;
         series.buckets.iter().try_for_each(check_bucket)?;
     }
     Ok(())
@@ -211,7 +211,7 @@ fn check_samples(samples: &proto::Samples) -> Result<(), Invalid> {
     at_most("samples", samples.samples.len(), limits::SAMPLES_MAX)?;
     for sample in &samples.samples {
         name("metric", &sample.name)?;
-        text("unit", &sample.unit, NAME_BYTES_MAX)?;
+        name_if_any("unit", &sample.unit)?;
         at_most("labels", sample.labels.len(), limits::LABELS_MAX)?;
         for (label, value) in &sample.labels {
             name("label", label)?;
@@ -255,10 +255,16 @@ fn identity(what: &str, value: &str) -> Result<(), Invalid> {
 
 /// A name that has to be there and may hold what routes and metric names hold.
 fn name(what: &str, value: &str) -> Result<(), Invalid> {
-    if value.is_empty() {
-        return refuse(Reason::Name, format!("{what} is empty"));
+    if value.trim().is_empty() {
+        let how = if value.is_empty() { "empty" } else { "blank" };
+        return refuse(Reason::Name, format!("{what} is {how}"));
     }
     text(what, value, NAME_BYTES_MAX)
+}
+
+/// A name that may be missing, but not blank.
+fn name_if_any(what: &str, value: &str) -> Result<(), Invalid> {
+    if value.is_empty() { Ok(()) } else { name(what, value) }
 }
 
 /// A text of one line that may be empty.
@@ -321,6 +327,13 @@ mod tests {
         }
     }
 
+    fn series(record: &mut proto::Record) -> &mut proto::SeriesDelta {
+        match &mut record.body {
+            Some(Body::Deltas(deltas)) => &mut deltas.series[0],
+            _ => panic!("the record has deltas"),
+        }
+    }
+
     fn reason(change: impl FnOnce(&mut proto::Record)) -> Option<Reason> {
         let mut record = record();
         change(&mut record);
@@ -357,6 +370,28 @@ mod tests {
         assert_eq!(reason(|record| bucket(record).second = i64::MAX), Some(Reason::Time));
         assert_eq!(reason(|record| bucket(record).timeout = u64::MAX), Some(Reason::Counts));
         assert_eq!(reason(|record| bucket(record).sketch = vec![0xff; 9].into()), Some(Reason::Sketch));
+    }
+
+    #[test]
+    fn a_name_that_nobody_could_read_is_refused() {
+        let of_service = |record: &mut proto::Record, name: &str| {
+            record.service = format!("shop/prod/{name}");
+        };
+        for name in ["", " ", "\u{3000}\u{a0}", "a\u{7}b", "\u{85}", "a\u{7f}"] {
+            let refused = Some(Reason::Name);
+            assert_eq!(reason(|record| of_service(record, name)), Some(Reason::Service), "{name:?}");
+            assert_eq!(reason(|record| record.host = name.into()), refused, "host {name:?}");
+            assert_eq!(reason(|record| record.agent = name.into()), refused, "agent {name:?}");
+            assert_eq!(reason(|record| series(record).endpoint = name.into()), refused, "endpoint {name:?}");
+            let method = if name.is_empty() { None } else { refused };
+            assert_eq!(reason(|record| series(record).method = name.into()), method, "method {name:?}");
+            let sample = |sample| Some(Body::Samples(proto::Samples { samples: vec![sample] }));
+            let metric = proto::Sample { name: name.into(), ..Default::default() };
+            assert_eq!(reason(|record| record.body = sample(metric)), refused, "metric {name:?}");
+            let labels = [(name.to_owned(), "x".to_owned())].into_iter().collect();
+            let label = proto::Sample { name: "queue".into(), labels, ..Default::default() };
+            assert_eq!(reason(|record| record.body = sample(label)), refused, "label {name:?}");
+        }
     }
 
     #[test]
