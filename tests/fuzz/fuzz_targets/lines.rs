@@ -19,7 +19,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         _ => Format::Combined,
     };
     let fields = FieldNames { verdict: Some("code".to_owned()), ..FieldNames::default() };
-    let Ok(mut parser) = Parser::new(&Config { format, fields }, Zone::of_host()) else { return };
+    let Ok(mut parser) = Parser::new(&Config { format, fields }, Zone::of_host(), true) else { return };
     for line in lines {
         let _ = parser.read(line);
         let _ = redact(&String::from_utf8_lossy(line));
