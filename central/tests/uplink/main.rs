@@ -2,6 +2,7 @@
 //! reconnects, restarts, forks, refusals, and garbage.
 
 mod early_data;
+mod goodbye;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -17,6 +18,7 @@ use goldentime_central::ingest::start::{Feeds, Good, create_token, open_registry
 use goldentime_central::ingest::{self, AgentsConfig, LogConfig};
 use goldentime_model::ServiceId;
 use goldentime_runtime::{Clock, Drained, SystemClock, TaskKind, Tasks};
+use goldentime_testkit::ports::{free_udp, loopback};
 use goldentime_transport::client::{Client, Session, SessionError};
 use goldentime_transport::endpoint;
 use goldentime_transport::enrol::{EnrolError, enrol};
@@ -58,7 +60,7 @@ impl Central {
         let ingest = ingest::open(state, LogConfig::default(), clock).await.expect("opens");
         let board = ingest.board();
         let tasks = Tasks::new();
-        let listen = free_port();
+        let listen = loopback(free_udp());
         let config = AgentsConfig { listen, ..config };
         let (rules_sender, rules) = tokio::sync::watch::channel(Arc::new(RuleSet::default()));
         let none = vec![None; PARTITIONS as usize];
@@ -111,11 +113,6 @@ impl Central {
         }
         left
     }
-}
-
-fn free_port() -> SocketAddr {
-    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
-    socket.local_addr().expect("bound")
 }
 
 fn service() -> ServiceId {

@@ -1,12 +1,13 @@
 //! One agent's connection: hello and welcome, then control frames both ways while records come in.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use goldentime_runtime::TaskKind;
 use goldentime_transport::endpoint::CONNECTION_WINDOW_BYTES;
 use goldentime_transport::token::CertificateHash;
-use goldentime_wire::frame::{self, FrameReader};
+use goldentime_wire::frame::{self, FrameError, FrameReader};
 use goldentime_wire::proto::control::Frame;
 use goldentime_wire::proto::{
     Ack, Control, Hello, PartitionNumber, Ping, Pong, Refused, StreamState, Thresholds, Welcome,
@@ -177,10 +178,10 @@ impl Session<'_> {
             room: Room::of_connection(&shared.room),
             pulse,
         };
+        // The end of the connection is found by the conversation alone, which first hears what came before.
         let left = tokio::select! {
             left = self.converse(hello, send, control, &acks) => left,
-            _ = self.read_streams(reader) => false,
-            _ = self.connection.closed() => false,
+            never = self.read_streams(reader) => match never {},
             () = shared.revoked.of(&identity.agent) => {
                 // It learns why at its next hello.
                 self.connection.close(CLOSED, b"revoked: the agent was revoked");
@@ -206,7 +207,8 @@ impl Session<'_> {
         }
     }
 
-    /// Control frames both ways. Gives whether the agent said goodbye.
+    /// Control frames both ways, until the connection ends. Gives whether the agent said goodbye, which
+    /// may have come together with the end: an agent waits for no more than that the transport has it.
     async fn converse(
         &self,
         hello: &Hello,
@@ -218,7 +220,7 @@ impl Session<'_> {
         let mut rules = self.shared.rules.clone();
         rules.mark_changed();
         let (answers, mut waiting) = tokio::sync::mpsc::channel::<Frame>(8);
-        let speak = async {
+        let speak = async move {
             say(&mut send, welcome).await?;
             loop {
                 tokio::select! {
@@ -242,14 +244,14 @@ impl Session<'_> {
             loop {
                 match control.next::<Control>().await {
                     Ok(Some(Control { frame: Some(Frame::Ping(ping)) })) => {
-                        if answers.send(self.pong(&ping)).await.is_err() {
-                            return false;
-                        }
+                        // Whoever cannot be answered any more may still say goodbye.
+                        let _ = answers.send(self.pong(&ping)).await;
                     }
                     Ok(Some(Control { frame: Some(Frame::Goodbye(_)) })) => return true,
                     // Kinds of frame that a newer agent may send are passed over.
                     Ok(Some(_)) => {}
-                    Ok(None) => return false,
+                    // Quic gives everything that came before it tells that the connection is lost.
+                    Ok(None) | Err(FrameError::Io { .. }) => return false,
                     Err(error) => {
                         metrics::counter!("goldentime_uplink_refused_total", "reason" => "control_frame")
                             .increment(1);
@@ -260,9 +262,13 @@ impl Session<'_> {
             }
         };
         let speak: std::pin::Pin<Box<dyn Future<Output = Option<()>> + Send + '_>> = Box::pin(speak);
+        tokio::pin!(listen);
         tokio::select! {
-            _ = speak => false,
-            left = listen => left,
+            left = &mut listen => left,
+            _ = speak => {
+                self.connection.close(CLOSED, b"");
+                listen.await
+            }
         }
     }
 
@@ -313,7 +319,7 @@ impl Session<'_> {
 
     /// Reads the agent's record streams, each in a task of its own that ends with the session. The
     /// transport bounds how many there are: it grants a new one when one has ended.
-    async fn read_streams(&self, reader: records::Reader) {
+    async fn read_streams(&self, reader: records::Reader) -> Infallible {
         let over = CancellationToken::new();
         let _ends_them = over.clone().drop_guard();
         while let Ok(stream) = self.connection.accept_uni().await {
@@ -328,6 +334,7 @@ impl Session<'_> {
                 }
             });
         }
+        std::future::pending().await
     }
 }
 
