@@ -350,8 +350,13 @@ pub(crate) fn not_connected(address: SocketAddr, error: quinn::ConnectionError) 
         }
         quinn::ConnectionError::ApplicationClosed(close) => {
             let text = String::from_utf8_lossy(&close.reason).into_owned();
-            let (code, detail) = text.split_once(": ").unwrap_or(("closed", &text));
-            SessionError::Refused { code: code.to_owned(), detail: detail.to_owned() }
+            match text.split_once(": ") {
+                Some((code, detail)) => {
+                    SessionError::Refused { code: code.to_owned(), detail: detail.to_owned() }
+                }
+                // No refusal: the central stops, or took too long to hear the hello.
+                None => SessionError::Lost(quinn::ConnectionError::ApplicationClosed(close)),
+            }
         }
         other => SessionError::Lost(other),
     }

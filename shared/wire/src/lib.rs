@@ -19,5 +19,8 @@ pub mod proto {
     include!(concat!(env!("OUT_DIR"), "/goldentime.v1.rs"));
 }
 
+/// Code of a refusal for a trouble of the central's own: the agent asks again, nobody has to act on it.
+pub const REFUSED_UNAVAILABLE: &str = "unavailable";
+
 /// Version of the record layout that this build writes.
 pub const RECORD_VERSION: u32 = 1;

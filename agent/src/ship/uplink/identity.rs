@@ -10,6 +10,7 @@ use goldentime_transport::client::SessionError;
 use goldentime_transport::enrol::{EnrolError, enrol};
 use goldentime_transport::identity::{Identity, IdentityError};
 use goldentime_transport::token::{JoinToken, TokenError};
+use goldentime_wire::REFUSED_UNAVAILABLE;
 use tokio_util::sync::CancellationToken;
 
 use super::config::Config;
@@ -61,8 +62,8 @@ impl IdentityFailure {
     }
 }
 
-/// The identity in `state_dir`, or a new one from the central. Tries until the central answers;
-/// `None` when told to stop before.
+/// The identity in `state_dir`, or a new one from the central. Tries until the central answers
+/// for good or ill; that it cannot for now is no answer. `None` when told to stop before.
 pub async fn enrolled(
     config: &Config,
     state_dir: &Path,
@@ -96,7 +97,9 @@ pub async fn enrolled(
                 tracing::info!(agent = identity.agent, project = identity.project, "enrolled");
                 return Ok(Some(identity));
             }
-            Err(EnrolError::Session(SessionError::Refused { code, detail })) => {
+            Err(EnrolError::Session(SessionError::Refused { code, detail }))
+                if code != REFUSED_UNAVAILABLE =>
+            {
                 return Err(IdentityFailure::Refused { code, detail });
             }
             Err(error) => {

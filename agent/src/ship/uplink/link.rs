@@ -8,7 +8,7 @@ use goldentime_model::UnixNanos;
 use goldentime_runtime::SharedClock;
 use goldentime_transport::client::{Client, Session, SessionError};
 use goldentime_transport::identity::Identity;
-use goldentime_wire::{RECORD_VERSION, proto};
+use goldentime_wire::{RECORD_VERSION, REFUSED_UNAVAILABLE, proto};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -232,6 +232,9 @@ impl Link {
             SessionFailure::Fork => self.fork().await,
             SessionFailure::Session(SessionError::Refused { code, .. }) if code == CODE_FORK => {
                 self.fork().await
+            }
+            SessionFailure::Session(SessionError::Refused { code, .. }) if code == REFUSED_UNAVAILABLE => {
+                Ok(())
             }
             SessionFailure::Session(SessionError::Refused { .. }) => return REFUSED_INTERVAL,
             SessionFailure::Partitions { .. } => self.context.spool.rotate().await,

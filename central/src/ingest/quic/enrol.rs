@@ -1,6 +1,7 @@
 //! Exchanges a join token for a client certificate.
 
 use goldentime_transport::token::{CertificateHash, SecretHash};
+use goldentime_wire::REFUSED_UNAVAILABLE;
 use goldentime_wire::proto::{EnrolReply, EnrolRequest, Refused};
 
 use super::shared::Shared;
@@ -67,5 +68,5 @@ pub fn refused(code: &str, detail: &str) -> Refused {
 /// A fault of ours: the log has the cause.
 pub fn broken(error: &(dyn std::error::Error + 'static)) -> Refused {
     tracing::error!(error, "the registry of agents cannot answer");
-    refused("unavailable", "the central cannot read its registry of agents; its log has the cause")
+    refused(REFUSED_UNAVAILABLE, "the central cannot read its registry of agents; its log has the cause")
 }
