@@ -127,11 +127,23 @@ async fn what_is_flushed_arrives_once_is_acknowledged_and_leaves_the_spool() {
     }
     central.until("all records", |state| state.received.len() >= 60).await;
     assert_eq!(received(&central, &sent), [1; 60]);
+    central.until("every acknowledgement", |_| agent.state.get().acknowledged >= 60).await;
     let spool = agent.spool.clone();
     agent.stop().await;
     spool.upkeep(SystemClock.now()).await.expect("kept up");
     assert_eq!(spool.usage().records, 0);
-    assert_eq!(central.state().goodbyes, 1);
+    central.until("the goodbye", |state| state.goodbyes == 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_central_that_cannot_enrol_anybody_for_now_is_asked_again() {
+    let folder = tempfile::tempdir().expect("folder");
+    let central = Central::start(&folder.path().join("central"));
+    central.state().unavailable = 4;
+    let agent = Agent::start(&central, &folder.path().join("agent")).await;
+    central.until("a session", |state| state.hellos.len() == 1).await;
+    assert_eq!(central.state().unavailable, 0);
+    agent.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -144,6 +156,7 @@ async fn after_a_cut_exactly_what_was_not_taken_is_sent_again() {
 
     central.state().is_deaf = true;
     let lost = agent.flush(&[RecordKind::Deltas; 5], 100).await;
+    central.until("five that are lost", |state| state.dropped == 5).await;
     central.cut();
     central.state().is_deaf = false;
     let while_away = agent.flush(&[RecordKind::Deltas; 5], 100).await;
@@ -183,6 +196,7 @@ async fn what_an_outage_left_goes_as_backlog_while_live_records_have_new_streams
     central.until("a session", |state| state.hellos.len() == 1).await;
     central.state().is_deaf = true;
     let left = agent.flush(&[RecordKind::Deltas; 40], 20_000).await;
+    central.until("forty that are lost", |state| state.dropped == 40).await;
     central.cut();
     central.state().is_deaf = false;
     central.until("a second hello", |state| state.hellos.len() >= 2).await;
@@ -234,6 +248,7 @@ async fn an_agent_whose_numbers_were_used_by_a_clone_opens_new_streams_and_loses
     central.until("a session", |state| state.hellos.len() == 1).await;
     central.state().is_deaf = true;
     let ours = agent.flush(&[RecordKind::Deltas; 3], 100).await;
+    central.until("three that are lost", |state| state.dropped == 3).await;
     central.state().pretend_applied = Some(50);
     central.cut();
     central.state().is_deaf = false;
@@ -249,14 +264,15 @@ async fn an_agent_whose_numbers_were_used_by_a_clone_opens_new_streams_and_loses
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_clock_that_is_ten_minutes_off_is_corrected_after_the_first_ping() {
+async fn a_clock_that_is_ten_minutes_off_is_corrected() {
     let folder = tempfile::tempdir().expect("folder");
     let central = Central::start(&folder.path().join("central"));
     let ten_minutes_ns = 600_000_000_000;
     central.state().clock_offset_ns = ten_minutes_ns;
     let agent = Agent::start(&central, &folder.path().join("agent")).await;
     tokio::time::timeout(Duration::from_secs(10), agent.offset_measured.cancelled()).await.expect("measured");
-    let error_ns = (agent.aggregator.clock_offset() - ten_minutes_ns).abs();
-    assert!(error_ns < 100_000_000, "off by {error_ns} ns");
+    // On a busy machine one ping may take longer than its pong; of several the quickest counts.
+    let error_ns = || (agent.aggregator.clock_offset() - ten_minutes_ns).abs();
+    central.until("an offset within 100 ms", |_| error_ns() < 100_000_000).await;
     agent.stop().await;
 }

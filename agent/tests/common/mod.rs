@@ -12,6 +12,7 @@ use goldentime_runtime::{Clock, SystemClock, TaskKind, Tasks};
 use goldentime_transport::authority::{Authority, ServerCertificate};
 use goldentime_transport::endpoint;
 use goldentime_transport::token::JoinToken;
+use goldentime_wire::REFUSED_UNAVAILABLE;
 use goldentime_wire::frame::{self, FrameReader};
 use goldentime_wire::proto::{self, control::Frame};
 
@@ -50,8 +51,13 @@ pub struct State {
     pub is_mute: bool,
     /// Drops what comes, as a central does that is killed before its log has it.
     pub is_deaf: bool,
+    /// Records that were dropped so.
+    pub dropped: usize,
     /// Answers hellos as though these numbers had been used.
     pub pretend_applied: Option<u64>,
+    /// So many enrolments meet a trouble of the central's own: one is told of it, the next sees the
+    /// connection closed as by a central that stops, and so on.
+    pub unavailable: usize,
     /// Added to the clock in pongs.
     pub clock_offset_ns: i64,
     connections: Vec<quinn::Connection>,
@@ -139,6 +145,15 @@ async fn talk(connection: quinn::Connection, shared: Arc<Shared>, authority: Arc
         };
         let Ok(Some(proto::Control { frame: Some(frame) })) = frame else { return };
         let answer = match frame {
+            Frame::EnrolRequest(_) if lock().unavailable > 0 => {
+                let left = lock().unavailable - 1;
+                lock().unavailable = left;
+                if left.is_multiple_of(2) {
+                    return connection.close(1_u32.into(), b"the central stops");
+                }
+                let (code, detail) = (REFUSED_UNAVAILABLE.into(), "its log has the cause".into());
+                Some(Frame::Refused(proto::Refused { code, detail }))
+            }
             Frame::EnrolRequest(request) => {
                 let now = SystemClock.now();
                 let signed = authority.sign_agent(&request.csr_der, "agent-1", "shop", now).expect("signed");
@@ -221,10 +236,14 @@ async fn records(
 ) {
     let mut frames = FrameReader::new(stream);
     let Ok(Some(header)) = frames.next::<proto::StreamHeader>().await else { return };
+    // What has lost one record takes none of the later ones.
+    let mut has_dropped = false;
     while let Ok(Some(record)) = frames.next::<proto::Record>().await {
         let stream = StreamId::from_slice(&record.stream).expect("an id");
         let mut state = shared.state.lock().expect("no test panics while it holds this");
-        if state.is_deaf {
+        has_dropped |= state.is_deaf;
+        if has_dropped {
+            state.dropped += 1;
             continue;
         }
         state.received.push(((stream, record.partition, record.number), header.class));
