@@ -3,6 +3,7 @@
 
 mod early_data;
 mod goodbye;
+mod restart;
 
 use std::net::SocketAddr;
 use std::path::Path;

@@ -136,6 +136,11 @@ impl Authority {
         &self.certificate_pem
     }
 
+    /// The authority's key in DER: secret.
+    pub(crate) fn key_der(&self) -> &[u8] {
+        self.issuer.key().serialized_der()
+    }
+
     /// What join tokens carry.
     #[must_use]
     pub fn fingerprint(&self) -> CertificateHash {

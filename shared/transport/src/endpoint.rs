@@ -24,6 +24,7 @@ use rustls::server::{ServerSessionMemoryCache, WebPkiClientVerifier};
 use crate::authority::{ServerCertificate, provider};
 use crate::identity::Identity;
 use crate::pin::PinnedAuthority;
+use crate::reset;
 use crate::token::CertificateHash;
 
 /// Protocol name and version.
@@ -118,7 +119,10 @@ pub fn serve(
         .max_incoming(INCOMING_MAX)
         .incoming_buffer_size(INCOMING_BYTES_MAX)
         .incoming_buffer_size_total(INCOMING_BYTES_TOTAL_MAX);
-    quinn::Endpoint::server(server, address).map_err(|source| EndpointError::Bind { address, source })
+    let known = reset::config(certificate.authority().key_der());
+    let listening = std::net::UdpSocket::bind(address)
+        .and_then(|socket| quinn::Endpoint::new(known, Some(server), socket, Arc::new(quinn::TokioRuntime)));
+    listening.map_err(|source| EndpointError::Bind { address, source })
 }
 
 /// An agent's configuration once it is enrolled. Keep it: it holds the tickets for 0-RTT.

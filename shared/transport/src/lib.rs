@@ -5,6 +5,7 @@
 //! ([`token`]); the agent pins the authority by the token's fingerprint ([`pin`]) and is enrolled
 //! ([`enrol`]), which gives it an identity to keep ([`identity`]); from then on it connects with that
 //! ([`client`]) to endpoints set up in [`endpoint`], and measures its clock's offset ([`offset`]).
+//! A central that was killed and runs again tells it so ([`reset`]).
 
 pub mod authority;
 pub mod client;
@@ -14,4 +15,5 @@ pub mod identity;
 pub mod offset;
 pub mod pin;
 mod private_file;
+mod reset;
 pub mod token;
