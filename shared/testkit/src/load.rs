@@ -33,6 +33,9 @@ impl Wrk {
     }
 }
 
+/// How long a client waits for its answer.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+
 /// Requests at a steady rate until dropped, whatever the answers.
 pub struct Steady {
     sent: Arc<AtomicU64>,
@@ -58,7 +61,7 @@ impl Steady {
                 if under_way.len() >= 512 {
                     under_way.join_next().await;
                 }
-                let request = client.get(url);
+                let request = client.get(url).timeout(ANSWER_MAX);
                 counter.fetch_add(1, Ordering::Relaxed);
                 under_way.spawn(async move {
                     if let Ok(answer) = request.send().await {

@@ -109,14 +109,23 @@ mod tests {
     use super::super::Proxy;
     use super::*;
     use std::time::Duration;
+    use tokio::time::timeout;
 
-    async fn round_trip(client: &UdpSocket) -> bool {
-        let mut buffer = [0; 16];
-        client.send(b"ping").await.is_ok()
-            && matches!(
-                tokio::time::timeout(Duration::from_millis(200), client.recv(&mut buffer)).await,
-                Ok(Ok(4))
-            )
+    /// The longest that anything here may take.
+    const HANG_MAX: Duration = Duration::from_secs(60);
+    /// How long nothing comes where nothing may come.
+    const SILENCE: Duration = Duration::from_millis(200);
+
+    /// The next echo, if it comes in time.
+    async fn echo(client: &UdpSocket, within: Duration) -> Option<u8> {
+        let mut byte = [0];
+        let came = timeout(within, client.recv(&mut byte)).await.ok()?;
+        came.expect("received");
+        Some(byte[0])
+    }
+
+    async fn ping(client: &UdpSocket, number: u8) {
+        client.send(&[number]).await.expect("sent");
     }
 
     async fn echo_server() -> (SocketAddr, JoinSet<()>) {
@@ -143,11 +152,14 @@ mod tests {
         let (server, _tasks) = echo_server().await;
         let proxy = Proxy::udp(server, 1).await.expect("proxy");
         let client = client_of(&proxy).await;
-        assert!(round_trip(&client).await);
+        ping(&client, 1).await;
+        assert_eq!(echo(&client, HANG_MAX).await, Some(1));
         proxy.link().set(Fault::Cut);
-        assert!(!round_trip(&client).await);
+        ping(&client, 2).await;
+        assert_eq!(echo(&client, SILENCE).await, None);
         proxy.link().set(Fault::None);
-        assert!(round_trip(&client).await);
+        ping(&client, 3).await;
+        assert_eq!(echo(&client, HANG_MAX).await, Some(3));
     }
 
     #[tokio::test]
@@ -156,11 +168,21 @@ mod tests {
         let proxy = Proxy::udp(server, 1).await.expect("proxy");
         let client = client_of(&proxy).await;
         proxy.link().set(Fault::Drop(0.3));
-        let mut passed = 0;
-        for _ in 0..16 {
-            passed += u32::from(round_trip(&client).await);
-        }
-        assert!((1..16).contains(&passed), "{passed} of 16 passed");
+        // Order is kept: what comes before an earlier one tells that the earlier one was lost.
+        let some_lost = async {
+            let mut expected = 0_u16;
+            for number in 0..=u8::MAX {
+                ping(&client, number).await;
+                while let Some(passed) = echo(&client, Duration::from_millis(20)).await {
+                    if u16::from(passed) > expected {
+                        return true;
+                    }
+                    expected = u16::from(passed) + 1;
+                }
+            }
+            false
+        };
+        assert!(timeout(HANG_MAX, some_lost).await.expect("in time"), "256 pings passed, or none");
     }
 
     #[tokio::test]
@@ -170,12 +192,10 @@ mod tests {
         let client = client_of(&proxy).await;
         proxy.link().set(Fault::Delay(Duration::from_millis(20)));
         for sent in 0..20_u8 {
-            client.send(&[sent]).await.expect("sent");
+            ping(&client, sent).await;
         }
-        let mut byte = [0];
         for expected in 0..20_u8 {
-            client.recv(&mut byte).await.expect("received");
-            assert_eq!(byte[0], expected);
+            assert_eq!(echo(&client, HANG_MAX).await, Some(expected));
         }
     }
 }
