@@ -9,6 +9,7 @@ import sys
 import time
 
 from datadog.dogstatsd import base
+from pace import until_read
 
 target, mode, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
 where = {"socket_path": target} if target.startswith("/") else {"host": "127.0.0.1", "port": int(target)}
@@ -44,6 +45,8 @@ for number in range(rounds):
     n = number % 1000
     if n % 500 == 0:
         client.flush_aggregated_metrics()
+    if n % 20 == 0 and not target.startswith("/"):
+        until_read(int(target))
     failed = n % 10 == 0
     status = "status:%d" % (503 if failed else 200)
     client.timing("http.time", 5 + n % 50, tags=[service, "endpoint:/users/%d" % n, "method:GET", status])

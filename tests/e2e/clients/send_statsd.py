@@ -6,9 +6,11 @@
 import json
 import sys
 
+from pace import until_read
 from statsd import StatsClient
 
-client = StatsClient("127.0.0.1", int(sys.argv[1]), prefix="legacy")
+port = int(sys.argv[1])
+client = StatsClient("127.0.0.1", port, prefix="legacy")
 rounds = int(sys.argv[2])
 errors = 0
 
@@ -24,6 +26,8 @@ for n in range(rounds):
         pipe.timing("api.pay.POST.200", 0.25)
         pipe.gauge("level", -5)
         pipe.gauge("level", 3, delta=True)
+    if n % 20 == 0:
+        until_read(port)
 
 print(json.dumps({
     "requests": {"GET cart": [rounds, errors], "POST pay": [rounds, 0]},

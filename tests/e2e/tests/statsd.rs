@@ -174,6 +174,12 @@ async fn a_gauge_and_a_counter_are_alerted_on_and_kept_as_history() -> Result<()
     // Of a second the last reading is kept: ten come in one, and twenty are not all within one.
     let status = |status: &Value| status["statsd"]["status"]["metrics"]["gauge"].as_u64() > Some(20);
     agent_until(&listening.agent, "readings over two seconds", status).await?;
+    let windows = "/api/v1/windows?service=default/default/mailer&seconds=10";
+    let is_counted = |window: &Value| {
+        let mut gauges = window["gauges"].as_object().into_iter().flatten();
+        gauges.any(|(key, reading)| key.starts_with("queue.length{") && *reading == 17.0)
+    };
+    central_until(&listening.central, windows, "the readings", is_counted).await?;
     ensure!(pages::all(&hook).is_empty(), "{:#?}", pages::all(&hook));
     length.store(250, Ordering::Relaxed);
     let of = |is_firing| move |page: &Page| page.name == "mail-queue" && page.is_firing == is_firing;
