@@ -1,5 +1,6 @@
 //! Questions to running programs.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -13,8 +14,13 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What `goldentime-agent status --json` prints.
 pub fn agent_status(agent: &Agent) -> Result<Value> {
+    status_by(&agent.config.file())
+}
+
+/// What it prints of the agent with this configuration.
+pub fn status_by(config: &Path) -> Result<Value> {
     let mut command = Command::new(program("goldentime-agent")?);
-    let output = command.args(["status", "--json", "--config"]).arg(agent.config.file()).output()?;
+    let output = command.args(["status", "--json", "--config"]).arg(config).output()?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).context("the status is no JSON")
 }
@@ -23,6 +29,29 @@ pub fn agent_status(agent: &Agent) -> Result<Value> {
 pub async fn agent_until(agent: &Agent, what: &str, is_so: impl Fn(&Value) -> bool) -> Result<Value> {
     let waited = wait::until(what, PATIENCE, || async { agent_status(agent).ok().filter(&is_so) });
     waited.await.with_context(|| format!("last status: {:?}", agent_status(agent)))
+}
+
+/// Records of an agent that were acknowledged since its start.
+#[must_use]
+pub fn acknowledged(status: &Value) -> u64 {
+    status["uplink"]["acknowledged"].as_u64().unwrap_or_default()
+}
+
+/// Waits until the agent ships: more is acknowledged than when it was asked first.
+pub async fn further(agent: &Agent) -> Result<()> {
+    let before = agent_until(agent, "a status", |_| true).await?;
+    let more = |status: &Value| acknowledged(status) > acknowledged(&before);
+    agent_until(agent, "a further acknowledgement", more).await.map(drop)
+}
+
+/// Waits until these agents, which are all that there are, are connected and ship.
+pub async fn all_ship(central: &Central, agents: &[Agent]) -> Result<()> {
+    let all = |status: &Value| status["agents"]["connected"] == agents.len();
+    central_until(central, "/api/v1/status", "every agent to be connected", all).await?;
+    for agent in agents {
+        further(agent).await?;
+    }
+    Ok(())
 }
 
 /// Waits until the central's answer to `path` is as it should be, and gives it.

@@ -6,9 +6,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use goldentime_testkit::oracle::{AccessLine, quantile, read_access_log, tally};
 use goldentime_testkit::programs::Central;
-use goldentime_testkit::wait;
+use goldentime_testkit::{http_client, wait};
 use serde::Deserialize;
+use serde_json::Value;
 
+use crate::ask::status_by;
 use crate::history;
 use crate::world::World;
 
@@ -115,25 +117,47 @@ fn counted(window: &Window) -> Counted {
     }
 }
 
-/// Waits until the central has counted as many requests as nginx wrote, then compares every count and
-/// the percentiles, in live windows and in history. Nothing may be sent to nginx meanwhile.
-pub async fn assert_exact(world: &World, central: &Central) -> Result<u64> {
-    let (expected, _) = written(world)?;
-    let settled = wait::until("the central to count every request", SETTLE_MAX, || async {
-        let window = window(world, central).await.ok()?;
-        (window.total.requests >= expected.total.0).then_some(())
-    });
-    let settled = settled.await;
-    // Something counted twice may arrive late as well.
-    tokio::time::sleep(Duration::from_millis(1500)).await;
-    let window = window(world, central).await?;
+/// Waits until nothing is on its way any more that an outage had held up, and asks each host for one
+/// more thing: what an agent reads is counted in the order in which it was read, so that whatever was
+/// to be counted by mistake is counted before this.
+async fn mark(world: &World) -> Result<()> {
+    let is_backlog = |stream: &Value| stream["current"] == false;
+    for host in &world.hosts {
+        let config = world.folder().join(&host.name).join("agent.yaml");
+        let sent = wait::until("the agent to have no backlog", SETTLE_MAX, || async {
+            let status = status_by(&config).ok()?;
+            (!status["streams"].as_array()?.iter().any(is_backlog)).then_some(())
+        });
+        sent.await.with_context(|| format!("{}: {:?}", host.name, status_by(&config)))?;
+        http_client().get(format!("http://127.0.0.1:{}/settled", host.port)).send().await?;
+    }
+    Ok(())
+}
+
+/// The central's window, once it has all that nginx wrote, and what nginx wrote then.
+async fn settled(world: &World, central: &Central) -> Option<(Window, Counted, Vec<AccessLine>)> {
+    let (expected, lines) = written(world).ok()?;
+    let window = window(world, central).await.ok()?;
     // Read again: nginx still logs a request whose client just went away.
-    let (expected, lines) = written(world)?;
+    let is_whole = window.total.requests >= expected.total.0 && written(world).ok()?.0 == expected;
+    is_whole.then_some((window, expected, lines))
+}
+
+/// Waits until the central has counted as many requests as nginx wrote, then compares every count and
+/// the percentiles, in live windows and in history. Every host's agent must run, and nothing else may
+/// be sent to nginx meanwhile.
+pub async fn assert_exact(world: &World, central: &Central) -> Result<u64> {
+    mark(world).await?;
+    let all = wait::until("the central to count every request", SETTLE_MAX, || settled(world, central));
+    let (window, expected, lines) = match all.await {
+        Ok(all) => all,
+        Err(error) => {
+            let (seen, expected) = (counted(&window(world, central).await?), written(world)?.0);
+            return Err(error.context(format!("central {seen:?}\n nginx   {expected:?}")));
+        }
+    };
     let seen = counted(&window);
-    ensure!(
-        seen == expected,
-        "central and nginx differ ({settled:?}):\n central {seen:?}\n nginx   {expected:?}"
-    );
+    ensure!(seen == expected, "central and nginx differ:\n central {seen:?}\n nginx   {expected:?}");
     let seconds: Vec<f64> = lines.iter().map(|line| line.seconds).collect();
     for (q, shown) in [(0.5, window.total.p50_ms), (0.95, window.total.p95_ms), (0.99, window.total.p99_ms)] {
         let exact = quantile(&seconds, q)? * 1000.0;

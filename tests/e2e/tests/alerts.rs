@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::Result;
-use goldentime_e2e::ask::central_until;
+use goldentime_e2e::ask::{all_ship, central_until};
 use goldentime_e2e::fault::Dice;
 use goldentime_e2e::pages::{self, Page};
 use goldentime_e2e::world::{World, restart};
 use goldentime_e2e::{is_full, rules};
+use goldentime_runtime::{Clock, SystemClock};
 use goldentime_testkit::receivers::WebhookReceiver;
+use serde_json::Value;
 
 const FINE: &str = "location / { return 200 'fine'; }";
 const BAD: &str = "location / { return 503; }";
@@ -33,8 +35,10 @@ async fn one_bad_host_of_many_is_named_by_its_page_and_resolves_when_it_heals() 
     let central = config.start().await?;
     let _agents = world.start_agents(&central)?;
     let _steady = world.steady(20.0 * hosts() as f64);
-    let all_connected = |status: &serde_json::Value| status["agents"]["connected"] == hosts();
-    central_until(&central, "/api/v1/status", "all agents", all_connected).await?;
+    let is_of_hosts = |rule: &&Value| rule["rule"] == "by-host" && rule["host"].is_string();
+    let all_judged =
+        |rules: &Value| rules.as_array().is_some_and(|all| all.iter().filter(is_of_hosts).count() == hosts());
+    central_until(&central, "/api/v1/rules", "every host to be judged", all_judged).await?;
     let alerts = || pages::all(&hook).into_iter().map(|page| page.alert).collect::<Vec<_>>();
     assert!(alerts().is_empty(), "{:#?}", alerts());
 
@@ -60,7 +64,7 @@ async fn an_alert_survives_the_central_that_is_killed_in_the_middle_of_it() -> R
     let config = world.central(Some(&hook.url()))?;
     rules::write(&config.slo_dir, "errors", world.service, 0.3, Some("host"))?;
     let mut central = config.start().await?;
-    let _agents = world.start_agents(&central)?;
+    let agents = world.start_agents(&central)?;
     let mut dice = Dice::roll("killed in mid-alert");
     let _steady = world.steady(100.0);
     world.change(0, FINE, BAD)?;
@@ -68,9 +72,18 @@ async fn an_alert_survives_the_central_that_is_killed_in_the_middle_of_it() -> R
     for _ in 0..if is_full() { 10 } else { 2 } {
         tokio::time::sleep(dice.between(Duration::from_millis(100), Duration::from_secs(3))).await;
         central = restart(central.kill9()).await?;
+        all_ship(&central, &agents).await?;
     }
-    // Judged anew, the window is bad still: that must be the same alert.
-    tokio::time::sleep(Duration::from_secs(6)).await;
+    // Judged anew, over a window that began after the last restart, it is bad still: that must be the
+    // same alert.
+    let whole_window = SystemClock.now().second().offset(6).0;
+    let is_judged = |rule: &Value| {
+        rule["rule"] == "errors"
+            && rule["host"] == "web-1"
+            && rule["watermark_s"].as_i64() >= Some(whole_window)
+    };
+    let judged = |rules: &Value| rules.as_array().is_some_and(|all| all.iter().any(is_judged));
+    central_until(&central, "/api/v1/rules", "a new window to be judged", judged).await?;
     let active = central.get("/api/v1/alerts").await?;
     assert_eq!(active.as_array().map(Vec::len), Some(1), "{active:#}");
     world.change(0, FINE, FINE)?;
@@ -89,7 +102,7 @@ async fn a_killed_agent_is_a_silent_host_and_one_that_said_goodbye_is_not() -> R
     config.agents_yaml = "  lease: 5s\n".into();
     let central = config.start().await?;
     let mut agents = world.start_agents(&central)?;
-    let both = |status: &serde_json::Value| status["agents"]["connected"] == 2;
+    let both = |status: &Value| status["agents"]["connected"] == 2;
     central_until(&central, "/api/v1/status", "both agents", both).await?;
     let (killed, left) = (agents.remove(1), agents.remove(0));
     left.stop().await?;
@@ -117,7 +130,7 @@ async fn a_wrong_rule_file_keeps_the_old_rules_and_says_where_it_is_wrong() -> R
 
     let bad = rules::text("second", world.service, 0.1, None).replace("kind: burnrate", "kindd: burnrate");
     std::fs::write(slo_dir.join("second.yaml"), bad)?;
-    let refused = |status: &serde_json::Value| status["rules"]["error"].is_string();
+    let refused = |status: &Value| status["rules"]["error"].is_string();
     let status = central_until(&central, "/api/v1/status", "the refusal", refused).await?;
     let error = status["rules"]["error"].as_str().unwrap_or_default().to_owned();
     assert!(error.contains("second.yaml:28:27: "), "{error}");
@@ -127,8 +140,7 @@ async fn a_wrong_rule_file_keeps_the_old_rules_and_says_where_it_is_wrong() -> R
     pages::until(&hook, "the old rule's page", of("errors", true)).await?;
 
     rules::write(&slo_dir, "second", world.service, 0.1, None)?;
-    let taken =
-        |status: &serde_json::Value| status["rules"]["loaded"] == 2 && status["rules"]["error"].is_null();
+    let taken = |status: &Value| status["rules"]["loaded"] == 2 && status["rules"]["error"].is_null();
     central_until(&central, "/api/v1/status", "both rules", taken).await?;
     Ok(())
 }

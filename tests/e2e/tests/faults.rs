@@ -5,13 +5,13 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use goldentime_e2e::ask::{PATIENCE, agent_until};
+use goldentime_e2e::ask::{PATIENCE, acknowledged, agent_until, further};
 use goldentime_e2e::counts::assert_exact;
 use goldentime_e2e::disk::SmallDisk;
 use goldentime_e2e::is_full;
 use goldentime_e2e::world::{HEALTHY, World, restart};
 use goldentime_testkit::process::Program;
-use goldentime_testkit::programs::{AgentConfig, Central, program};
+use goldentime_testkit::programs::{Agent, AgentConfig, Central, program};
 use goldentime_testkit::{http_client, ports, wait};
 use serde_json::Value;
 
@@ -28,8 +28,7 @@ async fn a_copied_state_directory_with_backlog_counts_every_request_once() -> Re
     let token = central.join_token("default")?;
     let first = world.agent(0, &address, &token)?.start()?;
     let steady = world.steady(200.0);
-    agent_until(&first, "an acknowledgement", |status| status["uplink"]["acknowledged"].as_u64() > Some(3))
-        .await?;
+    agent_until(&first, "an acknowledgement", |status| acknowledged(status) > 3).await?;
     let down = central.kill9();
     tokio::time::sleep(outage()).await;
     agent_until(&first, "a backlog", |status| status["spool"]["records"].as_u64() > Some(3)).await?;
@@ -41,9 +40,11 @@ async fn a_copied_state_directory_with_backlog_counts_every_request_once() -> Re
     let second = second.tail("second", &world.hosts[1].log, world.service);
     let copied = Command::new("cp").arg("-a").arg(first.state_dir()).arg(second.state_dir()).status()?;
     ensure!(copied.success(), "cp: {copied}");
-    let (_second, _first) = (second.start()?, first.start()?);
+    let both = [second.start()?, first.start()?];
     let central = restart(down).await?;
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    for agent in &both {
+        further(agent).await?;
+    }
     drop(steady);
     assert_exact(&world, &central).await?;
     Ok(())
@@ -87,19 +88,20 @@ async fn an_agent_whose_disk_is_full_for_a_while_counts_every_request_once() -> 
     let Some(disk) = SmallDisk::mount(&config.state_dir(), 16)? else { return Ok(()) };
     let agent = config.start()?;
     let steady = world.steady(200.0);
-    agent_until(&agent, "an acknowledgement", |status| status["uplink"]["acknowledged"].as_u64() > Some(0))
-        .await?;
+    agent_until(&agent, "an acknowledgement", |status| acknowledged(status) > 0).await?;
     disk.fill()?;
     let held =
         agent_until(&agent, "a refused flush", |status| status["flush"]["held_back"].is_string()).await?;
     println!("{}", held["flush"]["held_back"]);
     tokio::time::sleep(outage()).await;
     disk.free()?;
-    agent_until(&agent, "the next flush", |status| status["flush"]["held_back"].is_null()).await?;
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    let status =
+        agent_until(&agent, "the next flush", |status| status["flush"]["held_back"].is_null()).await?;
+    let flushes = |status: &Value| status["flush"]["flushes"].as_u64().unwrap_or_default();
+    agent_until(&agent, "a flush of what was read since", |now| flushes(now) > flushes(&status) + 1).await?;
     // What it flushed since must be on the disk: it is not told to stop.
     let agent = agent.kill9().start()?;
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    further(&agent).await?;
     drop(steady);
     assert_exact(&world, &central).await?;
     agent.stop().await?;
@@ -109,22 +111,25 @@ async fn an_agent_whose_disk_is_full_for_a_while_counts_every_request_once() -> 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_central_whose_disk_is_full_for_a_while_counts_every_request_once() -> Result<()> {
     let world = World::start(1, HEALTHY).await?;
-    let Some((central, _disk)) = fill_for_a_while(&world).await? else { return Ok(()) };
+    let Some((central, agents, _disk)) = fill_for_a_while(&world).await? else { return Ok(()) };
     let exact = assert_exact(&world, &central).await;
     let status = central.get("/api/v1/status").await?;
     exact.with_context(|| format!("status {status:#}; central's output:\n{}", central.process().output()))?;
+    for agent in agents {
+        agent.stop().await?;
+    }
     central.stop().await?;
     Ok(())
 }
 
 /// A central under load whose disk was full for a while; `None` where no small disk can be mounted.
-async fn fill_for_a_while(world: &World) -> Result<Option<(Central, SmallDisk)>> {
+async fn fill_for_a_while(world: &World) -> Result<Option<(Central, Vec<Agent>, SmallDisk)>> {
     let config = world.central(None)?;
     let Some(disk) = SmallDisk::mount(&config.folder.join("state"), 64)? else { return Ok(None) };
     let central = config.start().await?;
     let agents = world.start_agents(&central)?;
     let steady = world.steady(200.0);
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    agent_until(&agents[0], "an acknowledgement", |status| acknowledged(status) > 0).await?;
     disk.fill()?;
     let full =
         ready_until(&central, "the full log", |ready| ready["not_ready"][0]["code"] == "log_full").await?;
@@ -132,12 +137,9 @@ async fn fill_for_a_while(world: &World) -> Result<Option<(Central, SmallDisk)>>
     tokio::time::sleep(outage()).await;
     disk.free()?;
     ready_until(&central, "readiness", |ready| ready["ready"] == true).await?;
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    further(&agents[0]).await?;
     drop(steady);
-    for agent in agents {
-        agent.stop().await?;
-    }
-    Ok(Some((central, disk)))
+    Ok(Some((central, agents, disk)))
 }
 
 /// Waits until `/readyz`, whatever its status, answers as it should.

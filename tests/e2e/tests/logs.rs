@@ -160,9 +160,14 @@ async fn a_trace_is_found_over_five_services_and_its_surroundings_with_it() -> R
     let told = tokio::time::timeout(PATIENCE, tail.next()).await?.context("a message")??;
     let told: Value = serde_json::from_str(told.to_text()?)?;
     ensure!(told["type"] == "lines" && told["lines"][0]["message"] == payment["message"], "{told}");
-    let stores = central.get("/api/v1/status").await?;
+    // Rows are noted only after they are committed.
+    let is_noted = |status: &Value| {
+        let logs = status["stores"].as_array().into_iter().flatten().find(|store| store["name"] == "logs");
+        logs.is_some_and(|logs| logs["state"] == "ok" && logs["rows"].as_u64() >= Some(205))
+    };
+    let stores = central_until(&central, "/api/v1/status", "the rows to be noted", is_noted).await?;
     let logs = stores["stores"].as_array().context("stores")?.iter().find(|store| store["name"] == "logs");
-    ensure!(logs.is_some_and(|logs| logs["state"] == "ok" && logs["rows"] == 205), "{stores}");
+    ensure!(logs.is_some_and(|logs| logs["rows"] == 205), "{stores}");
     for agent in agents {
         agent.stop().await?;
     }
