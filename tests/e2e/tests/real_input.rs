@@ -129,6 +129,7 @@ async fn a_log_that_is_rotated_under_load_loses_no_line() -> Result<()> {
     let log = &world.hosts[0].log;
     for number in 1..=3 {
         tokio::time::sleep(Duration::from_millis(1200)).await;
+        wait::until("nginx to write", PATIENCE, || async { (lines(log) > 0).then_some(()) }).await?;
         std::fs::rename(log, format!("{}.{number}", log.display()))?;
         world.nginx.reopen_logs()?;
     }

@@ -227,6 +227,7 @@ async fn report_queue(port: u16, length: Arc<AtomicU64>, ended: CancellationToke
 async fn garbage_at_full_rate_changes_no_good_count() -> Result<()> {
     let listening = Listening::start().await?;
     let ended = CancellationToken::new();
+    let _ended_on_failure = ended.clone().drop_guard();
     let mut floods = JoinSet::new();
     floods.spawn_blocking(flood_unix(&listening.socket, ended.clone())?);
     floods.spawn_blocking(flood_udp(listening.port, ended.clone())?);
