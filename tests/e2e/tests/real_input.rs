@@ -12,6 +12,7 @@ use goldentime_e2e::world::{HEALTHY, World, restart};
 use goldentime_testkit::ports::loopback;
 use goldentime_testkit::proxy::{Fault, Proxy};
 use goldentime_testkit::wait;
+use serde_json::Value;
 
 /// Requests under load: enough that percentiles say something, and more than fit in one record.
 const REQUESTS: usize = 10_000;
@@ -124,16 +125,21 @@ async fn a_link_that_is_cut_for_a_while_loses_nothing() -> Result<()> {
 async fn a_log_that_is_rotated_under_load_loses_no_line() -> Result<()> {
     let world = World::start(1, HEALTHY).await?;
     let central = world.central(None)?.start().await?;
-    let _agents = world.start_agents(&central)?;
+    let agents = world.start_agents(&central)?;
     let steady = world.steady(400.0);
     let log = &world.hosts[0].log;
+    let mut rotated = 0;
     for number in 1..=3 {
+        // What is renamed before the agent knows it is none of its files.
+        let is_read = |status: &Value| status["inputs"][0]["status"]["lines"].as_u64() > Some(rotated);
+        agent_until(&agents[0], "the agent to read it", is_read).await?;
         tokio::time::sleep(Duration::from_millis(1200)).await;
-        wait::until("nginx to write", PATIENCE, || async { (lines(log) > 0).then_some(()) }).await?;
-        std::fs::rename(log, format!("{}.{number}", log.display()))?;
+        let old = format!("{}.{number}", log.display());
+        std::fs::rename(log, &old)?;
         world.nginx.reopen_logs()?;
+        wait::until("nginx to open it anew", PATIENCE, || async { (lines(log) > 0).then_some(()) }).await?;
+        rotated += lines(Path::new(&old)) as u64;
     }
-    tokio::time::sleep(Duration::from_secs(1)).await;
     drop(steady);
     assert_exact(&world, &central).await?;
     Ok(())
