@@ -165,5 +165,7 @@ async fn unseen(stage: &Stage) -> Result<f64> {
     let drops = text.lines().filter(|line| {
         line.starts_with("goldentime_drops_total") || line.starts_with("goldentime_merge_lost_records_total")
     });
-    Ok(drops.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).fold(0.0, |sum, lost| sum + lost))
+    Ok(drops
+        .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
+        .fold(0.0, |sum, lost| sum + lost))
 }

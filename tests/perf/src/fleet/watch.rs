@@ -77,7 +77,8 @@ impl Watch {
     #[must_use]
     pub fn part_mib(&self, name: &str) -> f64 {
         let path = self.folder.join(name);
-        let bytes = if path.is_dir() { bytes_below(&path) } else { path.metadata().map_or(0, |data| data.len()) };
+        let bytes =
+            if path.is_dir() { bytes_below(&path) } else { path.metadata().map_or(0, |data| data.len()) };
         mib(bytes)
     }
 
