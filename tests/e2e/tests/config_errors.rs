@@ -59,7 +59,7 @@ fn a_wrong_agent_yaml_is_refused_with_place_and_nearest_key() -> Result<()> {
         wrong("inputs: [\n", "", "agent.yaml"),
         wrong("inputs:\n  host: {interval: 1ms}\n", "2:20: ", "at least 100ms"),
         wrong("limits:\n  buckets_max: 1\n", "2:16: ", "at least 64"),
-        wrong("routes:\n  patterns: [users]\n", "2:13: ", "does not begin with `/`"),
+        wrong("routes:\n  patterns: [users]\n", "2:14: ", "does not begin with `/`"),
         wrong("logging:\n  level: a=b=c\n", "2:10: ", "write `info`"),
         wrong("host: a\nhost: b\n", "2:1: ", "host"),
     ];
