@@ -1,10 +1,11 @@
 //! A backup under load, its return after the disk was lost, and what agents sent in between.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use goldentime_e2e::ask::PATIENCE;
+use goldentime_e2e::ask::{PATIENCE, agent_status, agent_until};
 use goldentime_e2e::world::{HEALTHY, World, restart};
 use goldentime_runtime::{Clock, SystemClock};
 use goldentime_testkit::oracle::read_access_log;
@@ -78,7 +79,7 @@ async fn a_restored_backup_is_exact_up_to_its_instant_and_agents_go_on_without_c
 {
     let world = World::start(1, HEALTHY).await?;
     let central = world.central(None)?.start().await?;
-    let _agents = world.start_agents(&central)?;
+    let agents = world.start_agents(&central)?;
     let begin = present();
 
     // First stretch: compared with nginx's own log.
@@ -99,8 +100,15 @@ async fn a_restored_backup_is_exact_up_to_its_instant_and_agents_go_on_without_c
     let instant = manifest["instant_ns"].as_i64().context("no instant")? / 1_000_000_000;
     ensure!(instant >= covered, "taken at {instant}, before {covered}");
     ensure!(central_command(&["backup", target], &central.config.file()).is_err(), "written over");
-    // What is acknowledged from here on is in nobody's spool and not in the backup.
+    // What is acknowledged from here on is not in the backup, and in nobody's spool once the agent cleared up:
+    // until then it would be sent again.
     reached(&world, &central, instant + 3).await?;
+    let kept = |status: &Value| status["spool"]["records"].as_u64().unwrap_or_default();
+    let most = Cell::new(kept(&agent_status(&agents[0])?));
+    agent_until(&agents[0], "the spool to be cleared", |status| {
+        kept(status) < most.replace(most.get().max(kept(status)))
+    })
+    .await?;
     let mut before = Vec::new();
     for second in first_end..covered {
         before.push(counted(&world, &central, second, second + 1).await?);
