@@ -86,3 +86,15 @@ pub async fn window_of(central: &Central, service: &str, seconds: u32, requests:
     );
     Ok(window)
 }
+
+/// Every shipped line that `query` (`&q=…&level=…`) means, newest first, over all pages.
+pub async fn log_lines(central: &Central, query: &str) -> Result<Vec<Value>> {
+    let (mut lines, mut before) = (Vec::new(), String::new());
+    loop {
+        let page = central.get(&format!("/api/v1/logs?limit=1000{query}{before}")).await?;
+        lines.extend(page["lines"].as_array().context("lines")?.iter().cloned());
+        ensure!(page["damaged"] == 0, "{page}");
+        let Some(next) = page["next"].as_str() else { return Ok(lines) };
+        before = format!("&before={next}");
+    }
+}

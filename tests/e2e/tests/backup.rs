@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use goldentime_e2e::ask::{PATIENCE, agent_status, agent_until};
+use goldentime_e2e::ask::{PATIENCE, agent_status, agent_until, log_lines};
 use goldentime_e2e::world::{HEALTHY, World, restart};
 use goldentime_runtime::{Clock, SystemClock};
 use goldentime_testkit::oracle::read_access_log;
@@ -66,6 +66,39 @@ async fn quiet() -> i64 {
     from + 2
 }
 
+/// What is kept besides live windows of the seconds from `from` to before `until`: history by ten seconds,
+/// and the shipped lines, in the order of their bytes.
+#[derive(Debug, PartialEq)]
+struct Kept {
+    history: Value,
+    lines: Vec<String>,
+}
+
+/// The rows of ten seconds that lie within.
+fn rows_within(from: i64, until: i64) -> (i64, i64) {
+    ((from + 9).div_euclid(10) * 10, until.div_euclid(10) * 10)
+}
+
+impl Kept {
+    async fn read(world: &World, central: &Central, from: i64, until: i64) -> Result<Self> {
+        let (first, end) = rows_within(from, until);
+        let service = format!("default/default/{}", world.service);
+        let path = format!("/api/v1/services/{service}/history?from={first}&to={end}&step=10");
+        let history = central.get(&path).await?["points"].take();
+        let within = format!("&service={service}&from_ms={}&until_ms={}", from * 1000, until * 1000);
+        let lines = log_lines(central, &within).await?;
+        let mut lines: Vec<String> =
+            lines.iter().map(|line| line["message"].as_str().unwrap_or_default().to_owned()).collect();
+        lines.sort_unstable();
+        Ok(Self { history, lines })
+    }
+
+    fn requests(&self) -> u64 {
+        let points = self.history.as_array().into_iter().flatten();
+        points.filter_map(|point| point["requests"].as_u64()).sum()
+    }
+}
+
 fn central_command(arguments: &[&str], config: &Path) -> Result<String> {
     let mut command = Command::new(program("goldentime-central")?);
     let output = command.args(arguments).arg("--config").arg(config).output()?;
@@ -79,7 +112,10 @@ async fn a_restored_backup_is_exact_up_to_its_instant_and_agents_go_on_without_c
 {
     let world = World::start(1, HEALTHY).await?;
     let central = world.central(None)?.start().await?;
-    let agents = world.start_agents(&central)?;
+    let address = format!("127.0.0.1:{}", central.config.agents_port);
+    let mut agent = world.agent(0, &address, &central.join_token("default")?)?;
+    agent.inputs_yaml.push_str("      ship_logs: true\n");
+    let agent = agent.start()?;
     let begin = present();
 
     // First stretch: compared with nginx's own log.
@@ -91,8 +127,15 @@ async fn a_restored_backup_is_exact_up_to_its_instant_and_agents_go_on_without_c
 
     // Second stretch: the backup is taken in the midst of it.
     let steady = world.steady(200.0);
-    let covered = first_end + 4;
+    // Far enough for a row of ten seconds to lie within.
+    let covered = first_end + 20;
     reached(&world, &central, covered).await?;
+    let (first_row, end_row) = rows_within(begin, covered);
+    let in_rows = written(&world, first_row, end_row)?;
+    let in_all = written(&world, begin, covered)?;
+    let is_whole = |kept: &Kept| kept.requests() == in_rows && kept.lines.len() as u64 == in_all;
+    let kept = async || Kept::read(&world, &central, begin, covered).await.ok().filter(is_whole);
+    let kept = wait::until("history and log lines to be those that nginx wrote", PATIENCE, kept).await?;
     let folder = world.folder().join("backup");
     let target = folder.to_str().context("a path")?;
     println!("{}", central_command(&["backup", target], &central.config.file())?);
@@ -103,10 +146,10 @@ async fn a_restored_backup_is_exact_up_to_its_instant_and_agents_go_on_without_c
     // What is acknowledged from here on is not in the backup, and in nobody's spool once the agent cleared up:
     // until then it would be sent again.
     reached(&world, &central, instant + 3).await?;
-    let kept = |status: &Value| status["spool"]["records"].as_u64().unwrap_or_default();
-    let most = Cell::new(kept(&agent_status(&agents[0])?));
-    agent_until(&agents[0], "the spool to be cleared", |status| {
-        kept(status) < most.replace(most.get().max(kept(status)))
+    let spooled = |status: &Value| status["spool"]["records"].as_u64().unwrap_or_default();
+    let most = Cell::new(spooled(&agent_status(&agent)?));
+    agent_until(&agent, "the spool to be cleared", |status| {
+        spooled(status) < most.replace(most.get().max(spooled(status)))
     })
     .await?;
     let mut before = Vec::new();
@@ -134,6 +177,10 @@ async fn a_restored_backup_is_exact_up_to_its_instant_and_agents_go_on_without_c
         let after = counted(&world, &central, second, second + 1).await?;
         ensure!(after == before, "second {second}: {after} after the return, {before} before");
     }
+    ensure!(in_rows > 0, "no row of ten seconds lies within {begin} to {covered}");
+    let restored =
+        async || Kept::read(&world, &central, begin, covered).await.ok().filter(|restored| *restored == kept);
+    wait::until("the same history and log lines as before", PATIENCE, restored).await?;
     let counted = counted(&world, &central, first_end, third_begin).await?;
     let written = written(&world, first_end, third_begin)?;
     ensure!(counted < written, "{counted} of {written}: what was acknowledged after the backup is lost");

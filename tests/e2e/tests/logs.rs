@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use futures_util::StreamExt;
-use goldentime_e2e::ask::{PATIENCE, central_until};
+use goldentime_e2e::ask::{PATIENCE, central_until, log_lines};
 use goldentime_e2e::fault::Dice;
 use goldentime_e2e::is_full;
 use goldentime_runtime::{Clock, SystemClock};
@@ -39,18 +39,6 @@ fn line(level: &str, message: &str, trace_id: &str) -> String {
     let at_ms = SystemClock.now().as_millis();
     let time = format!("{}.{:03}", at_ms / 1000, at_ms % 1000);
     format!("{}\n", json!({ "time": time, "level": level, "msg": message, "trace_id": trace_id }))
-}
-
-/// Every line that is meant, over all pages.
-async fn found(central: &Central, query: &str) -> Result<Vec<Value>> {
-    let (mut lines, mut before) = (Vec::new(), String::new());
-    loop {
-        let page = central.get(&format!("/api/v1/logs?limit=1000{query}{before}")).await?;
-        lines.extend(page["lines"].as_array().context("lines")?.iter().cloned());
-        ensure!(page["damaged"] == 0, "{page}");
-        let Some(next) = page["next"].as_str() else { return Ok(lines) };
-        before = format!("&before={next}");
-    }
 }
 
 fn messages(lines: &[Value]) -> BTreeMap<&str, usize> {
@@ -89,12 +77,12 @@ async fn every_shipped_line_is_found_once_however_often_both_programs_are_killed
     }
     let expected: Vec<String> = (0..written).map(|number| format!("order {number} 결제 승인")).collect();
     let all = wait::until("every line", PATIENCE, || async {
-        found(&central, "&q=결제").await.ok().filter(|lines| lines.len() >= expected.len())
+        log_lines(&central, "&q=결제").await.ok().filter(|lines| lines.len() >= expected.len())
     });
     all.await.with_context(|| format!("{written} lines were written"))?;
     // Something stored twice may arrive late as well.
     tokio::time::sleep(Duration::from_millis(1500)).await;
-    let all = found(&central, "&q=결제&service=default/default/order-api&host=web-1&level=info").await?;
+    let all = log_lines(&central, "&q=결제&service=default/default/order-api&host=web-1&level=info").await?;
     let counts = messages(&all);
     let wrong: Vec<_> =
         expected.iter().filter(|line| counts.get(line.as_str()) != Some(&1)).take(5).collect();
