@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use goldentime_log::LogConfig;
 use goldentime_model::config::{Check, Settings, reference};
 use goldentime_model::units::{ByteSize, HumanDuration};
 use goldentime_search::LogsConfig;
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::HttpConfig;
 use crate::budget::Budget;
 use crate::evaluate::openslo::StarterRule;
-use crate::ingest::{AgentsConfig, LogConfig};
+use crate::ingest::AgentsConfig;
 use crate::notify::NotifyConfig;
 use crate::persist::SeriesConfig;
 

@@ -7,6 +7,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use goldentime_log::peek;
 use goldentime_model::UnixNanos;
 use goldentime_runtime::Clock;
 
@@ -14,7 +15,6 @@ use super::copy;
 use super::error::BackupError;
 use super::files::{Files, LOG};
 use super::manifest::{self, FileEntry, Manifest, PartitionEnd};
-use crate::ingest::log::peek;
 
 /// How long the log may take to reach the copied checkpoints. Offsets are given before the disk has the
 /// record, so a checkpoint may be ahead of it by one group commit.

@@ -4,14 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use goldentime_log::{Entry, IngestLog, ReadLog, SqliteLog};
 use goldentime_model::UnixNanos;
 use goldentime_runtime::{ManualClock, StateDir};
 use goldentime_search::{LogStore, Query, SqliteLogs, conformance};
 use goldentime_windows::{Checkpoint, MemoryWindows, WindowStore, WindowsConfig};
 
 use super::*;
-use crate::ingest::log::sqlite::SqliteLog;
-use crate::ingest::log::{Entry, IngestLog};
 
 const NOW: UnixNanos = UnixNanos(1_800_000_000_000_000_000);
 const PARTITIONS: u32 = 2;

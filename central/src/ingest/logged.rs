@@ -1,10 +1,9 @@
 //! A record that has its place in the ingest log.
 
+use goldentime_log::Entry;
 use goldentime_model::{ServiceId, UnixNanos};
 use goldentime_wire::record::StreamId;
 use goldentime_wire::{frame, proto, record};
-
-use super::log::Entry;
 
 /// A valid record with its place in the log, as the merge reads it.
 #[derive(Clone, Debug, PartialEq)]

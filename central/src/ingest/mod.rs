@@ -2,7 +2,7 @@
 //!
 //! In the order in which a record meets them: [`quic`] lets agents in that the [`registry`] knows and
 //! checks what they send ([`deadletter`] keeps what is not valid), [`sequencer`] gives each record its
-//! place, hands it to the merge as [`logged`] and to the [`writer`], which commits it to the [`log`]
+//! place, hands it to the merge as [`logged`] and to the [`writer`], which commits it to the log
 //! and only then has it acknowledged ([`ack`]); [`room`] bounds what is on this way.
 //! [`agents`] and [`board`] are who sends, [`pulse`] when each was last heard, [`config`] what can be set, [`start`] puts it together.
 
@@ -11,7 +11,6 @@ pub mod agents;
 pub mod board;
 pub mod config;
 pub mod deadletter;
-pub mod log;
 pub mod logged;
 pub mod pulse;
 pub mod quic;
@@ -21,5 +20,5 @@ pub mod sequencer;
 pub mod start;
 pub mod writer;
 
-pub use config::{AgentsConfig, LogConfig};
+pub use config::AgentsConfig;
 pub use start::{Ingest, IngestError, open};

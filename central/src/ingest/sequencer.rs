@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use goldentime_log::{Entry, IngestLog, LogError};
 use goldentime_model::metric_names::DROPS_TOTAL;
 use goldentime_model::{ServiceId, UnixNanos};
 use goldentime_runtime::SharedClock;
@@ -17,7 +18,6 @@ use goldentime_wire::proto;
 use tokio::sync::{mpsc, oneshot};
 
 use super::ack::{AckSink, Committed, StreamId};
-use super::log::{Entry, IngestLog, LogError};
 use super::logged::Logged;
 use super::room::Taken;
 use super::writer::ToWrite;
@@ -239,8 +239,8 @@ impl Sequencer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::log::sqlite::SqliteLog;
     use super::*;
+    use goldentime_log::SqliteLog;
 
     fn entry(offset: u64) -> Entry {
         let append_time = UnixNanos(i64::try_from(offset).expect("small"));

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use goldentime_log::{IngestLog, LogConfig, LogError, ReadLog, SqliteLog};
 use goldentime_model::UnixNanos;
 use goldentime_runtime::{SharedClock, TaskKind, Tasks};
 use goldentime_transport::authority::{Authority, AuthorityError, ServerCertificate};
@@ -14,10 +15,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::agents::AgentEvent;
 use super::board::AgentBoard;
-use super::config::{AgentsConfig, LogConfig};
+use super::config::AgentsConfig;
 use super::deadletter::DeadLetters;
-use super::log::sqlite::SqliteLog;
-use super::log::{IngestLog, LogError};
 use super::logged::Logged;
 use super::quic::listener;
 use super::quic::shared::{PartitionDoor, Shared};
@@ -188,8 +187,8 @@ impl Ingest {
 
     /// The log, for those who read it once more.
     #[must_use]
-    pub fn log(&self) -> Arc<dyn IngestLog> {
-        Arc::clone(&self.log)
+    pub fn log(&self) -> Arc<dyn ReadLog> {
+        Arc::clone(&self.log) as _
     }
 
     /// Whether the log takes records.

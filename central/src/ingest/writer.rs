@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use goldentime_log::{Entry, IngestLog, LogConfig, LogError};
 use goldentime_model::UnixNanos;
 use goldentime_runtime::SharedClock;
 use goldentime_windows::StreamPosition;
@@ -11,8 +12,6 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::ack::{AckSink, Committed};
-use super::config::LogConfig;
-use super::log::{Entry, IngestLog, LogError};
 use super::room::Taken;
 
 /// Records that wait to be written.

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use goldentime_log::ReadLog;
 use goldentime_model::UnixNanos;
 use goldentime_runtime::{SharedClock, TaskKind, Tasks};
 use goldentime_search::{Dropped, LogStore, LogsConfig, SqliteLogs, StoreStats};
@@ -13,7 +14,6 @@ use super::health::Health;
 use super::logs::LogsFollower;
 use super::reader::{self, ReaderSettings};
 use super::tail::{self, Tail};
-use crate::ingest::log::IngestLog;
 use crate::ingest::start::GENERATION;
 
 /// Lines are gathered this long before they are written: so late does a live tail show them.
@@ -83,7 +83,7 @@ impl Logs {
     pub fn start(
         &self,
         tasks: &Tasks,
-        log: &Arc<dyn IngestLog>,
+        log: &Arc<dyn ReadLog>,
         partitions: u32,
         clock: SharedClock,
     ) -> Health {

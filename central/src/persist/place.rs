@@ -1,11 +1,11 @@
 //! A reader's position in memory, and the step that it is about to take.
 
 use goldentime_follower::{Advance, Mark, Position, StreamPosition};
+use goldentime_log::Entry;
 use goldentime_model::UnixNanos;
 use goldentime_wire::record::StreamId;
 use hashbrown::HashMap;
 
-use crate::ingest::log::Entry;
 use crate::ingest::logged::Logged;
 use crate::merge::dedupe::{STREAM_AGE_NS_MAX, Seen, StreamTable};
 use crate::merge::lateness::LogTime;

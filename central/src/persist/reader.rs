@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use goldentime_follower::{Advance, BoxFuture, Committed, StoreError};
+use goldentime_log::{LogError, ReadLog};
 use goldentime_runtime::{TaskKind, Tasks};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +17,6 @@ use tokio_util::sync::CancellationToken;
 use super::follower::Follower;
 use super::health::Health;
 use super::place::{Place, Taken};
-use crate::ingest::log::{IngestLog, LogError};
 
 /// Records that are read at a time.
 const READ_MAX: u32 = 128;
@@ -46,7 +46,7 @@ pub struct ReaderSettings {
 pub fn start<F: Follower>(
     tasks: &Tasks,
     follower: &Arc<F>,
-    log: &Arc<dyn IngestLog>,
+    log: &Arc<dyn ReadLog>,
     partitions: u32,
     settings: ReaderSettings,
 ) -> Health {
@@ -70,7 +70,7 @@ pub struct Reader<F: Follower> {
     /// The database.
     pub follower: Arc<F>,
     /// The log.
-    pub log: Arc<dyn IngestLog>,
+    pub log: Arc<dyn ReadLog>,
     /// The partition.
     pub partition: u32,
     /// How it folds.

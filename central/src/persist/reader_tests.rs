@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use goldentime_follower::{Advance, BoxFuture, Committed, Mark, Position, StoreError, StreamPosition};
+use goldentime_log::{Entry, IngestLog, ReadLog, SqliteLog};
 use goldentime_model::{ServiceId, UnixNanos};
 use goldentime_runtime::Tasks;
 use goldentime_wire::proto;
@@ -14,8 +15,6 @@ use prost::Message as _;
 use super::follower::Follower;
 use super::health::{Health, Summary};
 use super::reader::{self, ReaderSettings};
-use crate::ingest::log::sqlite::SqliteLog;
-use crate::ingest::log::{Entry, IngestLog};
 use crate::ingest::logged::Logged;
 use crate::merge::lateness::LogTime;
 use crate::merge::testing::TestAgent;
@@ -143,7 +142,8 @@ impl World {
         let tasks = Tasks::new();
         let settings =
             ReaderSettings { generation: 1, fold_for: Duration::from_millis(20), fold_bytes_max: 80 };
-        let health = reader::start(&tasks, &Arc::new(self.database.clone()), &self.log, 1, settings);
+        let log: Arc<dyn ReadLog> = Arc::clone(&self.log) as _;
+        let health = reader::start(&tasks, &Arc::new(self.database.clone()), &log, 1, settings);
         (tasks, health)
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use goldentime_follower::StoreError;
+use goldentime_log::ReadLog;
 use goldentime_runtime::{SharedClock, TaskKind, Tasks};
 use goldentime_series::sqlite::memory_bound_bytes as store_memory_bound_bytes;
 use goldentime_series::{SeriesStore, SqliteSeries, SqliteSettings, Tended, Usage};
@@ -13,7 +14,6 @@ use super::config::SeriesConfig;
 use super::health::Health;
 use super::reader::{self, ReaderSettings};
 use super::series::SeriesFollower;
-use crate::ingest::log::IngestLog;
 use crate::ingest::start::GENERATION;
 
 /// Folded records of one partition, in bytes of memory.
@@ -82,7 +82,7 @@ impl Series {
     pub fn start(
         &self,
         tasks: &Tasks,
-        log: &Arc<dyn IngestLog>,
+        log: &Arc<dyn ReadLog>,
         partitions: u32,
         clock: SharedClock,
     ) -> Health {

@@ -1,15 +1,13 @@
-//! The ingest log: the contract, and the embedded backend in [`sqlite`] segment files, at which
-//! another process may [`peek`].
+//! The contract of the ingest log.
+//!
+//! Reading is the same everywhere. Appending is not: the embedded log is told each record's offset
+//! ([`IngestLog`]), so that merge and page need not wait for the disk.
 
 use std::future::Future;
 use std::pin::Pin;
 
 use bytes::Bytes;
 use goldentime_model::UnixNanos;
-
-pub mod conformance;
-pub mod peek;
-pub mod sqlite;
 
 /// A future that a trait object returns.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -19,7 +17,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub struct Entry {
     /// Partition.
     pub partition: u32,
-    /// Place within the partition, from 1, without gaps.
+    /// Place within the partition, from 1.
     pub offset: u64,
     /// When the log took it.
     pub append_time: UnixNanos,
@@ -75,27 +73,34 @@ pub enum LogError {
     },
 }
 
-/// A log of records in partitions.
+/// A log of records in partitions, as its readers see it.
 ///
-/// - **Durable.** What `append` returned for survives loss of power.
-/// - **Whole or not at all.** An `append` that fails or is dropped has written all of its entries or
-///   none; [`IngestLog::bounds`] tells which.
-/// - **Ordered.** Offsets of a partition are dense; `append` refuses one that does not follow.
+/// - **Ordered.** Offsets of a partition rise. There may be holes: what is in them was never a record.
 /// - **Repeatable.** Reading an offset gives the same bytes until it is truncated.
-/// - **Truncated from the front only**, in pieces of the backend's choice. Where a partition stands is
-///   kept without its entries, over a reopening too: an offset is never given again.
-/// - **A hole only by `advance`.**
-pub trait IngestLog: Send + Sync + 'static {
-    /// Appends entries, of several partitions in any mixture. They are borrowed: whoever tries again
-    /// has them still.
-    fn append<'a>(&'a self, entries: &'a [Entry]) -> BoxFuture<'a, Result<(), LogError>>;
-
+/// - **Truncated from the front only.** What a reader had not read yet lies below
+///   [`Bounds::first`] then, and is a loss. An offset is never given again.
+/// - **Cancel safety.** A future that is dropped has changed nothing.
+pub trait ReadLog: Send + Sync + 'static {
     /// Up to `max` entries of a partition from offset `from` on, fewer where they are large; empty only
-    /// at the end.
+    /// at the end. An offset below the first gives what follows it.
     fn read(&self, partition: u32, from: u64, max: u32) -> BoxFuture<'_, Result<Vec<Entry>, LogError>>;
 
     /// What a partition holds.
     fn bounds(&self, partition: u32) -> BoxFuture<'_, Result<Bounds, LogError>>;
+}
+
+/// A log whose offsets are given by whoever appends.
+///
+/// - **Durable.** What `append` returned for survives loss of power.
+/// - **Whole or not at all.** An `append` that fails or is dropped has written all of its entries or
+///   none; [`ReadLog::bounds`] tells which.
+/// - **Dense.** `append` refuses an offset that does not follow. A hole only by `advance`.
+/// - **Truncated in pieces** of the backend's choice. Where a partition stands is kept without its
+///   entries, over a reopening too.
+pub trait IngestLog: ReadLog {
+    /// Appends entries, of several partitions in any mixture. They are borrowed: whoever tries again
+    /// has them still.
+    fn append<'a>(&'a self, entries: &'a [Entry]) -> BoxFuture<'a, Result<(), LogError>>;
 
     /// Sees to it that the partition goes on at `next` or later. For state that is ahead of its log:
     /// the merge may have a checkpoint of what a crash kept from the disk.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection, Row};
 
-use super::sqlite::{numbers, path};
+use super::{numbers, path};
 
 /// How long a look waits for a lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use goldentime_central::ingest::log::conformance::{self, entry};
-use goldentime_central::ingest::log::sqlite::SqliteLog;
-use goldentime_central::ingest::log::{Bounds, Entry, IngestLog, LogError};
+use goldentime_log::conformance::{self, entry};
+use goldentime_log::{Bounds, Entry, IngestLog, LogError, ReadLog, SqliteLog};
 
 /// Small enough that the suite meets several segments.
 const SEGMENT_BYTES: u64 = 1024;

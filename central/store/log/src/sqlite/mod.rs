@@ -5,7 +5,10 @@
 //! deleting a file. A segment's index (first and last offset of each partition) is read once when the
 //! log opens, and kept in memory. Each segment also notes at which offset every partition stood when it
 //! began, so that a partition that fell silent holds no old segment back: its place is known without
-//! its records.
+//! its records. Another process may [`peek`] at the files; [`config`] is what can be set.
+
+mod config;
+pub mod peek;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,7 +22,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{Connection, Executor, QueryBuilder, Row, Sqlite};
 use tokio::sync::Mutex;
 
-use super::{Bounds, BoxFuture, Dropped, Entry, IngestLog, LogError};
+pub use config::LogConfig;
+
+use crate::store::{Bounds, BoxFuture, Dropped, Entry, IngestLog, LogError, ReadLog};
 
 /// Rows in one statement: four values each, far below SQLite's limit of 32,766.
 const ROWS_PER_STATEMENT: usize = 128;
@@ -293,17 +298,19 @@ impl SqliteLog {
     }
 }
 
-impl IngestLog for SqliteLog {
-    fn append<'a>(&'a self, entries: &'a [Entry]) -> BoxFuture<'a, Result<(), LogError>> {
-        Box::pin(self.write(entries))
-    }
-
+impl ReadLog for SqliteLog {
     fn read(&self, partition: u32, from: u64, max: u32) -> BoxFuture<'_, Result<Vec<Entry>, LogError>> {
         Box::pin(self.read_from(partition, from, max))
     }
 
     fn bounds(&self, partition: u32) -> BoxFuture<'_, Result<Bounds, LogError>> {
         Box::pin(async move { Ok(self.bounds_of(partition)) })
+    }
+}
+
+impl IngestLog for SqliteLog {
+    fn append<'a>(&'a self, entries: &'a [Entry]) -> BoxFuture<'a, Result<(), LogError>> {
+        Box::pin(self.write(entries))
     }
 
     fn advance(&self, partition: u32, next: u64) -> BoxFuture<'_, Result<(), LogError>> {
@@ -315,12 +322,12 @@ impl IngestLog for SqliteLog {
     }
 }
 
-pub(super) fn path(folder: &Path, number: u64) -> PathBuf {
+fn path(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("segment-{number:012}.db"))
 }
 
 /// Numbers of the segments in a folder, ascending.
-pub(super) fn numbers(folder: &Path) -> std::io::Result<Vec<u64>> {
+fn numbers(folder: &Path) -> std::io::Result<Vec<u64>> {
     let entries = std::fs::read_dir(folder)?;
     let mut numbers: Vec<u64> = entries
         .filter_map(|entry| {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use goldentime_model::UnixNanos;
 
-use super::{Bounds, Entry, IngestLog, LogError};
+use crate::store::{Bounds, Entry, IngestLog, LogError};
 
 /// An entry for tests: its bytes name its place.
 #[must_use]
