@@ -13,7 +13,7 @@ use goldentime_catalog::{Catalogue, HistoryQuery, SqliteCatalogue};
 use goldentime_model::{Alert, UnixNanos};
 use goldentime_runtime::self_metrics::SelfMetrics;
 use goldentime_runtime::{Drained, ServiceManager, SharedClock, TaskKind, Tasks};
-use goldentime_windows::{Checkpoint, MemoryWindows, WindowStore};
+use goldentime_windows::{Checkpoint, MemoryWindows, WindowStore, resume_point};
 use tokio::sync::mpsc;
 
 use crate::access::Access;
@@ -127,7 +127,7 @@ impl Stores {
     pub async fn checkpoints(&self, partitions: u32) -> anyhow::Result<Vec<Option<Checkpoint>>> {
         let mut checkpoints = Vec::new();
         for partition in 0..partitions {
-            checkpoints.push(self.windows.load_checkpoint(partition).await?);
+            checkpoints.push(resume_point(&*self.windows, &*self.windows, partition).await?);
         }
         Ok(checkpoints)
     }
@@ -189,6 +189,7 @@ pub async fn start(
     };
     let surroundings = merge::start::Surroundings {
         windows: Arc::clone(&windows),
+        checkpoints: Arc::clone(&stores.windows) as _,
         clock: Arc::clone(&with.clock),
         board: board.clone(),
         rules,

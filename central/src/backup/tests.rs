@@ -8,7 +8,7 @@ use goldentime_log::{Entry, IngestLog, ReadLog, SqliteLog};
 use goldentime_model::UnixNanos;
 use goldentime_runtime::{ManualClock, StateDir};
 use goldentime_search::{LogStore, Query, SqliteLogs, conformance};
-use goldentime_windows::{Checkpoint, MemoryWindows, WindowStore, WindowsConfig};
+use goldentime_windows::{Checkpoint, CheckpointStore, MemoryWindows, WindowsConfig};
 
 use super::*;
 
@@ -72,7 +72,7 @@ async fn checkpoint(windows: &MemoryWindows, offset: u64) {
             table: Vec::new(),
             watermark: NOW.second(),
         };
-        windows.save_checkpoint(checkpoint).await.expect("saved");
+        windows.save(checkpoint).await.expect("saved");
     }
 }
 

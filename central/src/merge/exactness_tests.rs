@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use goldentime_model::{Counts, Second, ServiceId, UnixNanos};
 use goldentime_runtime::ManualClock;
-use goldentime_windows::{MemoryWindows, SecondCell, Tier, WindowStore, WindowsConfig};
+use goldentime_windows::{MemoryWindows, SecondCell, Tier, WindowStore, WindowsConfig, resume_point};
 use goldentime_wire::proto::record::Body;
 use hashbrown::HashSet;
 use proptest::prelude::*;
@@ -138,7 +138,7 @@ async fn open_store(path: &Path) -> Arc<MemoryWindows> {
 }
 
 async fn start(store: &Arc<MemoryWindows>, log: &[Logged], at: UnixNanos) -> Shard {
-    let checkpoint = store.load_checkpoint(0).await.expect("readable");
+    let checkpoint = resume_point(&**store, &**store, 0).await.expect("readable");
     let settings = ShardSettings {
         partition: 0,
         partitions: 1,
@@ -153,8 +153,8 @@ async fn start(store: &Arc<MemoryWindows>, log: &[Logged], at: UnixNanos) -> Sha
         caught_up: CaughtUp::default(),
     };
     let (transitions, _) = mpsc::channel(16);
-    let windows: Arc<dyn WindowStore> = Arc::clone(store) as Arc<dyn WindowStore>;
-    Shard::new(settings, &[], windows, ManualClock::at(at), StatusBoard::default(), transitions)
+    let (windows, checkpoints) = (Arc::clone(store) as _, Arc::clone(store) as _);
+    Shard::new(settings, &[], windows, checkpoints, ManualClock::at(at), StatusBoard::default(), transitions)
 }
 
 /// Reads the log with all its crashes, and gives what the windows of both tiers hold in the end.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use goldentime_model::metric_names::DROPS_TOTAL;
 use goldentime_model::{Alert, StageTimes};
 use goldentime_runtime::SharedClock;
-use goldentime_windows::{Checkpoint, WindowStore};
+use goldentime_windows::{Checkpoint, CheckpointStore, WindowStore};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
@@ -81,6 +81,7 @@ pub struct Shard {
     pub(super) partition: Partition,
     pub(super) engine: Engine,
     pub(super) store: Arc<dyn WindowStore>,
+    pub(super) checkpoints: Arc<dyn CheckpointStore>,
     pub(super) clock: SharedClock,
     pub(super) cadence: Cadence,
     /// Cells up to this second may be stored without being open: an earlier process wrote them, or they
@@ -113,6 +114,7 @@ impl Shard {
         mut settings: ShardSettings,
         rules: &[Arc<Rule>],
         store: Arc<dyn WindowStore>,
+        checkpoints: Arc<dyn CheckpointStore>,
         clock: SharedClock,
         board: StatusBoard,
         transitions: mpsc::Sender<Transition>,
@@ -132,6 +134,7 @@ impl Shard {
             base_horizon: super::bases::base_horizon(clock.now()),
             partition,
             store,
+            checkpoints,
             clock,
             live: false,
             findings: Vec::new(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use goldentime_model::{Alert, Outcome, Second, ServiceId, UnixNanos};
 use goldentime_runtime::ManualClock;
-use goldentime_windows::{MemoryWindows, SecondCell, Tier, WindowStore, WindowsConfig};
+use goldentime_windows::{MemoryWindows, SecondCell, Tier, WindowStore, WindowsConfig, resume_point};
 use goldentime_wire::proto::record::Body;
 use tokio::sync::mpsc;
 
@@ -49,7 +49,7 @@ async fn ok_at(store: &dyn WindowStore, service: &ServiceId, tier: Tier, second:
 }
 
 async fn start(path: &Path, rules: &[Rule], log: TestLog, ms: i64, open_alerts: Vec<Alert>) -> World {
-    let store = MemoryWindows::open(path, &WindowsConfig::default()).await.expect("opens");
+    let store = Arc::new(MemoryWindows::open(path, &WindowsConfig::default()).await.expect("opens"));
     let settings = ShardSettings {
         partition: 0,
         partitions: 1,
@@ -57,7 +57,7 @@ async fn start(path: &Path, rules: &[Rule], log: TestLog, ms: i64, open_alerts: 
         services_max: 100,
         open_bytes_max: OPEN_BYTES_MAX,
         unknown_grace: Duration::from_secs(60),
-        checkpoint: store.load_checkpoint(0).await.expect("readable"),
+        checkpoint: resume_point(&*store, &*store, 0).await.expect("readable"),
         replay_until: log.records.len() as u64,
         open_alerts,
         caught_up: CaughtUp::default(),
@@ -65,8 +65,15 @@ async fn start(path: &Path, rules: &[Rule], log: TestLog, ms: i64, open_alerts: 
     let (transitions, pages) = mpsc::channel(64);
     let (clock, board) = (ManualClock::at(UnixNanos::from_millis(ms)), StatusBoard::default());
     let rules: Vec<_> = rules.iter().cloned().map(Arc::new).collect();
-    let mut shard =
-        Shard::new(settings, &rules, Arc::new(store), Arc::clone(&clock) as _, board.clone(), transitions);
+    let mut shard = Shard::new(
+        settings,
+        &rules,
+        Arc::clone(&store) as _,
+        store,
+        Arc::clone(&clock) as _,
+        board.clone(),
+        transitions,
+    );
     let mut replay: Vec<_> =
         log.records.iter().filter(|logged| logged.offset > shard.partition().offset()).cloned().collect();
     shard.take(&mut replay).await;

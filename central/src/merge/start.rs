@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use goldentime_model::Alert;
 use goldentime_runtime::{SharedClock, TaskKind, Tasks};
-use goldentime_windows::{Checkpoint, WindowStore};
+use goldentime_windows::{Checkpoint, CheckpointStore, WindowStore};
 use tokio::sync::{mpsc, watch};
 
 use super::fanout::{self, EVENTS_MAX};
@@ -76,6 +76,8 @@ pub struct Settings {
 pub struct Surroundings {
     /// Live windows.
     pub windows: Arc<dyn WindowStore>,
+    /// From where a restart goes on.
+    pub checkpoints: Arc<dyn CheckpointStore>,
     /// The present.
     pub clock: SharedClock,
     /// Where statuses are shown.
@@ -128,6 +130,7 @@ pub fn start(tasks: &Tasks, settings: &Settings, with: Surroundings, partitions:
             shard_settings,
             &present.rules,
             Arc::clone(&with.windows),
+            Arc::clone(&with.checkpoints),
             Arc::clone(&with.clock),
             with.board.clone(),
             with.transitions.clone(),

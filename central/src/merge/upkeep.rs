@@ -116,7 +116,7 @@ impl Shard {
         let saved = match written {
             Ok(()) => {
                 let checkpoint = self.partition.checkpoint();
-                self.store.save_checkpoint(checkpoint).await
+                self.checkpoints.save(checkpoint).await
             }
             Err(error) => Err(error),
         };

@@ -1,20 +1,28 @@
 //! Window state: what each service did in each second, kept for as long as live windows reach.
 //!
 //! [`cell`] is the value (cumulative state of one service-second with the log offset it reaches),
-//! [`encode`] how it is written and [`view`] how it is read where it lies. [`store`] is the contract,
-//! [`window`] a sum over a stretch of time, [`memory`] the embedded backend with its checkpoints in
-//! SQLite, and [`conformance`] the suite that every backend passes.
+//! [`encode`] how it is written and [`view`] how it is read where it lies. [`store`] is the contract of
+//! cells, [`checkpoint`] that of what a merge goes on from, [`resume`] what a start does with both, and
+//! [`error`] what can go wrong. [`window`] is a sum over a stretch of time, [`memory`] the embedded
+//! backend, which keeps checkpoints and cells in one SQLite file, and [`conformance`] the suites that
+//! every backend passes.
 
 pub mod cell;
+pub mod checkpoint;
 pub mod conformance;
 pub mod encode;
+pub mod error;
 pub mod memory;
+pub mod resume;
 pub mod store;
 pub mod view;
 pub mod window;
 
 pub use cell::{Aggregate, CellError, EndpointKey, Overflow, SecondCell};
+pub use checkpoint::{Checkpoint, CheckpointStore, StreamPosition};
+pub use error::StoreError;
 pub use memory::{MemoryWindows, WindowsConfig, checkpoint_offsets};
-pub use store::{CellKey, Checkpoint, StoreError, StoredCell, StreamPosition, Tier, WindowStore};
+pub use resume::resume_point;
+pub use store::{CellKey, GoBack, StoredCell, Tier, WindowStore};
 pub use view::CellView;
 pub use window::{Detail, WindowSummary, read_window};

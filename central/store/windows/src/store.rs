@@ -2,13 +2,15 @@
 //!
 //! A window's value is a **cumulative** blob with the log offset that it reaches, so writing it again
 //! is harmless and an older write can be told from a newer one. Only the owner of a partition writes
-//! its cells, under a writer epoch that rises with each assignment.
+//! its cells.
 
 use std::future::Future;
 use std::pin::Pin;
 
 use bytes::Bytes;
-use goldentime_model::{Second, ServiceId, UnixNanos};
+use goldentime_model::{Second, ServiceId};
+
+use crate::error::StoreError;
 
 /// A future that a trait object returns.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -79,73 +81,6 @@ pub struct StoredCell {
     pub blob: Bytes,
 }
 
-/// Last number applied of one stream in one partition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct StreamPosition {
-    /// The stream.
-    pub stream: [u8; 16],
-    /// Its last number applied.
-    pub number: u64,
-    /// Log time of that record: streams leave the table by it.
-    pub log_time: UnixNanos,
-}
-
-/// From where a partition's merge goes on after a restart: dropping repeats is a function of the log
-/// from `offset` on, given `table`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Checkpoint {
-    /// The partition.
-    pub partition: u32,
-    /// Last offset applied.
-    pub offset: u64,
-    /// Running maximum of log append time at `offset`.
-    pub log_time: UnixNanos,
-    /// Topic generation that the partition belongs to.
-    pub generation: u32,
-    /// Every stream's last number.
-    pub table: Vec<StreamPosition>,
-    /// Highest event second merged.
-    pub watermark: Second,
-}
-
-/// Why window state could not be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The engine does not answer or refused. Try again; evaluation goes on from memory meanwhile.
-    #[error("window store {backend}: cannot {action}")]
-    Unavailable {
-        /// Backend's name.
-        backend: &'static str,
-        /// What was tried.
-        action: &'static str,
-        /// The engine's own error.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// A newer version wrote what is stored.
-    #[error(
-        "window store {backend}: {place} has layout {found}, but this version knows only {known}; upgrade, or move it away: windows are rebuilt from the log"
-    )]
-    Newer {
-        /// Backend's name.
-        backend: &'static str,
-        /// File or key.
-        place: String,
-        /// Its layout.
-        found: u64,
-        /// Newest layout known.
-        known: u64,
-    },
-    /// What is stored cannot be understood.
-    #[error("window store {backend}: {what} is corrupt")]
-    Corrupt {
-        /// Backend's name.
-        backend: &'static str,
-        /// Which cell or checkpoint.
-        what: String,
-    },
-}
-
 /// Window state of all partitions.
 ///
 /// - **Idempotent.** `put` of a cell whose offset is at or below the stored one of the same
@@ -154,12 +89,16 @@ pub enum StoreError {
 /// - **Ordering.** `put`s of one partition are applied in the order of their calls.
 /// - **Cancel safety.** Dropping a future leaves each cell either wholly written or untouched.
 /// - **Loss.** Cells outlive their retention by no promise; `read` leaves out what has expired.
-///   After a crash the cells may be as old as the last checkpoint, never mixed within one cell.
+///   After a crash some cells may be as old as [`assign`](Self::assign) says, never mixed within one.
 pub trait WindowStore: Send + Sync + 'static {
     /// Backend's name for logs and metrics.
     fn name(&self) -> &'static str;
 
-    /// Writes cumulative cells.
+    /// Begins to own a partition. Call it before the first `put` of each assignment, and before the
+    /// checkpoint is chosen: [`resume_point`](crate::resume_point) does both.
+    fn assign(&self, partition: u32) -> BoxFuture<'_, Result<GoBack, StoreError>>;
+
+    /// Writes cumulative cells. What an `Err` leaves unwritten is the caller's to keep and to put again.
     fn put(&self, cells: Vec<StoredCell>) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Cells of one service in `tier` that start in `from..until`, ordered by start; several of one
@@ -174,12 +113,17 @@ pub trait WindowStore: Send + Sync + 'static {
 
     /// Services with any cell that has not expired.
     fn services(&self) -> BoxFuture<'_, Result<Vec<ServiceId>, StoreError>>;
+}
 
-    /// Makes everything put so far for the checkpoint's partition durable together with the
-    /// checkpoint, whole or not at all. A checkpoint of a lower generation than the stored one, or of
-    /// the same with a lower offset, does not replace it.
-    fn save_checkpoint(&self, checkpoint: Checkpoint) -> BoxFuture<'_, Result<(), StoreError>>;
+/// How much log time before its newest checkpoint a partition's merge has to read again, so that the
+/// store holds every cell that has not expired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GoBack {
+    /// Seconds of log time.
+    pub log_s: i64,
+}
 
-    /// The newest checkpoint of a partition from which its merge can go on, if there is one.
-    fn load_checkpoint(&self, partition: u32) -> BoxFuture<'_, Result<Option<Checkpoint>, StoreError>>;
+impl GoBack {
+    /// The store holds every cell as of the newest checkpoint, or newer.
+    pub const NOTHING: Self = Self { log_s: 0 };
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use goldentime_model::{HostName, Second, ServiceId};
 
 use crate::cell::{Aggregate, CellError, EndpointKey};
-use crate::store::{StoreError, StoredCell, Tier, WindowStore};
+use crate::error::StoreError;
+use crate::store::{StoredCell, Tier, WindowStore};
 use crate::view::CellView;
 
 /// What is read beside the total. What is not asked for is not decoded.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use goldentime_model::units::ByteSize;
 use goldentime_model::{Second, ServiceId, UnixNanos};
-use goldentime_windows::conformance::{self, Place};
+use goldentime_windows::conformance::{self, Place, together::Stores};
 use goldentime_windows::store::BoxFuture;
 use goldentime_windows::{
-    CellKey, Checkpoint, MemoryWindows, SecondCell, StoreError, StoredCell, Tier, WindowStore, WindowsConfig,
+    CellKey, Checkpoint, CheckpointStore, MemoryWindows, SecondCell, StoreError, StoredCell, Tier,
+    WindowStore, WindowsConfig, resume_point,
 };
 use tempfile::TempDir;
 
@@ -30,11 +31,23 @@ impl Folder {
     }
 }
 
-impl Place for Folder {
+impl Place<Arc<dyn WindowStore>> for Folder {
     fn open(&self) -> BoxFuture<'_, Arc<dyn WindowStore>> {
+        Box::pin(async { Arc::new(self.open(&WindowsConfig::default()).await) as _ })
+    }
+}
+
+impl Place<Arc<dyn CheckpointStore>> for Folder {
+    fn open(&self) -> BoxFuture<'_, Arc<dyn CheckpointStore>> {
+        Box::pin(async { Arc::new(self.open(&WindowsConfig::default()).await) as _ })
+    }
+}
+
+impl Place<Stores> for Folder {
+    fn open(&self) -> BoxFuture<'_, Stores> {
         Box::pin(async {
-            let store: Arc<dyn WindowStore> = Arc::new(self.open(&WindowsConfig::default()).await);
-            store
+            let store = Arc::new(self.open(&WindowsConfig::default()).await);
+            Stores { windows: Arc::clone(&store) as _, checkpoints: store }
         })
     }
 }
@@ -57,8 +70,26 @@ async fn services(store: &MemoryWindows) -> usize {
 }
 
 #[tokio::test]
-async fn it_keeps_the_contract() {
-    conformance::run(Folder::new).await;
+async fn it_keeps_the_contract_of_cells() {
+    conformance::cells::run(Folder::new).await;
+}
+
+#[tokio::test]
+async fn it_keeps_the_contract_of_checkpoints() {
+    conformance::checkpoints::run(Folder::new).await;
+}
+
+#[tokio::test]
+async fn it_keeps_cells_and_checkpoints_together() {
+    conformance::together::run(Folder::new).await;
+}
+
+#[tokio::test]
+async fn a_start_goes_on_from_the_newest_checkpoint() {
+    let store = Folder::new().open(&WindowsConfig::default()).await;
+    assert_eq!(resume_point(&store, &store, 0).await.expect("resume"), None);
+    store.save(checkpoint(1, NOW)).await.expect("save");
+    assert_eq!(resume_point(&store, &store, 0).await.expect("resume"), Some(checkpoint(1, NOW)));
 }
 
 #[tokio::test]
@@ -101,9 +132,9 @@ async fn rows_that_have_expired_leave_the_file_and_do_not_come_back() {
     let folder = Folder::new();
     let store = folder.open(&WindowsConfig::default()).await;
     store.put(vec![cell("a", NOW, 1)]).await.expect("put");
-    store.save_checkpoint(checkpoint(1, NOW)).await.expect("save");
+    store.save(checkpoint(1, NOW)).await.expect("save");
     store.put(vec![cell("b", NOW + 361, 2)]).await.expect("put");
-    store.save_checkpoint(checkpoint(2, NOW + 361)).await.expect("save");
+    store.save(checkpoint(2, NOW + 361)).await.expect("save");
     store.close().await;
     let store = folder.open(&WindowsConfig::default()).await;
     assert_eq!((services(&store).await, store.refused()), (1, 0));
@@ -121,7 +152,7 @@ async fn many_partitions_save_their_checkpoints_at_once() {
                 store.put(vec![StoredCell { partition, ..cell(&own, NOW, offset) }]).await.expect("put");
                 store.put(vec![StoredCell { partition, ..cell("shared", NOW, offset) }]).await.expect("put");
                 let checkpoint = Checkpoint { partition, ..checkpoint(offset, NOW) };
-                store.save_checkpoint(checkpoint).await.expect("save");
+                store.save(checkpoint).await.expect("save");
             }
         }
     };
@@ -163,7 +194,7 @@ async fn a_corrupt_cell_in_the_file_is_named_with_the_way_out() {
     let store = folder.open(&WindowsConfig::default()).await;
     let corrupt = StoredCell { blob: bytes::Bytes::from_static(b"\x01\x00garbage"), ..cell("a", NOW, 1) };
     store.put(vec![corrupt]).await.expect("put");
-    store.save_checkpoint(checkpoint(1, NOW)).await.expect("save");
+    store.save(checkpoint(1, NOW)).await.expect("save");
     store.close().await;
     let error = MemoryWindows::open(&folder.path(), &WindowsConfig::default()).await.expect_err("corrupt");
     let told = error.to_string();

@@ -17,7 +17,9 @@ use sqlx::sqlite::{
 use sqlx::{Connection, Row, Sqlite, Transaction};
 
 use super::BACKEND;
-use crate::store::{CellKey, Checkpoint, StoreError, StoredCell, StreamPosition, Tier};
+use crate::checkpoint::{Checkpoint, StreamPosition};
+use crate::error::StoreError;
+use crate::store::{CellKey, StoredCell, Tier};
 use crate::view::CellView;
 
 /// Every step of the layout ever taken, in order; a step that has left the house is never edited.

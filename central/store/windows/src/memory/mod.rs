@@ -12,12 +12,14 @@ mod watermark;
 use std::future::ready;
 use std::path::Path;
 
-use goldentime_model::{Second, ServiceId};
+use goldentime_model::{Second, ServiceId, UnixNanos};
 
 pub use config::WindowsConfig;
 pub use file::checkpoint_offsets;
 
-use crate::store::{BoxFuture, Checkpoint, StoreError, StoredCell, Tier, WindowStore};
+use crate::checkpoint::{Checkpoint, CheckpointStore};
+use crate::error::StoreError;
+use crate::store::{BoxFuture, GoBack, StoredCell, Tier, WindowStore};
 use cells::Cells;
 use file::CheckpointFile;
 use watermark::Watermarks;
@@ -83,6 +85,11 @@ impl WindowStore for MemoryWindows {
         BACKEND
     }
 
+    /// What the file holds of a partition is as of its checkpoint.
+    fn assign(&self, _partition: u32) -> BoxFuture<'_, Result<GoBack, StoreError>> {
+        Box::pin(ready(Ok(GoBack::NOTHING)))
+    }
+
     /// Done when it returns: the order of the calls is the order in which cells are written.
     fn put(&self, cells: Vec<StoredCell>) -> BoxFuture<'_, Result<(), StoreError>> {
         self.put_now(cells);
@@ -103,8 +110,14 @@ impl WindowStore for MemoryWindows {
     fn services(&self) -> BoxFuture<'_, Result<Vec<ServiceId>, StoreError>> {
         Box::pin(ready(Ok(self.cells.services(&self.watermarks.horizon()))))
     }
+}
 
-    fn save_checkpoint(&self, checkpoint: Checkpoint) -> BoxFuture<'_, Result<(), StoreError>> {
+impl CheckpointStore for MemoryWindows {
+    fn name(&self) -> &'static str {
+        BACKEND
+    }
+
+    fn save(&self, checkpoint: Checkpoint) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             self.watermarks.advance(checkpoint.partition, checkpoint.watermark);
             let unsaved = self.cells.unsaved(checkpoint.partition, &self.watermarks.horizon());
@@ -114,7 +127,15 @@ impl WindowStore for MemoryWindows {
         })
     }
 
-    fn load_checkpoint(&self, partition: u32) -> BoxFuture<'_, Result<Option<Checkpoint>, StoreError>> {
-        Box::pin(self.file.checkpoint(partition))
+    /// There is one checkpoint, the one that the cells were saved with.
+    fn load(
+        &self,
+        partition: u32,
+        until: UnixNanos,
+    ) -> BoxFuture<'_, Result<Option<Checkpoint>, StoreError>> {
+        Box::pin(async move {
+            let newest = self.file.checkpoint(partition).await?;
+            Ok(newest.filter(|newest| newest.log_time <= until))
+        })
     }
 }
