@@ -1,5 +1,5 @@
 //! What tests, benchmarks and the demo stand on: real programs started in temporary folders on free
-//! ports ([`process`], [`nginx`], [`programs`], [`peers`]), links and files that can be made to hurt
+//! ports ([`process`], [`nginx`], [`programs`], [`peers`], [`servers`]), links and files that can be made to hurt
 //! ([`proxy`], [`blocked`]), those who get pages ([`receivers`]), traffic ([`load`]), exact answers to compare with
 //! ([`oracle`]), checked-in files compared with what is generated ([`generated`]), and configuration files
 //! with their examples taken in ([`examples`]).
@@ -16,6 +16,7 @@ pub mod process;
 pub mod programs;
 pub mod proxy;
 pub mod receivers;
+pub mod servers;
 pub mod wait;
 
 /// No answer takes longer, however busy the machine: a guard against hanging, no bound that is tested.

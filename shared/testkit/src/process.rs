@@ -52,6 +52,13 @@ impl Program {
         self
     }
 
+    /// Runs it as this user and group, which only root may ask for.
+    #[must_use]
+    pub fn user(mut self, user: u32, group: u32) -> Self {
+        self.command.uid(user).gid(group);
+        self
+    }
+
     /// Starts it. Its output is appended to what an earlier run left.
     pub fn start(mut self) -> Result<Process> {
         let log = File::options()

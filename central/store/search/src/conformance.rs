@@ -4,6 +4,7 @@
 //! its name, as a test does. A kill is a store that is dropped without a word and opened again.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use goldentime_follower::{Advance, BoxFuture, Committed, Mark, StreamPosition};
 use goldentime_model::{LogRecord, ServiceId, UnixNanos};
@@ -22,7 +23,7 @@ pub trait Place: Send + Sync + 'static {
 type Shared = Arc<dyn Place>;
 type Case = fn(Shared) -> BoxFuture<'static, ()>;
 
-const CASES: [(&str, Case); 14] = [
+const CASES: [(&str, Case); 15] = [
     ("a line is found as it was stored", |p| Box::pin(round_trip(p))),
     ("a search sees what was stored before it", |p| Box::pin(found_at_once(p))),
     ("a stale step changes nothing", |p| Box::pin(stale_step(p))),
@@ -34,6 +35,7 @@ const CASES: [(&str, Case); 14] = [
     ("levels, services, hosts, traces and times narrow a search", |p| Box::pin(filters(p))),
     ("nothing in a search is taken as a command", |p| Box::pin(hostile_terms(p))),
     ("pages give every line once, newest first", |p| Box::pin(pages(p))),
+    ("lines of several partitions in one instant are each found once", |p| Box::pin(one_instant(p))),
     ("a histogram counts what a search finds", |p| Box::pin(histogram(p))),
     ("context is of the same service and host", |p| Box::pin(context(p))),
     ("old lines are dropped and positions stay", |p| Box::pin(retention(p))),
@@ -55,11 +57,13 @@ where
 pub const NOW: i64 = 1_700_000_000_000_000_000;
 const SECOND: i64 = 1_000_000_000;
 
-/// A line of `shop/prod/api` on `web-1`, `seconds` after [`NOW`].
+/// A line of `shop/prod/api` on `web-1`, `seconds` after [`NOW`], under an identity that no other has.
 #[must_use]
 pub fn line(seconds: i64, message: &str) -> NewLine {
+    static LINES: AtomicU64 = AtomicU64::new(0);
+    let number = 1 + LINES.fetch_add(1, Ordering::Relaxed);
     NewLine {
-        identity: Identity { stream: [7; 16], partition: 0, number: 1, index: 0 },
+        identity: Identity { stream: [7; 16], partition: 0, number, index: 0 },
         service: service("shop/prod/api"),
         host: "web-1".into(),
         record: LogRecord {
@@ -321,6 +325,29 @@ async fn pages(place: Shared) {
     let next = PageRequest { before: first.next, limit: 10 };
     let second = store.search(Query::default(), next).await.expect("found");
     assert!(second.lines[0].id < first.lines[9].id);
+}
+
+async fn one_instant(place: Shared) {
+    let store = place.open().await;
+    for partition in 0..3 {
+        for round in 0..2 {
+            let lines: Vec<_> = (0..20).map(|n| line(0, &format!("{partition}/{round}/{n}"))).collect();
+            let advance = Advance { partition, ..step(round, round + 1) };
+            assert!(matches!(store.commit(&lines, &advance).await, Ok(Committed::Done { .. })));
+        }
+    }
+    let found = all(&*store, &Query::default(), 7).await;
+    assert!(found.windows(2).all(|pair| pair[0].id > pair[1].id));
+    assert_eq!(found.len(), 120);
+    for partition in 0..3 {
+        let own = format!("{partition}/");
+        let own: Vec<_> =
+            found.iter().map(|line| &line.record.message).filter(|text| text.starts_with(&own)).collect();
+        let arrived = |round: u32, n: u32| format!("{partition}/{round}/{n}");
+        let expected: Vec<_> =
+            (0..2).rev().flat_map(|round| (0..20).rev().map(move |n| arrived(round, n))).collect();
+        assert_eq!(own.into_iter().cloned().collect::<Vec<_>>(), expected);
+    }
 }
 
 async fn histogram(place: Shared) {

@@ -1,4 +1,4 @@
-//! What the index knows of a text: short pieces, each hashed to a word for FTS5.
+//! What an index knows of a text: short pieces, each hashed to a word.
 //!
 //! A piece is three neighbouring characters, or two where both are of a CJK script, whose words are
 //! too short for three. Trigrams of digits are in almost every block of lines, so pieces with a digit
@@ -51,6 +51,19 @@ impl Words {
         });
     }
 
+    /// The pieces of a folded text of a single line, which three characters tell apart from others well
+    /// enough: pieces of four are left out, and those with a blank at an end.
+    pub(crate) fn add_text_of_line(&mut self, folded: &str) {
+        self.chars.clear();
+        self.chars.extend(folded.chars());
+        let pieces = &mut self.pieces;
+        each_piece(&self.chars, |piece, weight| {
+            if is_of_line(weight) {
+                pieces.insert(piece);
+            }
+        });
+    }
+
     /// A name as a whole.
     pub(crate) fn add_name(&mut self, kind: Kind, name: &str) {
         self.names.insert(name_hash(kind, name));
@@ -70,11 +83,29 @@ impl Words {
     }
 }
 
-/// Words that a text with this folded term has for sure; none when it is too short to tell.
+/// Words that a block of lines with this folded term has for sure; none when it is too short to tell.
 pub(crate) fn of_term(folded: &str) -> Vec<String> {
+    asked(folded, |_| true)
+}
+
+/// The same of a single line.
+pub(crate) fn of_term_in_line(folded: &str) -> Vec<String> {
+    asked(folded, is_of_line)
+}
+
+/// Whether pieces of this weight are kept of single lines.
+const fn is_of_line(weight: u8) -> bool {
+    matches!(weight, 1 | 3)
+}
+
+fn asked(folded: &str, is_kept: impl Fn(u8) -> bool) -> Vec<String> {
     let chars: Vec<char> = folded.chars().collect();
     let mut pieces = Vec::new();
-    each_piece(&chars, |piece, weight| pieces.push((weight, piece)));
+    each_piece(&chars, |piece, weight| {
+        if is_kept(weight) {
+            pieces.push((weight, piece));
+        }
+    });
     // The rarest kinds first; among equals spread over the term rather than its beginning.
     let count = pieces.len();
     let mut ranked: Vec<_> = pieces.into_iter().enumerate().collect();
@@ -174,9 +205,20 @@ mod tests {
         out
     }
 
+    fn words_of_line(text: &str) -> String {
+        let (mut words, mut out) = (Words::default(), String::new());
+        words.add_text_of_line(text);
+        words.write(&mut out);
+        out
+    }
+
     fn is_candidate(text: &str, term: &str) -> bool {
-        let words = words(text);
-        of_term(term).iter().all(|word| words.split(' ').any(|have| have == word))
+        let has = |words: &str, asked: Vec<String>| {
+            asked.iter().all(|word| words.split(' ').any(|have| have == word))
+        };
+        let of_block = has(&words(text), of_term(term));
+        assert!(!of_block || has(&words_of_line(text), of_term_in_line(term)), "{term}");
+        of_block
     }
 
     #[test]

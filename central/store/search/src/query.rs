@@ -103,6 +103,11 @@ impl ServicePattern {
             .all(|(wanted, is)| wanted.as_ref().is_none_or(|it| it == is))
     }
 
+    /// Project, environment and name; none for any.
+    pub(crate) fn parts(&self) -> [Option<&str>; 3] {
+        self.0.each_ref().map(|part| part.as_deref())
+    }
+
     /// The id, where it means just one.
     #[must_use]
     pub fn exact(&self) -> Option<ServiceId> {

@@ -33,12 +33,31 @@ pub struct StoreStats {
     pub set_aside: u64,
 }
 
+/// A line that a backend will never take, for what it says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rejected {
+    /// The line.
+    pub line: NewLine,
+    /// The backend's own words.
+    pub reason: String,
+}
+
+/// Where lines go that a backend will never take: the dead letters.
+///
+/// They are handed over before the step that they were read in is stored, so that a crash in between
+/// hands them over again and loses none. An error fails the step, which is then tried again.
+pub trait Rejects: Send + Sync + 'static {
+    /// Keeps them.
+    fn take<'a>(&'a self, rejected: &'a [Rejected]) -> BoxFuture<'a, Result<(), StoreError>>;
+}
+
 /// Keeps log lines and finds them.
 ///
 /// - **Exact.** Lines are stored whole and together with the step that they were read in, as [`Advance`]
 ///   says, or not at all; a stale step changes nothing. So lines are stored once however often a reader
 ///   is killed and repeats itself. A backend without transactions stores each line under its identity
-///   first, so that a repeat overwrites itself, and the position last.
+///   first, so that a repeat overwrites itself, and the position last. A line that it will never take
+///   goes to its [`Rejects`] before the position, and counts as dropped.
 /// - **Found at once.** A search sees everything that was stored before it.
 /// - **Newest first**, by the lines' own time; lines of one instant in the order of their arrival.
 ///   Following `next` from page to page gives every line that was there at the first page once.

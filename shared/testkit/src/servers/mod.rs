@@ -1,0 +1,3 @@
+//! Real servers of the cluster, each in a temporary folder of its own and on a free port.
+
+pub mod elasticsearch;
