@@ -32,7 +32,12 @@ impl ElasticLogs {
         let mut slot = slot.lock().await;
         // Taken out: a call that fails or is dropped leaves what it knew in doubt.
         let mut partition = match slot.take() {
-            Some(partition) if partition.held.mark == advance.from => partition,
+            Some(known)
+                if known.held.mark == advance.from
+                    && self.is_current(&known.held, advance.partition).await? =>
+            {
+                known
+            }
             _ => self.open_partition(kind, advance.partition).await?,
         };
         if partition.held.mark != advance.from {

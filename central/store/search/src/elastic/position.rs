@@ -33,7 +33,7 @@ pub(super) struct Held {
     seen: Option<Seen>,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 struct Seen {
     #[serde(rename = "_seq_no")]
     sequence: u64,
@@ -154,6 +154,18 @@ impl ElasticLogs {
             lines: stored.lines,
             seen: Some(seen),
         })
+    }
+
+    /// Whether the server still holds what was read or written last.
+    pub(super) async fn is_current(&self, held: &Held, partition: u32) -> Result<bool, StoreError> {
+        let failed = |failure: super::error::Failure| failure.of(&self.place, "read a position");
+        let path = format!("/{}/_doc/{partition}?_source=false", self.names.positions);
+        let answer = self.http.ask(Method::GET, &path, None).await.map_err(failed)?;
+        let seen = match answer.status {
+            404 => None,
+            _ => Some(answer.read::<Seen>().map_err(failed)?),
+        };
+        Ok(seen == held.seen)
     }
 
     /// Takes a step, unless somebody else has taken one: then none.

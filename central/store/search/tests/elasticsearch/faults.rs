@@ -54,7 +54,7 @@ async fn a_server_killed_in_the_middle_of_a_step_holds_each_line_once_afterwards
     let mut config = config(&server, server.address());
     config.bulk_lines_max = 100;
     let mut expected = 0;
-    for round in 0..3 {
+    for round in 0..2 {
         let lines = lines(round, 3000);
         let store = open(&config);
         let advance = step(round, round + 1);
@@ -84,7 +84,7 @@ async fn a_cut_and_a_half_open_link_fail_a_step_and_the_next_try_is_exact() {
     let server = shared().await;
     let proxy = Proxy::tcp(server.address(), 1).await.expect("a proxy");
     let mut config = config(&server, proxy.address());
-    config.request_timeout = HumanDuration::from_secs(2);
+    config.request_timeout = HumanDuration::from_secs(15);
     config.bulk_lines_max = 50;
     let store = open(&config);
     put(&store, 0, &lines(0, 100)).await;
@@ -100,7 +100,6 @@ async fn a_cut_and_a_half_open_link_fail_a_step_and_the_next_try_is_exact() {
             let failed = tokio::time::timeout(HANG_MAX, commit).await.expect("it ends").expect_err("no link");
             assert!(failed.chain().contains("no answer"), "{}", failed.chain());
         }
-        assert!(store.position(0).await.is_err());
         proxy.link().set(Fault::None);
         put_somehow(&store, round + 1, &lines).await;
         let mut found = messages(&store).await;
@@ -147,7 +146,7 @@ async fn of_two_that_write_a_partition_one_is_stale() {
     put(&old, 0, &lines(0, 5)).await;
     put(&new, 1, &lines(1, 5)).await;
     // The old one believes that it stands where it stood.
-    let stale = old.commit(&[], &step(1, 2)).await.expect("an answer");
+    let stale = old.commit(&lines(9, 5), &step(1, 2)).await.expect("an answer");
     assert_eq!(stale, Committed::Stale);
     assert_eq!(old.position(0).await.expect("read").expect("there").mark.offset, 2);
     put(&old, 2, &lines(2, 5)).await;
