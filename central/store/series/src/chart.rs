@@ -5,7 +5,7 @@ use std::sync::Arc;
 use goldentime_model::{HostName, Second, ServiceId};
 use goldentime_windows::Aggregate;
 
-use crate::key::MetricKey;
+use crate::key::{MetricKey, Part};
 use crate::reading::Reading;
 use crate::resolution::Resolution;
 
@@ -69,6 +69,20 @@ pub enum Requests {
     },
 }
 
+impl Requests {
+    /// Whether the requests of a part are asked for.
+    pub(crate) fn includes(&self, part: &Part) -> bool {
+        match (self, part) {
+            (Self::All, Part::Whole) => true,
+            (Self::OnHost(asked), Part::Host(host)) => asked == host,
+            (Self::To { endpoint, method }, Part::Endpoint(key)) => {
+                *endpoint == key.endpoint && method.as_ref().is_none_or(|method| *method == key.method)
+            }
+            _ => false,
+        }
+    }
+}
+
 /// Asks for the readings of one metric, by label set and host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SamplesQuery {
@@ -82,6 +96,14 @@ pub struct SamplesQuery {
     pub span: Span,
     /// Label sets and hosts at most.
     pub series_max: usize,
+}
+
+impl SamplesQuery {
+    /// Whether the readings of a metric are asked for.
+    pub(crate) fn includes(&self, key: &MetricKey) -> bool {
+        (*key.metric == *self.metric || *key.name() == *self.metric)
+            && self.host.as_ref().is_none_or(|host| *host == key.host)
+    }
 }
 
 /// A chart.

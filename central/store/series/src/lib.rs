@@ -6,16 +6,21 @@
 //! and [`conformance`] the suite that every backend passes.
 
 pub mod chart;
+mod choice;
+mod columns;
 pub mod conformance;
 pub mod key;
+pub mod postgres;
 pub mod reading;
 pub mod resolution;
 pub mod rows;
 pub mod sqlite;
+mod state;
 pub mod store;
 
 pub use chart::{Chart, ChartQuery, MetricChart, Point, Requests, SamplesQuery, Span};
 pub use key::{MetricKey, Part, SeriesKey};
+pub use postgres::PostgresSeries;
 pub use reading::Reading;
 pub use resolution::Resolution;
 pub use rows::Rows;

@@ -1,6 +1,7 @@
 //! The contract of the series store.
 
 use goldentime_follower::{Advance, BoxFuture, Committed, Position, StoreError};
+use goldentime_model::metric_names::DROPS_TOTAL;
 use goldentime_model::{Second, ServiceId, UnixNanos};
 use goldentime_windows::Aggregate;
 
@@ -23,6 +24,15 @@ pub struct Keep {
     pub bytes_max: u64,
     /// Series; what belongs to further ones is dropped and counted.
     pub series_max: u64,
+}
+
+/// Counts what was let go: older than what is kept, or of a series that there is no room for.
+pub(crate) fn count_drops(too_old: u64, refused: u64) {
+    for (reason, events) in [("too_old", too_old), ("series_max", refused)] {
+        if events > 0 {
+            metrics::counter!(DROPS_TOTAL, "component" => "series", "reason" => reason).increment(events);
+        }
+    }
 }
 
 /// Whether upkeep has more to do at present.

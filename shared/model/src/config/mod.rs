@@ -24,5 +24,5 @@ pub use decode::decode;
 pub use fault::{Fault, Faults, nearest};
 pub use load::{LoadOptions, load, load_with_places};
 pub use node::Node;
-pub use secret::Secret;
+pub use secret::{Secret, SecretError};
 pub use source::{Place, Source};

@@ -1,3 +1,4 @@
 //! Real servers of the cluster, each in a temporary folder of its own and on a free port.
 
 pub mod elasticsearch;
+pub mod postgres;

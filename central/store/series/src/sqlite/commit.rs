@@ -2,17 +2,17 @@
 
 use goldentime_follower::sqlite::{File, position};
 use goldentime_follower::{Advance, Committed, StoreError};
-use goldentime_model::metric_names::DROPS_TOTAL;
 use goldentime_model::{Second, ServiceId};
 use goldentime_windows::{Aggregate, SecondCell};
 use sqlx::SqliteConnection;
 
-use super::names::{self, Names};
+use super::names::Names;
 use super::points::{Place, Value, merge_at};
-use super::state::{self, State};
+use super::state;
 use crate::key::{Part, SeriesKey};
 use crate::rows::Rows;
-use crate::store::Keep;
+use crate::state::State;
+use crate::store::{Keep, count_drops};
 
 /// Writes one step within its transaction.
 struct Writer<'a> {
@@ -79,12 +79,7 @@ pub(super) async fn commit(
     position::advance(&mut tx, advance).await.map_err(failed)?;
     tx.commit().await.map_err(failed)?;
     *names = Some(known);
-    if too_old > 0 {
-        metrics::counter!(DROPS_TOTAL, "component" => "series", "reason" => "too_old").increment(too_old);
-    }
-    if refused > 0 {
-        names::count_refused(refused);
-    }
+    count_drops(too_old, refused);
     Ok(Committed::Done { rows, dropped: too_old + refused })
 }
 

@@ -7,9 +7,10 @@ use goldentime_windows::Aggregate;
 use sqlx::SqliteConnection;
 
 use super::points::{Value, chunk_of, chunk_s, chunk_start};
-use super::state::{self, State};
+use super::state;
 use crate::reading::Reading;
 use crate::resolution::Resolution;
+use crate::state::State;
 use crate::store::Keep;
 
 /// Rows of so many seconds are deleted at a time, at least a chunk.

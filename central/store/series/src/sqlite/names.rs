@@ -1,15 +1,12 @@
 //! Names kept once: services and series get numbers.
 
-use std::sync::Arc;
-
-use goldentime_model::metric_names::DROPS_TOTAL;
-use goldentime_model::{SampleKind, Second, ServiceId};
-use goldentime_windows::EndpointKey;
+use goldentime_model::{Second, ServiceId};
 use hashbrown::HashMap;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use crate::key::{MetricKey, Part, SeriesKey};
+use crate::columns::Columns;
+use crate::key::{Part, SeriesKey};
 
 /// Most numbers that are remembered in memory. When full they are forgotten at once and read again.
 pub(super) const KNOWN_MAX: usize = 200_000;
@@ -25,16 +22,6 @@ pub(super) struct Names {
     services: HashMap<ServiceId, i64>,
     /// Series in the file.
     count: u64,
-}
-
-/// A part as its row holds it.
-struct Columns<'a> {
-    kind: i64,
-    host: &'a str,
-    endpoint: &'a str,
-    method: &'a str,
-    metric: &'a str,
-    unit: &'a str,
 }
 
 impl Names {
@@ -65,7 +52,7 @@ impl Names {
             self.known.clear();
         }
         let service = self.service(on, partition, &key.service).await?;
-        let columns = columns_of(&key.part);
+        let columns = Columns::from(&key.part);
         let found = at_key(
             "SELECT id, last_day FROM series WHERE service = ? AND kind = ? AND metric = ? AND endpoint = ? \
              AND method = ? AND host = ? AND unit = ?",
@@ -121,11 +108,6 @@ impl Names {
         self.services.insert(service.clone(), id);
         Ok(id)
     }
-}
-
-/// Counts what belongs to a series that there is no room for.
-pub(super) fn count_refused(events: u64) {
-    metrics::counter!(DROPS_TOTAL, "component" => "series", "reason" => "series_max").increment(events);
 }
 
 /// Number and partition of a service.
@@ -192,30 +174,14 @@ fn at_key<'q>(sql: &'static str, service: i64, columns: &Columns<'q>) -> super::
         .bind(columns.unit)
 }
 
-fn columns_of(part: &Part) -> Columns<'_> {
-    let none = Columns { kind: 0, host: "", endpoint: "", method: "", metric: "", unit: "" };
-    match part {
-        Part::Whole => none,
-        Part::Host(host) => Columns { kind: 1, host, ..none },
-        Part::Endpoint(EndpointKey { endpoint, method }) => Columns { kind: 2, endpoint, method, ..none },
-        Part::Metric(MetricKey { metric, host, kind, unit }) => {
-            let kind = if *kind == SampleKind::Counter { 4 } else { 3 };
-            Columns { kind, host, metric, unit, ..none }
-        }
-    }
-}
-
 fn part_of(row: &SqliteRow) -> Result<Part, sqlx::Error> {
-    let text = |column: &str| row.try_get::<&str, _>(column).map(Arc::<str>::from);
-    Ok(match row.try_get::<i64, _>("kind")? {
-        0 => Part::Whole,
-        1 => Part::Host(text("host")?),
-        2 => Part::Endpoint(EndpointKey { endpoint: text("endpoint")?, method: text("method")? }),
-        kind => Part::Metric(MetricKey {
-            metric: text("metric")?,
-            host: text("host")?,
-            kind: if kind == 4 { SampleKind::Counter } else { SampleKind::Gauge },
-            unit: text("unit")?,
-        }),
-    })
+    let columns = Columns {
+        kind: row.try_get("kind")?,
+        host: row.try_get("host")?,
+        endpoint: row.try_get("endpoint")?,
+        method: row.try_get("method")?,
+        metric: row.try_get("metric")?,
+        unit: row.try_get("unit")?,
+    };
+    Ok(columns.into())
 }

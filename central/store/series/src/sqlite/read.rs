@@ -10,10 +10,12 @@ use sqlx::SqliteConnection;
 
 use super::names::{find_service, series_of};
 use super::points::{Stretch, Value, for_each};
-use super::state::{self, State};
-use crate::chart::{Chart, ChartQuery, MetricChart, Point, Requests, SamplesQuery, Span};
+use super::state;
+use crate::chart::{Chart, ChartQuery, MetricChart, Point, SamplesQuery, Span};
+use crate::choice::Choice;
 use crate::key::Part;
 use crate::resolution::Resolution;
+use crate::state::State;
 
 /// Series of one service that a question looks through.
 const SERIES_OF_SERVICE_MAX: u32 = 100_000;
@@ -27,18 +29,8 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(span: Span, partition: u32, state: &State) -> Self {
-        let divides = |tier: &Resolution| span.step_s % tier.width_s() == 0;
-        let mut tier = Resolution::ALL.into_iter().rev().find(divides).unwrap_or(Resolution::TenSeconds);
-        let begins_before = |tier: Resolution| span.step_of(span.from) < state.dropped_until[tier.index()];
-        if begins_before(tier) {
-            // The first wider one that reaches back; else the widest, which reaches furthest.
-            let reaches = |wider: &Resolution| *wider > tier && !begins_before(*wider);
-            tier = Resolution::ALL.into_iter().find(reaches).unwrap_or(Resolution::Hour);
-        }
-        let width = tier.width_s();
-        let step_s = (span.step_s + width - 1) / width * width;
-        let span = Span { step_s, ..span }.whole_steps();
+    const fn new(choice: Choice, partition: u32, state: &State) -> Self {
+        let Choice { span, tier } = choice;
         Self { span, tier, partition, rolled_until: state.rolled_until }
     }
 
@@ -80,7 +72,7 @@ pub(super) async fn chart(file: &File, query: ChartQuery) -> Result<Chart, Store
     };
     let mut points = BTreeMap::new();
     for (series, part) in series_of(&mut read, service, SERIES_OF_SERVICE_MAX).await.map_err(failed)? {
-        if is_asked(&query.of, &part) {
+        if query.of.includes(&part) {
             plan.read::<Aggregate>(file, &mut read, series, &mut points).await?;
         }
     }
@@ -96,9 +88,7 @@ pub(super) async fn samples(file: &File, query: SamplesQuery) -> Result<Vec<Metr
     let mut charts = Vec::new();
     for (series, part) in series_of(&mut read, service, SERIES_OF_SERVICE_MAX).await.map_err(failed)? {
         let Part::Metric(key) = part else { continue };
-        let is_asked = (*key.metric == *query.metric || *key.name() == *query.metric)
-            && query.host.as_ref().is_none_or(|host| *host == key.host);
-        if !is_asked || charts.len() >= query.series_max {
+        if !query.includes(&key) || charts.len() >= query.series_max {
             continue;
         }
         let mut points = BTreeMap::new();
@@ -132,20 +122,9 @@ async fn plan(
         return Ok(None);
     };
     let state = state::load(on, partition).await.map_err(failed)?;
-    Ok(state.map(|state| (Plan::new(span, partition, &state), service)))
+    Ok(state.map(|state| (Plan::new(Choice::of(span, &state.dropped_until), partition, &state), service)))
 }
 
 fn nothing(span: Span) -> Chart {
     Chart { step_s: span.step_s, resolution: Resolution::TenSeconds, points: Vec::new() }
-}
-
-fn is_asked(asked: &Requests, part: &Part) -> bool {
-    match (asked, part) {
-        (Requests::All, Part::Whole) => true,
-        (Requests::OnHost(asked), Part::Host(host)) => asked == host,
-        (Requests::To { endpoint, method }, Part::Endpoint(key)) => {
-            *endpoint == key.endpoint && method.as_ref().is_none_or(|method| *method == key.method)
-        }
-        _ => false,
-    }
 }

@@ -11,12 +11,10 @@ use goldentime_windows::Aggregate;
 use sqlx::SqliteConnection;
 
 use super::points::{Place, Stretch, Value, chunk_of, for_each, merge_at};
-use super::state::{self, ROLL_S, settled};
+use super::state;
 use crate::reading::Reading;
 use crate::resolution::Resolution;
-
-/// A partition whose log stands still for this long is rolled up to its end all the same.
-const IDLE_NS: i64 = 24 * 3_600 * 1_000_000_000;
+use crate::state::{IDLE_NS, ROLL_S, settled};
 
 /// Rolls up the next ten minutes of one partition that has any; says whether there was one.
 pub(super) async fn roll_next(file: &File, now: UnixNanos) -> Result<bool, StoreError> {

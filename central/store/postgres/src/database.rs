@@ -1,0 +1,74 @@
+//! A database as its stores see it.
+
+use std::future::Future;
+
+use tokio::sync::OnceCell;
+use tokio::time::timeout;
+
+use crate::config::PostgresConfig;
+use crate::error::Error;
+use crate::layout::{self, Layout};
+use crate::pool::Pool;
+pub use crate::pool::Session;
+
+/// A database that is brought to its layout by its first use that succeeds: a central starts, judges and
+/// pages whatever is wrong with it.
+#[derive(Debug)]
+pub struct Database {
+    pool: Pool,
+    layout: Layout,
+    ready: OnceCell<()>,
+}
+
+impl Database {
+    /// A database that nothing was asked of yet.
+    #[must_use]
+    pub fn new(config: PostgresConfig, layout: Layout) -> Self {
+        Self { pool: Pool::new(config), layout, ready: OnceCell::new() }
+    }
+
+    /// The database as messages name it.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.pool.config().place()
+    }
+
+    /// Brings it to this version's layout, unless that was done before.
+    pub async fn migrate(&self) -> Result<(), Error> {
+        let made = async { layout::bring_up(self.pool.session().await?, self.layout).await };
+        self.ready.get_or_try_init(|| self.within(made)).await.map(drop)
+    }
+
+    /// A connection, each statement by itself.
+    pub async fn session(&self) -> Result<Session<'_>, Error> {
+        self.migrate().await?;
+        self.pool.session().await
+    }
+
+    /// Begins to write.
+    pub async fn write(&self) -> Result<Session<'_>, Error> {
+        self.begin("BEGIN").await
+    }
+
+    /// Begins to read what was committed until now, and nothing that is committed later.
+    pub async fn read(&self) -> Result<Session<'_>, Error> {
+        self.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
+    }
+
+    async fn begin(&self, statement: &'static str) -> Result<Session<'_>, Error> {
+        let mut session = self.session().await?;
+        sqlx::raw_sql(statement).execute(&mut *session).await?;
+        Ok(session)
+    }
+
+    /// What `call` gives, unless it takes longer than a call may.
+    pub async fn within<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let limit = self.pool.config().call_timeout.get();
+        timeout(limit, call).await.unwrap_or(Err(Error::Silent(limit)))
+    }
+
+    /// Lets go of the connections. Calls that run end, new ones fail.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}

@@ -1,0 +1,19 @@
+//! What every PostgreSQL database of the central has in common.
+//!
+//! [`config`] says where it is, [`connect`] opens one connection to it, [`pool`] keeps some, [`layout`]
+//! brings it to this version's layout, [`database`] is all of that to its users, [`error`] what may go
+//! wrong, and [`instant`] how a second stands in it.
+
+pub mod config;
+mod connect;
+pub mod database;
+pub mod error;
+pub mod instant;
+pub mod layout;
+mod pool;
+
+pub use config::{PostgresConfig, Tls};
+pub use database::{Database, Session};
+pub use error::Error;
+pub use instant::Instant;
+pub use layout::Layout;
