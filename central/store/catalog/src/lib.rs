@@ -3,15 +3,18 @@
 //! Two contracts, each with its records and its suite, which every backend passes: [`store`] with
 //! [`record`] and [`conformance`] for alerts and pages (notifications, claims, dead letters; alerts are
 //! [`goldentime_model::Alert`]), [`access`] for accounts, sessions, API tokens and set-up links.
-//! [`sqlite`] is the embedded backend of both, in a file of its own.
+//! [`sqlite`] is the embedded backend of both, in a file of its own, [`postgres`] that of a cluster.
 
 pub mod access;
+mod body;
 pub mod conformance;
+pub mod postgres;
 pub mod record;
 pub mod sqlite;
 pub mod store;
 
 pub use access::{AccessStore, Account, ApiToken, NewAccount, Removed, Role, SecretHash, Session, SetupLink};
+pub use postgres::PostgresCatalogue;
 pub use record::{AlertRecord, Claim, DeadLetter, HistoryQuery, Notification, Outcome, PageKey, PageKind};
 pub use sqlite::SqliteCatalogue;
 pub use store::{BoxFuture, Catalogue, CatalogueError, ROWS_MAX};

@@ -1,7 +1,15 @@
 //! What the catalogue keeps about pages.
 
-use goldentime_model::{Alert, UnixNanos};
+use goldentime_model::{Alert, AlertStatus, UnixNanos};
 use serde::{Deserialize, Serialize};
+
+/// An alert's status as stored.
+pub(crate) const fn status_of(alert: &Alert) -> &'static str {
+    match alert.status {
+        AlertStatus::Firing => "firing",
+        AlertStatus::Resolved => "resolved",
+    }
+}
 
 /// What a page tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

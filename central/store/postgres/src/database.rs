@@ -62,9 +62,9 @@ impl Database {
     }
 
     /// What `call` gives, unless it takes longer than a call may.
-    pub async fn within<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    pub async fn within<T, E: From<Error>>(&self, call: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         let limit = self.pool.config().call_timeout.get();
-        timeout(limit, call).await.unwrap_or(Err(Error::Silent(limit)))
+        timeout(limit, call).await.unwrap_or_else(|_| Err(Error::Silent(limit).into()))
     }
 
     /// Lets go of the connections. Calls that run end, new ones fail.

@@ -58,9 +58,19 @@ pub enum Error {
     Engine(sqlx::Error),
 }
 
+/// An error with the database that it came from.
+#[derive(Debug, thiserror::Error)]
+#[error("{place}: {error}")]
+pub struct Placed {
+    /// The database.
+    pub place: String,
+    /// The error. Stands in the message, so it is not its source again.
+    pub error: Error,
+}
+
 /// What to do about what a server says, by the first characters of its code (SQLSTATE, appendix A of
 /// PostgreSQL's manual).
-const WAYS_OUT: [(&str, &str); 11] = [
+const WAYS_OUT: [(&str, &str); 10] = [
     ("28", "check `user` and `password_file`, and the server's pg_hba.conf"),
     ("3D000", "create the database, owned by `user`, in UTF-8"),
     ("42501", "give the user its rights: make it the owner of the database"),
@@ -71,8 +81,10 @@ const WAYS_OUT: [(&str, &str); 11] = [
     ("55P03", "another call holds what this one needs: this is tried again"),
     ("42P01", "tables are missing: the database was replaced while the central ran; restart it"),
     ("42703", "columns are missing: something else has changed the tables; restore them from a backup"),
-    ("23514", "this is tried again with what it needs"),
 ];
+
+const TLS: &str = "check `tls`; name the authority of the server's certificate in `ca_file`, and in `host` \
+                   the name that the certificate bears";
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
@@ -83,9 +95,9 @@ impl From<sqlx::Error> for Error {
         let way_out = WAYS_OUT.iter().find(|(known, _)| code.starts_with(known)).map(|(_, way_out)| *way_out);
         let way_out = match (&error, way_out) {
             (_, Some(way_out)) => way_out,
-            (sqlx::Error::Tls(_), None) => {
-                "check `tls`; name the authority of the server's certificate in `ca_file`, and in `host` the name that the certificate bears"
-            }
+            // A handshake that fails comes as data that cannot be understood.
+            (sqlx::Error::Io(io), None) if io.kind() == std::io::ErrorKind::InvalidData => TLS,
+            (sqlx::Error::Tls(_), None) => TLS,
             (sqlx::Error::Io(_), None) => "check `host` and `port`, and whether it runs; this is tried again",
             _ => return Self::Engine(error),
         };

@@ -14,6 +14,6 @@ mod pool;
 
 pub use config::{PostgresConfig, Tls};
 pub use database::{Database, Session};
-pub use error::Error;
+pub use error::{Error, Placed};
 pub use instant::Instant;
 pub use layout::Layout;

@@ -7,3 +7,8 @@ pub mod store;
 
 pub use record::{Account, ApiToken, NewAccount, Removed, Role, SecretHash, Session, SetupLink};
 pub use store::AccessStore;
+
+/// Accounts whose names differ in case alone are the same: they have one key.
+pub(crate) fn key(name: &str) -> String {
+    name.to_lowercase()
+}

@@ -5,15 +5,11 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
 
 use super::{BACKEND, failed};
+use crate::access::key;
 use crate::access::record::{Account, ApiToken, NewAccount, Removed, SecretHash, Session, SetupLink};
 use crate::access::store::{AccessStore, SESSIONS_MAX};
 use crate::sqlite::SqliteCatalogue;
 use crate::store::{BoxFuture, CatalogueError, ROWS_MAX};
-
-/// Accounts whose names differ in case alone are the same.
-fn key(name: &str) -> String {
-    name.to_lowercase()
-}
 
 /// A commit of this file survives the end of the process. What ends access must survive a loss of power
 /// as well, so the log is carried over into the file, which syncs both.

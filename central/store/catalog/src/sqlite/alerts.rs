@@ -1,19 +1,13 @@
 //! Alerts: one row an episode, its newest state.
 
-use goldentime_model::{Alert, AlertStatus, UnixNanos};
+use goldentime_model::{Alert, UnixNanos};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
 
 use super::{decode, encode, failed};
+use crate::record::status_of;
 use crate::store::{CatalogueError, ROWS_MAX};
 use crate::{AlertRecord, HistoryQuery};
-
-const fn status(alert: &Alert) -> &'static str {
-    match alert.status {
-        AlertStatus::Firing => "firing",
-        AlertStatus::Resolved => "resolved",
-    }
-}
 
 pub(super) async fn record(pool: &SqlitePool, record: &AlertRecord) -> Result<bool, CatalogueError> {
     let alert = &record.alert;
@@ -26,7 +20,7 @@ pub(super) async fn record(pool: &SqlitePool, record: &AlertRecord) -> Result<bo
     )
     .bind(&alert.episode)
     .bind(alert.fingerprint.to_string())
-    .bind(status(alert))
+    .bind(status_of(alert))
     .bind(alert.starts_at.0)
     .bind(alert.ends_at.map(|at| at.0))
     .bind(encode("an alert", record)?)

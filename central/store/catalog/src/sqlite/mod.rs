@@ -17,6 +17,7 @@ use goldentime_model::{Alert, UnixNanos};
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
+use crate::body;
 use crate::store::{BoxFuture, Catalogue, CatalogueError};
 use crate::{AlertRecord, Claim, DeadLetter, HistoryQuery, Notification, Outcome, PageKey};
 
@@ -69,34 +70,12 @@ fn failed(action: &'static str, source: sqlx::Error) -> CatalogueError {
     CatalogueError::Unavailable { backend: BACKEND, action, source: Box::new(source) }
 }
 
-/// Layout of the JSON bodies, stored with each.
-const BODY_LAYOUT: u32 = 1;
-
-#[derive(serde::Serialize, serde::Deserialize)]
-struct Body<T> {
-    layout: u32,
-    value: T,
-}
-
 fn encode<T: serde::Serialize>(what: &str, value: &T) -> Result<String, CatalogueError> {
-    serde_json::to_string(&Body { layout: BODY_LAYOUT, value }).map_err(|error| corrupt(what, &error))
+    body::encode(BACKEND, what, value)
 }
 
 fn decode<T: serde::de::DeserializeOwned>(what: &str, body: &str) -> Result<T, CatalogueError> {
-    let body: Body<T> = serde_json::from_str(body).map_err(|error| corrupt(what, &error))?;
-    if body.layout > BODY_LAYOUT {
-        return Err(CatalogueError::Newer {
-            backend: BACKEND,
-            place: what.to_owned(),
-            found: body.layout.into(),
-            known: BODY_LAYOUT.into(),
-        });
-    }
-    Ok(body.value)
-}
-
-fn corrupt(what: &str, error: &serde_json::Error) -> CatalogueError {
-    CatalogueError::Corrupt { backend: BACKEND, what: what.to_owned(), reason: error.to_string() }
+    body::decode(BACKEND, what, body)
 }
 
 impl Catalogue for SqliteCatalogue {
