@@ -75,14 +75,16 @@ BEGIN
         LANGUAGE plpgsql AS $f$
         DECLARE
             width  integer := (SELECT t.period_days FROM history_tables t WHERE t.name = history_ensure.name);
+            place  oid := (SELECT c.relnamespace FROM pg_class c WHERE c.oid = name::regclass);
             first  bigint;
             part   text;
         BEGIN
             FOR first IN SELECT DISTINCT day - day % width FROM unnest(days) day ORDER BY 1 LOOP
                 part := name || to_char(date '1970-01-01' + first::integer, '"_p"YYYYMMDD');
-                CONTINUE WHEN to_regclass(part) IS NOT NULL;
+                CONTINUE WHEN EXISTS (SELECT FROM pg_class c WHERE c.relname = part AND c.relnamespace = place);
                 PERFORM pg_advisory_xact_lock(hashtext('goldentime history'));
-                CONTINUE WHEN to_regclass(part) IS NOT NULL;
+                -- By a query of its own: to_regclass would answer from what it remembers.
+                CONTINUE WHEN EXISTS (SELECT FROM pg_class c WHERE c.relname = part AND c.relnamespace = place);
                 EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL) WITH (fillfactor = 70)', part, name);
                 EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', name, part,
                                to_timestamp(first * 86400), to_timestamp((first + width) * 86400));

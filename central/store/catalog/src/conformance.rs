@@ -6,6 +6,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use futures_util::future::join;
 use goldentime_model::{Alert, AlertStatus, Fingerprint, Labels, Second, Severity, StageTimes, UnixNanos};
 
 use crate::store::BoxFuture;
@@ -14,13 +15,14 @@ use crate::{AlertRecord, Catalogue, Claim, HistoryQuery, Notification, Outcome, 
 type Shared = Arc<dyn Catalogue>;
 type Case = fn(Shared) -> BoxFuture<'static, ()>;
 
-const CASES: [(&str, Case); 10] = [
+const CASES: [(&str, Case); 11] = [
     ("an alert is read back as it was written", |c| Box::pin(alert_round_trip(c))),
     ("a resolved episode never fires again", |c| Box::pin(resolved_stays(c))),
     ("history goes backwards in time and in pages", |c| Box::pin(history_pages(c))),
     ("a queued notification stays until it has ended", |c| Box::pin(queue_keeps(c))),
     ("queueing what has ended does not bring it back", |c| Box::pin(ended_stays(c))),
     ("a page is leased to one owner", |c| Box::pin(one_owner(c))),
+    ("of two who ask at the same instant one is given the page", |c| Box::pin(one_of_two(c))),
     ("a lease that ended goes to who asks", |c| Box::pin(lease_ends(c))),
     ("a page that was delivered is never given again", |c| Box::pin(delivered_once(c))),
     ("dead letters say why", |c| Box::pin(dead_letters(c))),
@@ -134,6 +136,13 @@ async fn one_owner(c: Shared) {
     assert_eq!(c.claim(claim("a", 110)).await.expect("claims"), pages, "the owner renews its lease");
     let elsewhere = Claim { channel: "mail".into(), ..claim("b", 110) };
     assert_eq!(c.claim(elsewhere).await.expect("claims"), pages, "each channel has its own claim");
+}
+
+async fn one_of_two(c: Shared) {
+    for now_s in [100, 200, 300] {
+        let (a, b) = join(c.claim(claim("a", now_s)), c.claim(claim("b", now_s))).await;
+        assert_eq!(a.expect("claims").len() + b.expect("claims").len(), 1);
+    }
 }
 
 async fn lease_ends(c: Shared) {

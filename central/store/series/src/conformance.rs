@@ -6,6 +6,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use futures_util::future::join;
 use goldentime_follower::{Advance, BoxFuture, Committed, Mark, StreamPosition};
 use goldentime_model::{Counts, HostName, SampleKind, Second, ServiceId};
 use goldentime_windows::{Aggregate, EndpointKey};
@@ -30,10 +31,12 @@ const DAY: i64 = 24 * HOUR;
 /// A round day, so that buckets of every width begin at it.
 const START: i64 = 19_700 * DAY;
 
-const CASES: [(&str, Case); 11] = [
+const CASES: [(&str, Case); 13] = [
     ("a step is read back as it was committed", |s| Box::pin(read_back(s))),
     ("a step is taken once", |s| Box::pin(taken_once(s))),
     ("a step made elsewhere changes nothing", |s| Box::pin(made_elsewhere(s))),
+    ("of two steps from one mark one is taken", |s| Box::pin(one_of_two(s))),
+    ("a writer that slept finds its steps refused", |s| Box::pin(zombie(s))),
     ("all resolutions agree while they are rolled up", |s| Box::pin(resolutions_agree(s))),
     ("what comes late is in every row", |s| Box::pin(late_is_everywhere(s))),
     ("percentiles of an hour are those of its requests", |s| Box::pin(percentiles(s))),
@@ -176,6 +179,33 @@ async fn made_elsewhere(store: Shared) {
     assert_eq!(refused, Committed::Stale);
     assert_eq!(store.position(0).await.expect("reads"), None);
     assert_eq!(chart(&store, Requests::All, START, START + 60, 10).await.points, []);
+}
+
+/// Two centrals take themselves for the owner of a partition.
+async fn one_of_two(store: Shared) {
+    for n in 0..5_i64 {
+        let (rows, at) = (steady(START + 10 * n..START + 10 * n + 10), START + 10 * n + 10);
+        let (from, to) = (n as u64, n as u64 + 1);
+        let (one, other) = (step(from, to, at), step(from, to, at));
+        let (one, other) = join(store.commit(&rows, &one), store.commit(&rows, &other)).await;
+        let stale = [one, other].map(|taken| taken.expect("answers") == Committed::Stale);
+        assert!(stale[0] != stale[1], "{stale:?}");
+    }
+    assert_eq!(sums(&store, START, START + 60).await.map(|sum| sum.counts), [ok(50); 3]);
+}
+
+/// Another central went on where it stood, and the streams' numbers with it.
+async fn zombie(store: Shared) {
+    take(&store, &steady(START..START + 10), &step(0, 10, START + 10)).await;
+    let slept = (steady(START + 10..START + 30), step(10, 30, START + 30));
+    take(&store, &steady(START + 10..START + 20), &step(10, 20, START + 20)).await;
+    take(&store, &steady(START + 20..START + 30), &step(20, 30, START + 30)).await;
+    for _ in 0..2 {
+        assert_eq!(store.commit(&slept.0, &slept.1).await.expect("answers"), Committed::Stale);
+    }
+    assert_eq!(sums(&store, START, START + 60).await.map(|sum| sum.counts), [ok(30); 3]);
+    let position = store.position(0).await.expect("reads").expect("there");
+    assert_eq!((position.mark.offset, position.streams[0].number), (30, 30));
 }
 
 async fn resolutions_agree(store: Shared) {

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use futures_util::future::join;
 use goldentime_model::{Second, UnixNanos};
 
 use super::record::{ApiToken, NewAccount, Removed, Role, SecretHash, Session, SetupLink};
@@ -12,12 +13,13 @@ use crate::store::BoxFuture;
 type Shared = Arc<dyn AccessStore>;
 type Case = fn(Shared) -> BoxFuture<'static, ()>;
 
-const CASES: [(&str, Case); 9] = [
+const CASES: [(&str, Case); 10] = [
     ("a set-up link makes one account, once", |s| Box::pin(link_once(s))),
     ("a link of a name sets that account's password and ends its sessions", |s| Box::pin(link_of_name(s))),
     ("a link that cannot be used stays", |s| Box::pin(link_stays(s))),
     ("names that differ in case alone are one account", |s| Box::pin(one_name(s))),
     ("the last admin stays", |s| Box::pin(last_admin(s))),
+    ("two removals at once leave an admin", |s| Box::pin(two_removals(s))),
     ("a session is found by its secret until it is ended", |s| Box::pin(sessions(s))),
     ("the oldest of too many sessions ends", |s| Box::pin(too_many_sessions(s))),
     ("a token is revoked once and stays listed", |s| Box::pin(tokens(s))),
@@ -119,6 +121,15 @@ async fn last_admin(s: Shared) {
     assert_eq!(s.session(secret(9)).await.expect("reads"), None, "its sessions end with it");
     made(&s, 3, "park", Role::Admin).await;
     assert_eq!(s.remove_account("kim").await.expect("removes"), Removed::Gone);
+}
+
+async fn two_removals(s: Shared) {
+    made(&s, 1, "kim", Role::Admin).await;
+    made(&s, 2, "lee", Role::Admin).await;
+    let (kim, lee) = join(s.remove_account("kim"), s.remove_account("lee")).await;
+    let mut removed = [kim.expect("answers"), lee.expect("answers")];
+    removed.sort_by_key(|removed| *removed == Removed::LastAdmin);
+    assert_eq!(removed, [Removed::Gone, Removed::LastAdmin]);
 }
 
 async fn sessions(s: Shared) {
