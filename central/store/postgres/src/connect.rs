@@ -22,7 +22,9 @@ const CLIENT_CHECK: Duration = Duration::from_secs(5);
 pub(crate) async fn connect(config: &PostgresConfig) -> Result<PgConnection, Error> {
     let options = options(config)?;
     let limit = config.connect_timeout.get();
-    match tokio::time::timeout(limit, PgConnection::connect_with(&options)).await {
+    // The handshake takes much room, and is rarely needed.
+    let connecting = Box::pin(PgConnection::connect_with(&options));
+    match tokio::time::timeout(limit, connecting).await {
         Ok(connected) => Ok(connected?),
         Err(_) => Err(Error::Silent(limit)),
     }

@@ -35,7 +35,7 @@ impl Database {
 
     /// Brings it to this version's layout, unless that was done before.
     pub async fn migrate(&self) -> Result<(), Error> {
-        let made = async { layout::bring_up(self.pool.session().await?, self.layout).await };
+        let made = Box::pin(async { layout::bring_up(self.pool.session().await?, self.layout).await });
         self.ready.get_or_try_init(|| self.within(made)).await.map(drop)
     }
 

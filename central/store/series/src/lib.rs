@@ -3,7 +3,7 @@
 //! It follows the ingest log ([`goldentime_follower`]). [`rows`] is what one step of it brings, [`key`]
 //! names a series, [`resolution`] the widths of buckets, [`reading`] a bucket of samples. [`store`] is
 //! the contract, [`chart`] questions and answers, [`sqlite`] the embedded backend in a file of its own,
-//! and [`conformance`] the suite that every backend passes.
+//! [`postgres`] that of a cluster, and [`conformance`] the suite that every backend passes.
 
 pub mod chart;
 mod choice;

@@ -19,8 +19,8 @@ pub struct Keep {
     /// Rows of ten seconds, of a minute and of an hour, in this order; each at least as long as the one
     /// before.
     pub seconds: [i64; 3],
-    /// Bytes on disk. Above it rows are deleted, the oldest of ten seconds first: what they hold is in
-    /// the wider ones too.
+    /// Bytes on disk, where the disk is the store's own. Above it rows are deleted, the oldest of ten
+    /// seconds first: what they hold is in the wider ones too.
     pub bytes_max: u64,
     /// Series; what belongs to further ones is dropped and counted.
     pub series_max: u64,

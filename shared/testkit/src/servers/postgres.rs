@@ -57,8 +57,8 @@ impl Postgres {
         let folder = tempfile::Builder::new().prefix("goldentime-postgres-").tempdir()?;
         give(folder.path())?;
         // The server reads one and the client the other; they may be different users.
-        for (name, mode) in [("password", 0o600), ("server-password", 0o600)] {
-            write(&folder.path().join(name), PASSWORD, mode)?;
+        for name in ["password", "server-password"] {
+            write(&folder.path().join(name), PASSWORD, 0o600)?;
         }
         give(&folder.path().join("server-password"))?;
         let mut initdb = program("initdb", folder.path())?
@@ -164,8 +164,7 @@ async fn run(folder: &Path, port: u16) -> Result<Process> {
     .await?
 }
 
-/// Whether connections are taken: a wrong password is answered, a server that still starts says that it
-/// does.
+/// Whether it lets somebody in: while it starts it listens, and refuses.
 async fn answers(port: u16) -> bool {
     let options = PgConnectOptions::new_without_pgpass()
         .host("127.0.0.1")

@@ -22,6 +22,10 @@ const SERIES_OF_SERVICE_MAX: i64 = 100_000;
 
 type Points<V> = BTreeMap<Second, V>;
 
+/// A label set on a host, with its series, each given with its service: a service that moved has one a
+/// partition.
+type LabelSet = (MetricKey, Vec<(i64, i64)>);
+
 /// A service, and how a span of it is answered. It has a place in each partition that it was ever in.
 struct Question {
     places: HashMap<i64, Partition>,
@@ -175,9 +179,9 @@ pub(super) async fn parts(database: &Database, service: ServiceId, max: u32) -> 
     rows.iter().map(names::part).collect()
 }
 
-/// Label sets with their series, each given with its service: a service that moved has one a partition.
-fn by_key(rows: &[PgRow]) -> Result<Vec<(MetricKey, Vec<(i64, i64)>)>, Error> {
-    let mut series: Vec<(MetricKey, Vec<(i64, i64)>)> = Vec::new();
+/// Rows of one label set stand side by side.
+fn by_key(rows: &[PgRow]) -> Result<Vec<LabelSet>, Error> {
+    let mut series: Vec<LabelSet> = Vec::new();
     for row in rows {
         let Part::Metric(key) = names::part(row)? else { continue };
         let ids = (row.try_get("id")?, row.try_get("service")?);
