@@ -100,14 +100,13 @@ BEGIN
             part  text;
             gone  bigint := 0;
         BEGIN
-            PERFORM pg_advisory_xact_lock(hashtext('goldentime history'));
             FOR part IN
                 SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
                 WHERE i.inhparent = name::regclass AND c.relname ~ '_p[0-9]{8}$'
                   AND (to_date(right(c.relname, 8), 'YYYYMMDD') + width) AT TIME ZONE 'UTC' <= before
                 ORDER BY c.relname
             LOOP
-                EXECUTE format('DROP TABLE %I', part);
+                EXECUTE format('DROP TABLE IF EXISTS %I', part);
                 gone := gone + 1;
             END LOOP;
             RETURN gone;

@@ -1,6 +1,7 @@
 //! The PostgreSQL backend: the suite, and what is its own.
 
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use goldentime_follower::{Advance, Committed, StoreError};
@@ -8,7 +9,7 @@ use goldentime_model::units::HumanDuration;
 use goldentime_model::{Counts, Second};
 use goldentime_postgres::{PostgresConfig, Tls};
 use goldentime_series::conformance::{self, KEEP, Shared};
-use goldentime_series::{ChartQuery, PostgresSeries, Requests, Resolution, Rows, Span};
+use goldentime_series::{ChartQuery, Keep, PostgresSeries, Requests, Resolution, Rows, Span};
 use goldentime_testkit::proxy::{Fault, Proxy};
 use goldentime_testkit::servers::postgres::{Postgres, USER};
 use goldentime_testkit::wait;
@@ -38,7 +39,8 @@ fn config(server: &Postgres, port: u16, database: &str) -> PostgresConfig {
 }
 
 fn store(server: &Postgres, database: &str) -> Shared {
-    Arc::new(PostgresSeries::new(config(server, server.address().port(), database), KEEP))
+    let keep = Keep { series_max: 1_000, ..KEEP };
+    Arc::new(PostgresSeries::new(config(server, server.address().port(), database), keep))
 }
 
 async fn fresh(server: &Postgres) -> (String, Shared) {
@@ -66,7 +68,12 @@ async fn total(store: &Shared, from: i64, until: i64, step_s: i64) -> u64 {
 #[tokio::test]
 async fn the_backend_passes_the_suite() {
     let server = server().await;
-    conformance::run(|| async { fresh(&server).await.1 }).await;
+    conformance::run(|| async {
+        let database = server.create_database().await.expect("a database");
+        let config = config(&server, server.address().port(), &database);
+        Arc::new(PostgresSeries::new(config, KEEP)) as Shared
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -95,6 +102,41 @@ async fn a_central_that_is_cut_off_in_its_commits_counts_nothing_twice_and_loses
     }
     let direct = store(&server, &database);
     assert_eq!(total(&direct, START, START + DAY, 10).await, follower.sent);
+}
+
+/// What a step calls into being is not there when the step is dropped, at whatever point that is.
+#[tokio::test]
+async fn a_step_that_is_given_up_leaves_no_name_behind_that_is_not_in_the_database() {
+    let server = server().await;
+    let (_, store) = fresh(&server).await;
+    store.commit(&Rows::default(), &conformance::step(0, 1, START)).await.expect("commits");
+    for n in 1..=30_u64 {
+        let mut rows = Rows::default();
+        let counts = Counts { ok: 1, ..Counts::default() };
+        conformance::add(&mut rows, START, "web-1", &format!("/route/{n}"), counts, 20.0);
+        let step = conformance::step(n, n + 1, START);
+        let mut commit = store.commit(&rows, &step);
+        // Dropped when the server's n-th answer comes.
+        let mut answers = 0;
+        let given_up = std::future::poll_fn(|context| {
+            answers += 1;
+            if answers > n { Poll::Ready(()) } else { commit.as_mut().poll(context).map(drop) }
+        });
+        given_up.await;
+        drop(commit);
+        wait::until("the step to be taken", LONG, || async {
+            let _ = store.commit(&rows, &step).await;
+            let position = store.position(0).await.ok().flatten();
+            position.filter(|position| position.mark.offset == n + 1).map(drop)
+        })
+        .await
+        .expect("taken");
+        let of = Requests::To { endpoint: format!("/route/{n}").into(), method: None };
+        let span = Span { from: Second(START), until: Second(START + 10), step_s: 10 };
+        let chart = store.chart(ChartQuery { service: conformance::service(), of, span }).await;
+        assert_eq!(chart.expect("charts").points.len(), 1, "/route/{n}");
+    }
+    assert_eq!(total(&store, START, START + 10, 10).await, 30);
 }
 
 #[tokio::test]

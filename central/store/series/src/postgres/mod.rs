@@ -86,12 +86,14 @@ impl PostgresSeries {
     async fn take_step(&self, rows: &Rows, advance: &Advance) -> Result<Committed, Error> {
         let names = self.names.of(advance.partition);
         let mut names = names.lock().await;
-        let taken = commit::commit(&self.database, &mut names, &self.room, &self.keep, rows, advance).await;
-        if !matches!(taken, Ok(Committed::Done { .. })) {
-            // What a step called into being that was not taken is not there, and the reason may be that the
-            // database is not the one that it was.
-            names.clear();
-            self.room.clear();
+        // They are put away until the step is taken, for it may be dropped at any point: what a step called
+        // into being that was not taken is not there.
+        let mut known = std::mem::take(&mut *names);
+        let taken = commit::commit(&self.database, &mut known, &self.room, &self.keep, rows, advance).await;
+        match taken {
+            Ok(Committed::Done { .. }) => *names = known,
+            // The reason may be that the database is not the one that it was.
+            Ok(Committed::Stale) | Err(_) => self.room.clear(),
         }
         taken
     }

@@ -71,10 +71,6 @@ pub(super) struct Wanted {
 }
 
 impl Names {
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
-    }
-
     /// The numbers of these series, made known where there is room. Centrals that make some known at the
     /// same instant may pass the limit by what they bring.
     pub(super) async fn numbers(

@@ -1,6 +1,6 @@
 //! Rolling up: what is over is merged into minutes and hours.
 //!
-//! Ten minutes of one partition at a time, a few hundred series after the other: the rows of minutes and
+//! Ten minutes of one partition at a time, or less of one that is large, a few hundred series after the other: the rows of minutes and
 //! hours hold exactly what lies before the partition's mark, at every instant, and what comes late is
 //! added to all of them by the step that brings it. So no answer depends on when this is done, nor by which
 //! central.
@@ -18,10 +18,13 @@ use crate::reading::Reading;
 use crate::resolution::Resolution;
 use crate::state::{IDLE_NS, ROLL_S, settled};
 
+/// Up to so many series of a partition are rolled up by [`ROLL_S`] at once.
+const SERIES_FOR_WHOLE_STRETCH: i64 = 5_000;
+
 /// Series whose rows are in memory at once.
 const SERIES_AT_ONCE: i64 = 500;
 
-/// Rolls up the next ten minutes of one partition that has any; says whether there was one. A partition that
+/// Rolls up the next stretch of one partition that has any; says whether there was one. A partition that
 /// another central is busy with is left to it.
 pub(super) async fn roll_next(database: &Database, room: &Room, now: UnixNanos) -> Result<bool, Error> {
     let mut on = database.session().await?;
@@ -59,7 +62,7 @@ async fn step(
     let samples = first_from::<Reading>(on, partition.number, from).await?;
     let first = [requests, samples].into_iter().flatten().min();
     let from = first.map_or(settled, |first| Second(first.0 - first.0.rem_euclid(ROLL_S)).max(from));
-    let until = from.offset(ROLL_S).min(settled);
+    let until = from.offset(stretch_s(on, partition, from).await?).min(settled);
     let mut days = HashSet::new();
     if from < until {
         let wider = Resolution::ALL.into_iter().skip(1);
@@ -71,6 +74,22 @@ async fn step(
     partition.state.rolled_until = until.max(partition.state.rolled_until);
     position::save(on, partition).await?;
     Ok(days)
+}
+
+/// How many seconds are rolled up at once: fewer where there are many series, so that a step ends in time and
+/// the steps of the log get their turn. Whole minutes.
+async fn stretch_s(on: &mut PgConnection, partition: &Partition, from: Second) -> Result<i64, Error> {
+    let series: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM series s JOIN services v ON v.id = s.service \
+         WHERE v.partition = $1 AND s.last_day >= $2",
+    )
+    .bind(i64::from(partition.number))
+    .bind(day_of(from))
+    .fetch_one(on)
+    .await?;
+    let minute = Resolution::Minute.width_s();
+    let stretch = ROLL_S * SERIES_FOR_WHOLE_STRETCH / series.max(1);
+    Ok((stretch - stretch % minute).clamp(minute, ROLL_S))
 }
 
 async fn roll<V: Value>(

@@ -80,28 +80,25 @@ impl Room {
         if self.known().tended == Some(hour) {
             return Ok(false);
         }
-        let mut on = database.write().await?;
-        sqlx::raw_sql("SET LOCAL lock_timeout = '1s'").execute(&mut *on).await?;
         let today = day_of(now.second());
         let ahead = today..today + DAYS_AHEAD;
         let days = Resolution::ALL.into_iter().flat_map(|tier| ahead.clone().map(move |day| (tier, day)));
         let days: HashSet<_> = days.collect();
+        let mut on = database.write().await?;
         // Not by what is known: somebody may have dropped it.
         Self::default().ensure(&mut on, &days).await?;
+        on.commit().await?;
+        let mut on = database.session().await?;
         let partitions = position::all(&mut on).await?;
+        on.release();
         for tier in Resolution::ALL {
             let kept_from = now.second().offset(-keep.seconds[tier.index()]);
             let oldest = partitions.iter().filter_map(|partition| partition.oldest[tier.index()]).min();
             let before = oldest.map_or(kept_from, |oldest| oldest.min(kept_from)).offset(-LET_GO_FOR_S);
             for table in TABLES[tier.index()] {
-                sqlx::query("SELECT history_let_go($1, $2)")
-                    .bind(table)
-                    .bind(Instant(before))
-                    .execute(&mut *on)
-                    .await?;
+                let_go(database, table, before).await?;
             }
         }
-        on.commit().await?;
         *self.known() = Known { days, tended: Some(hour) };
         Ok(true)
     }
@@ -109,6 +106,15 @@ impl Room {
     fn known(&self) -> std::sync::MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Drops what of a table ends by then, in a transaction of its own: who waits for a lock holds no other that
+/// somebody needs.
+async fn let_go(database: &Database, table: &str, before: Second) -> Result<(), Error> {
+    let mut on = database.write().await?;
+    sqlx::raw_sql("SET LOCAL lock_timeout = '1s'").execute(&mut *on).await?;
+    sqlx::query("SELECT history_let_go($1, $2)").bind(table).bind(Instant(before)).execute(&mut *on).await?;
+    on.commit().await
 }
 
 /// The day since the epoch that holds a second.
