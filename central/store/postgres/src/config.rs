@@ -130,3 +130,37 @@ impl PostgresConfig {
         format!("PostgreSQL {} at {}:{}", self.database, self.host, self.port)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_refused(config: &PostgresConfig) -> bool {
+        let mut check = Check::new();
+        config.validate(&mut check);
+        !check.is_clean()
+    }
+
+    #[test]
+    fn the_defaults_are_valid_and_what_cannot_work_is_refused() {
+        let valid = PostgresConfig::default();
+        assert!(!is_refused(&valid));
+        let file = |path: &str| Some(PathBuf::from(path));
+        let wrong = [
+            PostgresConfig { host: " ".into(), ..valid.clone() },
+            PostgresConfig { port: 0, ..valid.clone() },
+            PostgresConfig { database: String::new(), ..valid.clone() },
+            PostgresConfig { user: "u".repeat(64), ..valid.clone() },
+            PostgresConfig { password_file: file("password"), ..valid.clone() },
+            PostgresConfig { cert_file: file("/a.crt"), ..valid.clone() },
+            PostgresConfig { connections_max: 1, ..valid.clone() },
+            PostgresConfig { connect_timeout: HumanDuration::from_secs(61), ..valid.clone() },
+            PostgresConfig { call_timeout: HumanDuration::from_millis(999), ..valid.clone() },
+        ];
+        for config in wrong {
+            assert!(is_refused(&config), "{config:?}");
+        }
+        let both = PostgresConfig { cert_file: file("/a.crt"), key_file: file("/a.key"), ..valid };
+        assert!(!is_refused(&both));
+    }
+}
