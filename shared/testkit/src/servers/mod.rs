@@ -1,4 +1,5 @@
 //! Real servers of the cluster, each in a temporary folder of its own and on a free port.
 
 pub mod elasticsearch;
+pub mod kafka;
 pub mod postgres;
