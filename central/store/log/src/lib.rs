@@ -1,9 +1,10 @@
 //! The ingest log: records in partitions, from which everything else is made.
 //!
-//! [`store`] is the contract, [`sqlite`] the embedded backend, and [`conformance`] the suite that every
-//! backend passes.
+//! [`store`] is the contract, [`sqlite`] the embedded backend and [`kafka`] that of a cluster, and
+//! [`conformance`] is the suite that every backend passes.
 
 pub mod conformance;
+pub mod kafka;
 pub mod sqlite;
 pub mod store;
 

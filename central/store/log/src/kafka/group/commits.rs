@@ -1,0 +1,95 @@
+//! What was applied, kept by the group's coordinator, whose answer also tells that we are a member.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError, Weak};
+use std::time::Duration;
+
+use goldentime_kafka::KafkaFailure;
+use rdkafka::consumer::{CommitMode, Consumer};
+use rdkafka::{Offset, TopicPartitionList};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::tenure::Tenure;
+use super::{Client, SESSION_TIMEOUT};
+use crate::kafka::number;
+
+pub(super) struct Commits {
+    /// Its member's own: whoever keeps a handle does not keep it alive.
+    consumer: Weak<Client>,
+    topic: Arc<str>,
+    rights: String,
+    /// Last offset committed of each partition that is ours. Held while one commit is under way: a later
+    /// one must not be overtaken by one before it.
+    committed: Arc<Mutex<BTreeMap<u32, u64>>>,
+}
+
+impl Commits {
+    pub(super) fn new(consumer: &Arc<Client>, topic: Arc<str>, group: &str) -> Self {
+        let rights = format!("Read on group {group}");
+        Self { consumer: Arc::downgrade(consumer), topic, rights, committed: Arc::default() }
+    }
+
+    pub(super) async fn begin(&self, partition: u32, committed: u64) {
+        self.committed.lock().await.insert(partition, committed);
+    }
+
+    pub(super) async fn end(&self, partition: u32) {
+        self.committed.lock().await.remove(&partition);
+    }
+
+    pub(super) async fn commit(&self, offsets: &[(u32, u64)]) -> Result<(), KafkaFailure> {
+        let committed = Arc::clone(&self.committed).lock_owned().await;
+        if !offsets.iter().all(|(partition, _)| committed.contains_key(partition)) {
+            return Err(KafkaFailure::Stale);
+        }
+        self.send(committed, offsets.to_vec()).await
+    }
+
+    /// Asks the broker again and again, by committing what is committed, and notes when it last agreed.
+    pub(super) async fn confirm_every(&self, every: Duration, held: &StdMutex<BTreeMap<u32, Tenure>>) {
+        loop {
+            tokio::time::sleep(every).await;
+            let committed = Arc::clone(&self.committed).lock_owned().await;
+            let Some((&partition, &offset)) = committed.first_key_value() else { continue };
+            let tenures: Vec<Tenure> =
+                held.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+            let asked = Instant::now();
+            match self.send(committed, vec![(partition, offset)]).await {
+                Ok(()) => tenures.iter().for_each(|tenure| tenure.confirm(asked)),
+                Err(failure) => {
+                    tracing::debug!(error = %failure, "the group did not confirm that we are in it")
+                }
+            }
+        }
+    }
+
+    async fn send(
+        &self,
+        mut committed: tokio::sync::OwnedMutexGuard<BTreeMap<u32, u64>>,
+        offsets: Vec<(u32, u64)>,
+    ) -> Result<(), KafkaFailure> {
+        let consumer = self.consumer.upgrade().ok_or(KafkaFailure::Stopped)?;
+        let topic = Arc::clone(&self.topic);
+        // The lock goes with it: whoever drops the call does not end the commit.
+        let sent = tokio::task::spawn_blocking(move || {
+            let mut list = TopicPartitionList::new();
+            for &(partition, offset) in &offsets {
+                // The last one here is Kafka's next one.
+                let next = Offset::Offset(i64::try_from(offset).unwrap_or(i64::MAX));
+                list.add_partition_offset(&topic, number(partition), next)?;
+            }
+            consumer.commit(&list, CommitMode::Sync)?;
+            committed.extend(offsets);
+            Ok(())
+        });
+        let action = "commit offsets";
+        let sent = tokio::time::timeout(2 * SESSION_TIMEOUT, sent).await;
+        let sent = sent.map_err(|_| KafkaFailure::Unavailable {
+            action: action.to_owned(),
+            what: "the group's coordinator does not answer".to_owned(),
+        })?;
+        sent.map_err(|_| KafkaFailure::Stopped)?
+            .map_err(|error| KafkaFailure::of(action, &self.rights, &error))
+    }
+}
