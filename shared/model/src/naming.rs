@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use crate::identity::{HOST_SERVICE_PREFIX, NAME_BYTES_MAX, NameError, UNKNOWN_SERVICE, check_name};
 
-/// Service, endpoint and method that take what goes over a bound. Nobody else may use the name: neither
+/// Service, host, endpoint and method that take what goes over a bound. Nobody else may use the name: neither
 /// a configuration nor data could be told from the overflow, nor the overflow from them.
 pub const OVERFLOW: &str = "__other__";
 
@@ -23,15 +23,14 @@ pub fn check_given(name: &str) -> Result<(), String> {
         Ok(()) if name.trim() != name => {
             Err(format!("`{name}` begins or ends with a blank; write `{}`", instead()))
         }
-        Ok(()) => Ok(()),
+        Ok(()) => check_not_overflow(name),
         Err(NameError::Empty) => Err("is empty or blank; write a name, or leave the setting out".to_owned()),
         Err(error @ NameError::Character(_)) => Err(format!("{error}; write `{}`", instead())),
         Err(error) => Err(error.to_string()),
     }
 }
 
-/// Checks the name of a service in a configuration: as [`check_given`], and none that is kept for
-/// something else.
+/// Checks the name of a service in a configuration: as [`check_given`], and none of a host's own service.
 ///
 /// # Errors
 /// What is wrong with it, and what to write instead.
@@ -42,7 +41,7 @@ pub fn check_given_service(name: &str) -> Result<(), String> {
         let kept = "is kept for the readings of a host itself";
         return Err(format!("`{name}`: what begins with `{HOST_SERVICE_PREFIX}` {kept}; write `{instead}`"));
     }
-    check_not_overflow(name)
+    Ok(())
 }
 
 /// Checks an endpoint in a configuration, which may hold `/` and braces.
@@ -122,6 +121,7 @@ mod tests {
             assert_eq!(check_given_service(name), Ok(()));
         }
         assert_eq!(check_given("host:web"), Ok(()), "a host may be called so");
+        assert!(check_given(OVERFLOW).is_err(), "hosts beyond what a window tells apart are called so");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use goldentime_model::naming::OVERFLOW;
 use goldentime_model::{Counts, HostName};
 use goldentime_sketch::Sketch;
 
@@ -45,25 +46,22 @@ pub struct SecondCell {
     pub judged: Option<Box<SecondCell>>,
 }
 
-/// Most hosts told apart in one cell; further ones are counted together as [`OTHER`].
+/// Most hosts told apart in one cell; further ones are counted together as [`OVERFLOW`].
 pub const HOSTS_MAX: usize = 1000;
 
-/// Most endpoints told apart in one cell; further ones are counted together as [`OTHER`].
+/// Most endpoints told apart in one cell; further ones are counted together as [`OVERFLOW`].
 pub const ENDPOINTS_MAX: usize = 1000;
 
 /// Most readings in one cell; further ones are left out.
 pub const GAUGES_MAX: usize = 5000;
 
-/// Stands for the hosts and the endpoints beyond what a cell tells apart.
-pub const OTHER: &str = "(other)";
-
 /// What of an addition was not told apart or not kept, for the caller to count by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use = "what does not fit has to be counted"]
 pub struct Overflow {
-    /// Hosts that were counted as [`OTHER`].
+    /// Hosts that were counted as [`OVERFLOW`].
     pub hosts: u64,
-    /// Endpoints that were counted as [`OTHER`].
+    /// Endpoints that were counted as [`OVERFLOW`].
     pub endpoints: u64,
     /// Readings that were left out.
     pub gauges: u64,
@@ -138,7 +136,7 @@ impl SecondCell {
         let before = self.total.latency.heap_bytes();
         self.total.merge(delta);
         let total = self.total.latency.heap_bytes().saturating_sub(before);
-        let of_host = merge_into(&mut self.hosts, HOSTS_MAX, host, delta, || OTHER.into());
+        let of_host = merge_into(&mut self.hosts, HOSTS_MAX, host, delta, || OVERFLOW.into());
         let of_endpoint = merge_into(&mut self.endpoints, ENDPOINTS_MAX, endpoint, delta, EndpointKey::other);
         Overflow {
             hosts: of_host.folded.into(),
@@ -169,7 +167,7 @@ impl SecondCell {
         self.total.merge(&other.total);
         self.partial |= other.partial;
         for (host, aggregate) in &other.hosts {
-            let merged = merge_into(&mut self.hosts, HOSTS_MAX, host, aggregate, || OTHER.into());
+            let merged = merge_into(&mut self.hosts, HOSTS_MAX, host, aggregate, || OVERFLOW.into());
             overflow.hosts += u64::from(merged.folded);
             overflow.grown += merged.grown;
         }
@@ -192,7 +190,7 @@ impl EndpointKey {
     /// Stands for the endpoints beyond what a cell tells apart.
     #[must_use]
     pub fn other() -> Self {
-        Self { endpoint: OTHER.into(), method: OTHER.into() }
+        Self { endpoint: OVERFLOW.into(), method: OVERFLOW.into() }
     }
 }
 

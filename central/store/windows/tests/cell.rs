@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use goldentime_model::naming::OVERFLOW;
 use goldentime_model::{Counts, Second, ServiceId};
-use goldentime_windows::cell::{ENDPOINTS_MAX, HOSTS_MAX, OTHER};
+use goldentime_windows::cell::{ENDPOINTS_MAX, HOSTS_MAX};
 use goldentime_windows::{
     Aggregate, CellError, CellKey, CellView, Detail, EndpointKey, MemoryWindows, Overflow, SecondCell,
     StoredCell, Tier, WindowStore, WindowsConfig, read_window,
@@ -168,7 +169,7 @@ fn hosts_and_endpoints_beyond_the_limit_are_counted_together_and_told() {
     }
     assert_eq!((hosts, endpoints), (10, 10));
     assert_eq!((cell.hosts.len(), cell.endpoints.len()), (HOSTS_MAX + 1, ENDPOINTS_MAX + 1));
-    assert_eq!(cell.hosts[OTHER].counts.ok, 10);
+    assert_eq!(cell.hosts[OVERFLOW].counts.ok, 10);
     assert_eq!(sum(cell.endpoints.values()), cell.total);
 }
 
