@@ -59,6 +59,9 @@ pub enum Command {
     /// Prints the certificate of the central's own authority, which signs HTTP's certificate with
     /// `http.tls.mode: self_made`.
     Authority(ConfigArgs),
+    /// Brings the databases of `cluster` to this version's layout, as their first use does. For those who let
+    /// only this command make tables.
+    Migrate(ConfigArgs),
     /// Copies the whole state into a new folder, while the central runs or not.
     Backup {
         /// The folder to make. It appears once the copy is whole.

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::HttpConfig;
 use crate::budget::Budget;
+use crate::cluster::ClusterConfig;
 use crate::evaluate::openslo::StarterRule;
 use crate::ingest::AgentsConfig;
 use crate::notify::NotifyConfig;
@@ -45,6 +46,8 @@ pub struct Config {
     pub series: SeriesConfig,
     /// Log lines and their search.
     pub logs: LogsConfig,
+    /// Engines outside, in place of the central's own files.
+    pub cluster: ClusterConfig,
     /// Judging.
     pub evaluate: EvaluateConfig,
     /// Folder of OpenSLO files, watched and reloaded whole or not at all. Default `/etc/goldentime/slo`.
@@ -107,6 +110,7 @@ impl Default for Config {
             windows: WindowsConfig::default(),
             series: SeriesConfig::default(),
             logs: LogsConfig::default(),
+            cluster: ClusterConfig::default(),
             evaluate: EvaluateConfig::default(),
             slo_dir: PathBuf::from("/etc/goldentime/slo"),
             starter_rules: Vec::new(),
@@ -141,6 +145,7 @@ impl Settings for Config {
         check.section("log", |check| self.log.validate(check));
         check.section("series", |check| self.series.validate(check));
         check.section("logs", |check| self.logs.validate(check));
+        check.section("cluster", |check| self.cluster.validate(check));
         check.section("notify", |check| self.notify.validate(check));
         check.section("evaluate", |check| {
             let grace_s = self.evaluate.unknown_grace.get().as_secs();
@@ -221,7 +226,10 @@ mod tests {
         paths(&written, "", &mut named);
         let missing: Vec<_> = known.difference(&named).collect();
         // They have no default that could be written.
-        assert_eq!(missing, [".http.tls.cert_file", ".http.tls.key_file", ".notify.external_url"]);
+        assert_eq!(
+            missing,
+            [".cluster.postgres", ".http.tls.cert_file", ".http.tls.key_file", ".notify.external_url"]
+        );
     }
 
     #[test]

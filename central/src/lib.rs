@@ -18,6 +18,7 @@ pub mod api;
 pub mod backup;
 pub mod budget;
 pub mod cli;
+pub mod cluster;
 pub mod commands;
 pub mod config;
 pub mod evaluate;

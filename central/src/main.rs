@@ -6,7 +6,7 @@ use goldentime_central::cli::{
     AccountCommand, AgentsCommand, ApiTokenCommand, Cli, Command, ConfigArgs, ConfigCommand, RulesCommand,
     TokenCommand,
 };
-use goldentime_central::commands::{access, agents, authority, backup, check, serve, token};
+use goldentime_central::commands::{access, agents, authority, backup, check, migrate, serve, token};
 use goldentime_central::config::{Config, reference};
 use goldentime_central::evaluate::openslo::{report, starter};
 use goldentime_model::exit::ExitCode;
@@ -62,6 +62,7 @@ fn main() -> ExitCode {
             with_config(&config, |config| wait_for(access::revoke_token(&config, &id)))
         }
         Command::Authority(config) => with_config(&config, |config| authority::print(&config)),
+        Command::Migrate(config) => with_config(&config, |config| wait_for(migrate::run(&config))),
         Command::Backup { folder, config } => {
             with_config(&config, |config| wait_for(backup::take(&config, &folder)))
         }

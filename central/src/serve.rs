@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use goldentime_catalog::{Catalogue, HistoryQuery, SqliteCatalogue};
+use goldentime_catalog::{CatalogueError, HistoryQuery};
 use goldentime_model::{Alert, UnixNanos};
 use goldentime_runtime::self_metrics::SelfMetrics;
 use goldentime_runtime::{Drained, ServiceManager, SharedClock, TaskKind, Tasks};
@@ -20,6 +20,7 @@ use crate::access::Access;
 use crate::api::state::ListAgents;
 use crate::api::{self, ApiState, Certificate};
 use crate::budget::Budget;
+use crate::cluster::OpenCatalogue;
 use crate::config::Config;
 use crate::evaluate::handle::StatusBoard;
 use crate::evaluate::transition::Transition;
@@ -52,12 +53,12 @@ const CLIENTS_MAX: usize = 500;
 /// Histograms about ourselves are folded this often even if nobody scrapes.
 const METRICS_EVERY: Duration = Duration::from_secs(5);
 
-/// The embedded stores of a central.
+/// The stores of a central.
 pub struct Stores {
     /// Live windows and checkpoints.
     pub windows: Arc<MemoryWindows>,
     /// Alerts, pages, history.
-    pub catalogue: Arc<SqliteCatalogue>,
+    pub catalogue: OpenCatalogue,
     /// History, where it is kept.
     pub series: Option<Series>,
     /// Log lines, where they are kept.
@@ -116,11 +117,20 @@ impl Stores {
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
         make_private_dir(&config.state_dir)?;
         let windows = MemoryWindows::open(&config.state_dir.join("windows.db"), &config.windows).await?;
-        let catalogue = SqliteCatalogue::open(&config.state_dir.join("catalogue.db")).await?;
-        let open_alerts = catalogue.active_alerts().await?.into_iter().map(|record| record.alert).collect();
-        let series = Series::new(&config.state_dir, &config.series);
+        let catalogue = OpenCatalogue::open(&config.state_dir, &config.cluster).await?;
+        let open_alerts = match catalogue.alerts.active_alerts().await {
+            Ok(active) => active.into_iter().map(|record| record.alert).collect(),
+            // A database that is away keeps no page back.
+            Err(error @ CatalogueError::Unavailable { .. }) if config.cluster.postgres.is_some() => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, "starting without the alerts that were firing before");
+                Vec::new()
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let series = Series::new(&config.state_dir, &config.series, config.cluster.postgres.as_ref());
         let logs = Logs::new(&config.state_dir, &config.logs);
-        Ok(Self { windows: Arc::new(windows), catalogue: Arc::new(catalogue), series, logs, open_alerts })
+        Ok(Self { windows: Arc::new(windows), catalogue, series, logs, open_alerts })
     }
 
     /// From where each partition's merge goes on.
@@ -132,7 +142,7 @@ impl Stores {
         Ok(checkpoints)
     }
 
-    /// Closes the files, after everything that uses them has ended. What was committed is safe either
+    /// Closes files and connections, after everything that uses them has ended. What was committed is safe either
     /// way; a clean close also empties their write-ahead logs.
     pub async fn close(&self) {
         let series = async {
@@ -145,10 +155,11 @@ impl Stores {
                 logs.close().await;
             }
         };
-        let closing = async { tokio::join!(self.windows.close(), self.catalogue.close(), series, logs) };
+        let closing =
+            async { tokio::join!(self.windows.close(), self.catalogue.alerts.close(), series, logs) };
         if tokio::time::timeout(CLOSE_WITHIN, closing).await.is_err() {
             tracing::warn!(
-                "windows.db, catalogue.db, series.db or a file below logs/ did not close in {} s",
+                "windows, catalogue, history or log lines did not close in {} s",
                 CLOSE_WITHIN.as_secs()
             );
         }
@@ -179,7 +190,7 @@ pub async fn start(
     let listener = api::bind(config.http.listen, door.certificate.as_ref()).await?;
     let board = StatusBoard::default();
     let windows: Arc<dyn WindowStore> = Arc::clone(&stores.windows) as _;
-    let catalogue: Arc<dyn Catalogue> = Arc::clone(&stores.catalogue) as _;
+    let catalogue = Arc::clone(&stores.catalogue.alerts);
     let settings = merge::start::Settings {
         generation: intake.generation,
         services_max: usize::try_from(config.windows.services_max).unwrap_or(usize::MAX),
@@ -198,12 +209,19 @@ pub async fn start(
         open_alerts: stores.open_alerts.clone(),
     };
     merge::start(&with.tasks, &settings, surroundings, intake.partitions);
-    let recent = HistoryQuery { before: None, limit: RECENT_ALERTS };
+    let recent = catalogue.history(HistoryQuery { before: None, limit: RECENT_ALERTS }).await;
+    let recent_alerts = recent.unwrap_or_else(|error| {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "the live page begins without the last alerts"
+        );
+        Vec::new()
+    });
     let sources = Sources {
         windows: Arc::clone(&windows),
         statuses: board.clone(),
         alerts: notified.alerts,
-        recent_alerts: catalogue.history(recent).await?,
+        recent_alerts,
         report_self: Arc::clone(&with.report_self),
         clock: Arc::clone(&with.clock),
         started: with.started,

@@ -1,4 +1,5 @@
 //! Tells who brings a credential, each time anew: what another process ended a moment ago is ended here.
+//! While the store is away, who was known just before stays known ([`super::known`]).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use goldentime_model::UnixNanos;
 use goldentime_runtime::SharedClock;
 
 use super::attempts::Attempts;
+use super::known::{Answer, Known, Question};
 use super::password::Passwords;
 use super::principal::{By, Principal};
 use super::secret::{self, Purpose};
@@ -31,7 +33,7 @@ pub struct Settings {
 /// Why access could not be judged or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
-    /// The store does not answer. Nobody is let in meanwhile.
+    /// The store does not answer. Nobody is let in meanwhile who was not known before.
     #[error(transparent)]
     Store(#[from] CatalogueError),
     /// No random numbers.
@@ -52,14 +54,15 @@ pub(super) struct Inner {
     pub(super) settings: Settings,
     pub(super) passwords: Passwords,
     pub(super) attempts: Attempts,
+    pub(super) known: Known,
 }
 
 impl Access {
     /// Access over a store.
     #[must_use]
     pub fn new(store: Arc<dyn AccessStore>, clock: SharedClock, settings: Settings) -> Self {
-        let (passwords, attempts) = (Passwords::default(), Attempts::default());
-        Self(Arc::new(Inner { store, clock, settings, passwords, attempts }))
+        let (passwords, attempts, known) = (Passwords::default(), Attempts::default(), Known::default());
+        Self(Arc::new(Inner { store, clock, settings, passwords, attempts, known }))
     }
 
     /// Whether somebody at this machine is let in without an account now.
@@ -69,7 +72,9 @@ impl Access {
 
     /// Whether there is any account.
     pub async fn has_accounts(&self) -> Result<bool, AccessError> {
-        Ok(self.0.store.has_accounts().await?)
+        let said = self.0.store.has_accounts().await.map(|any| Some(Answer::Accounts(any)));
+        let known = self.0.known.or_remembered(Question::Accounts, self.0.clock.now(), said)?;
+        Ok(matches!(known, Some(Answer::Accounts(true))))
     }
 
     /// Whose session this is; `None` if it is nobody's or has ended.
@@ -103,13 +108,19 @@ impl Access {
     }
 
     async fn of_session(&self, secret: SecretHash) -> Result<Option<Principal>, AccessError> {
-        let Some((session, account)) = self.0.store.session(secret).await? else { return Ok(None) };
+        let said = self.0.store.session(secret).await;
+        let said = said.map(|found| found.map(|found| Answer::Session(Box::new(found))));
+        let is_heard = said.is_ok();
         let now = self.0.clock.now();
+        let known = self.0.known.or_remembered(Question::Session(secret), now, said)?;
+        let Some(Answer::Session(known)) = known else { return Ok(None) };
+        let (session, account) = *known;
         let unused_ns = now.since(session.seen_at);
         if now >= session.ends_at || unused_ns >= nanos(self.0.settings.session_idle) {
             return Ok(None);
         }
-        if unused_ns >= TOUCH_EVERY_NS
+        if is_heard
+            && unused_ns >= TOUCH_EVERY_NS
             && let Err(error) = self.0.store.touch_session(secret, now).await
         {
             tracing::warn!(%error, "a session's use was not noted");
@@ -119,12 +130,17 @@ impl Access {
     }
 
     async fn of_token(&self, secret: SecretHash) -> Result<Option<Principal>, AccessError> {
-        let Some(token) = self.0.store.api_token(secret).await? else { return Ok(None) };
+        let said = self.0.store.api_token(secret).await;
+        let said = said.map(|found| found.map(|found| Answer::Token(Box::new(found))));
+        let is_heard = said.is_ok();
         let now = self.0.clock.now();
+        let known = self.0.known.or_remembered(Question::Token(secret), now, said)?;
+        let Some(Answer::Token(token)) = known else { return Ok(None) };
         if token.revoked_at.is_some() || token.expires_at.is_some_and(|at| at <= now) {
             return Ok(None);
         }
-        if token.used_at.is_none_or(|at| now.since(at) >= TOUCH_EVERY_NS)
+        if is_heard
+            && token.used_at.is_none_or(|at| now.since(at) >= TOUCH_EVERY_NS)
             && let Err(error) = self.0.store.touch_api_token(secret, now).await
         {
             tracing::warn!(%error, "an API token's use was not noted");

@@ -3,12 +3,13 @@
 //!
 //! [`gate`] tells who brings a credential, [`sign_in`] gives a session for a password, [`set_up`] an account
 //! for a link, [`tokens`] are for programs, [`upkeep`] forgets what has ended. Below them: [`password`]
-//! (argon2id, a bounded number at once), [`attempts`] (how often one may guess), [`secret`] (what is drawn
+//! (argon2id, a bounded number at once), [`known`] (who was known when the store last answered), [`attempts`] (how often one may guess), [`secret`] (what is drawn
 //! at random), [`principal`]. Whatever changes who has access is told to the log under the target
 //! [`AUDIT`].
 
 pub mod attempts;
 pub mod gate;
+mod known;
 pub mod password;
 pub mod principal;
 pub mod secret;
@@ -26,5 +27,5 @@ pub const AUDIT: &str = "audit";
 /// Memory that access may take, in bytes.
 #[must_use]
 pub const fn memory_bound_bytes() -> u64 {
-    password::MEMORY_BYTES_MAX + attempts::MEMORY_BYTES_MAX
+    password::MEMORY_BYTES_MAX + attempts::MEMORY_BYTES_MAX + known::MEMORY_BYTES_MAX
 }

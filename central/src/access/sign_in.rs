@@ -7,6 +7,7 @@ use goldentime_catalog::{Account, SecretHash, Session};
 
 use super::AUDIT;
 use super::gate::{Access, AccessError, after};
+use super::known::Question;
 use super::password::PasswordError;
 use super::principal::{By, Principal};
 use super::secret::{Purpose, Secret};
@@ -123,6 +124,7 @@ impl Access {
     pub async fn sign_out(&self, principal: &Principal) -> Result<(), AccessError> {
         if let By::Session { secret, .. } = principal.by {
             self.0.store.end_session(secret).await?;
+            self.0.known.forget(|question| *question == Question::Session(secret));
             tracing::info!(target: AUDIT, event = "sign_out", name = ?principal.name, "signed out");
         }
         Ok(())
@@ -141,6 +143,7 @@ impl Access {
         let mut own = self.sessions(principal).await?.into_iter().map(|session| session.secret);
         let Some(secret) = own.find(|secret: &SecretHash| secret.id() == id) else { return Ok(false) };
         let ended = self.0.store.end_session(secret).await?;
+        self.0.known.forget(|question| *question == Question::Session(secret));
         tracing::info!(target: AUDIT, event = "session_ended", name = ?principal.name, session = id, "ended a session");
         Ok(ended)
     }

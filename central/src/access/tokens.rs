@@ -6,6 +6,7 @@ use goldentime_catalog::{ApiToken, Role};
 
 use super::AUDIT;
 use super::gate::{Access, AccessError, after};
+use super::known::Question;
 use super::secret::{Purpose, Secret};
 use super::sign_in::is_name;
 
@@ -70,6 +71,7 @@ impl Access {
     pub async fn revoke_api_token(&self, id: &str, by: &str) -> Result<bool, AccessError> {
         let revoked = self.0.store.revoke_api_token(id, self.0.clock.now()).await?;
         if revoked {
+            self.0.known.forget(|question| matches!(question, Question::Token(secret) if secret.id() == id));
             tracing::info!(target: AUDIT, event = "api_token_revoked", id, by = ?by, "revoked an API token");
         }
         Ok(revoked)

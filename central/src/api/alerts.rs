@@ -7,7 +7,7 @@ use goldentime_model::UnixNanos;
 use goldentime_model::problem::ProblemCode;
 use serde::Deserialize;
 
-use super::problem::{Parameters, Refusal};
+use super::problem::{Parameters, Refusal, uncatalogued};
 use super::state::ApiState;
 use crate::push::frame::AlertView;
 
@@ -31,7 +31,7 @@ const fn default_limit() -> u32 {
 /// `GET /api/v1/alerts`: what fires now, oldest first.
 pub(super) async fn active(State(state): State<ApiState>) -> Result<Json<Vec<AlertView>>, Refusal> {
     let alerts = state.catalogue.active_alerts().await;
-    let alerts = alerts.map_err(|error| Refusal::internal("read the active alerts", &error))?;
+    let alerts = alerts.map_err(|error| uncatalogued("read the active alerts", &error))?;
     Ok(Json(alerts.iter().map(|record| AlertView::from(&record.alert)).collect()))
 }
 
@@ -46,6 +46,6 @@ pub(super) async fn history(
     }
     let query = HistoryQuery { before: page.before_ms.map(UnixNanos::from_millis), limit: page.limit };
     let alerts = state.catalogue.history(query).await;
-    let alerts = alerts.map_err(|error| Refusal::internal("read the alert history", &error))?;
+    let alerts = alerts.map_err(|error| uncatalogued("read the alert history", &error))?;
     Ok(Json(alerts.iter().map(AlertView::from).collect()))
 }

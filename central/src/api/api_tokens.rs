@@ -9,7 +9,7 @@ use goldentime_model::problem::ProblemCode;
 use goldentime_model::units::HumanDuration;
 use serde::{Deserialize, Serialize};
 
-use super::problem::{Body, Refusal};
+use super::problem::{Body, Refusal, unjudged};
 use super::state::ApiState;
 use crate::access::Principal;
 use crate::access::tokens::TokenError;
@@ -66,7 +66,7 @@ pub(super) struct Wanted {
 /// `GET /api/v1/api-tokens`: all, newest first.
 pub(super) async fn list(State(state): State<ApiState>) -> Result<Json<Vec<Shown>>, Refusal> {
     let tokens = state.access.api_tokens().await;
-    let tokens = tokens.map_err(|error| Refusal::internal("list API tokens", &error))?;
+    let tokens = tokens.map_err(|error| unjudged("list API tokens", &error))?;
     Ok(Json(tokens.iter().map(Shown::from).collect()))
 }
 
@@ -81,7 +81,7 @@ pub(super) async fn create(
     let (secret, token) = made.map_err(|error| match error {
         TokenError::Name => Refusal::new(ProblemCode::InvalidRequest, error.to_string()),
         TokenError::TooMany => Refusal::new(ProblemCode::Conflict, error.to_string()),
-        TokenError::Failed(error) => Refusal::internal("make an API token", &error),
+        TokenError::Failed(error) => unjudged("make an API token", &error),
     })?;
     let made = Made { token: secret.to_string(), shown: (&token).into() };
     Ok((StatusCode::CREATED, Json(made)).into_response())
@@ -94,7 +94,7 @@ pub(super) async fn revoke(
     Path(id): Path<String>,
 ) -> Result<StatusCode, Refusal> {
     let revoked = state.access.revoke_api_token(&id, &principal.name).await;
-    match revoked.map_err(|error| Refusal::internal("revoke an API token", &error))? {
+    match revoked.map_err(|error| unjudged("revoke an API token", &error))? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(Refusal::new(ProblemCode::NotFound, format!("no API token in force is `{id}`"))),
     }

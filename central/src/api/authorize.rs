@@ -10,7 +10,7 @@ use goldentime_model::problem::ProblemCode;
 use super::cookie;
 use super::guard::is_known_own;
 use super::peer::Peer;
-use super::problem::Refusal;
+use super::problem::{Refusal, unjudged};
 use super::state::ApiState;
 use crate::access::{By, Principal};
 
@@ -96,7 +96,7 @@ pub(super) async fn identify(
     headers: &HeaderMap,
     peer: Peer,
 ) -> Result<Option<Principal>, Refusal> {
-    let failed = |error| Refusal::internal("tell who asks", &error);
+    let failed = |error| unjudged("tell who asks", &error);
     if let Some(token) = bearer(headers) {
         return state.access.of_api_token(token).await.map_err(failed);
     }

@@ -7,9 +7,12 @@ use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use goldentime_catalog::CatalogueError;
 use goldentime_follower::StoreError;
 use goldentime_model::problem::{CONTENT_TYPE, Problem, ProblemCode};
 use serde::de::DeserializeOwned;
+
+use crate::access::AccessError;
 
 /// A refusal.
 #[derive(Debug)]
@@ -48,6 +51,24 @@ pub(super) fn unanswered(store: &'static str, error: &StoreError) -> Refusal {
             Refusal::internal("read what is stored", error)
         }
     }
+}
+
+/// Who may ask could not be judged or changed.
+pub(super) fn unjudged(what: &str, error: &AccessError) -> Refusal {
+    match error {
+        AccessError::Store(error) => uncatalogued(what, error),
+        error => Refusal::internal(what, error),
+    }
+}
+
+/// The catalogue gave no answer.
+pub(super) fn uncatalogued(what: &str, error: &CatalogueError) -> Refusal {
+    if !matches!(error, CatalogueError::Unavailable { .. }) {
+        return Refusal::internal(what, error);
+    }
+    tracing::warn!(what, error = error as &dyn std::error::Error, "the catalogue gave no answer");
+    let detail = format!("cannot {what}: the catalogue does not answer; ask again in a few seconds");
+    Refusal::new(ProblemCode::Unavailable, detail)
 }
 
 impl IntoResponse for Refusal {

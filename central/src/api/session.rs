@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::authorize::identify;
 use super::cookie;
 use super::peer::Peer;
-use super::problem::{Body, Refusal};
+use super::problem::{Body, Refusal, unjudged};
 use super::state::ApiState;
 use crate::access::sign_in::{SignInError, SignedIn};
 use crate::access::{By, Principal};
@@ -51,7 +51,7 @@ pub(super) async fn show(
 ) -> Result<Json<Session>, Refusal> {
     let principal = identify(&state, &headers, peer).await?;
     let has_accounts = state.access.has_accounts().await;
-    let has_accounts = has_accounts.map_err(|error| Refusal::internal("look for accounts", &error))?;
+    let has_accounts = has_accounts.map_err(|error| unjudged("look for accounts", &error))?;
     Ok(Json(describe(principal.as_ref(), has_accounts)))
 }
 
@@ -102,7 +102,7 @@ fn refuse(error: SignInError) -> Refusal {
         SignInError::Wrong => Refusal::new(ProblemCode::WrongCredentials, error.to_string()),
         SignInError::TooMany { retry_after } => too_many(retry_after),
         SignInError::Busy => too_many(Duration::from_secs(2)),
-        SignInError::Failed(error) => Refusal::internal("sign in", &error),
+        SignInError::Failed(error) => unjudged("sign in", &error),
     }
 }
 
@@ -119,7 +119,7 @@ pub(super) async fn sign_out(
     Extension(principal): Extension<Principal>,
 ) -> Result<Response, Refusal> {
     let ended = state.access.sign_out(&principal).await;
-    ended.map_err(|error| Refusal::internal("sign out", &error))?;
+    ended.map_err(|error| unjudged("sign out", &error))?;
     let cookie = cookie::clear(state.http.listen.port(), peer.is_secure)
         .ok_or_else(|| Refusal::new(ProblemCode::Internal, "the cookie cannot be taken back"))?;
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
@@ -145,7 +145,7 @@ pub(super) async fn own(
     Extension(principal): Extension<Principal>,
 ) -> Result<Json<Vec<OwnSession>>, Refusal> {
     let sessions = state.access.sessions(&principal).await;
-    let sessions = sessions.map_err(|error| Refusal::internal("list sessions", &error))?;
+    let sessions = sessions.map_err(|error| unjudged("list sessions", &error))?;
     let shown = sessions.into_iter().map(|session| OwnSession {
         id: session.secret.id(),
         address: session.address,
@@ -164,7 +164,7 @@ pub(super) async fn end(
     Path(id): Path<String>,
 ) -> Result<StatusCode, Refusal> {
     let ended = state.access.end_session(&principal, &id).await;
-    match ended.map_err(|error| Refusal::internal("end a session", &error))? {
+    match ended.map_err(|error| unjudged("end a session", &error))? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(Refusal::new(ProblemCode::NotFound, format!("you have no session `{id}`"))),
     }

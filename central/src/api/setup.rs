@@ -10,7 +10,7 @@ use goldentime_model::problem::ProblemCode;
 use serde::{Deserialize, Serialize};
 
 use super::peer::Peer;
-use super::problem::{Body, Refusal};
+use super::problem::{Body, Refusal, unjudged};
 use super::session::{too_many, welcome};
 use super::state::ApiState;
 use crate::access::set_up::SetUpError;
@@ -38,7 +38,7 @@ pub(super) async fn link(
     Body(asked): Body<Asked>,
 ) -> Result<Json<Link>, Refusal> {
     let link = state.access.link(&asked.token).await;
-    let link = link.map_err(|error| Refusal::internal("read the set-up link", &error))?;
+    let link = link.map_err(|error| unjudged("read the set-up link", &error))?;
     let link = link.ok_or_else(|| Refusal::new(ProblemCode::NotFound, SetUpError::Link.to_string()))?;
     Ok(Json(Link { role: link.role, name: link.name, expires_at_ms: link.expires_at.as_millis() }))
 }
@@ -68,7 +68,7 @@ fn refuse(error: SetUpError) -> Refusal {
         SetUpError::NameTaken => ProblemCode::Conflict,
         SetUpError::Name | SetUpError::Weak(_) => ProblemCode::InvalidRequest,
         SetUpError::Busy => return too_many(Duration::from_secs(2)),
-        SetUpError::Failed(error) => return Refusal::internal("set up an account", error),
+        SetUpError::Failed(error) => return unjudged("set up an account", error),
     };
     Refusal::new(code, error.to_string())
 }

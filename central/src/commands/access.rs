@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use goldentime_catalog::{AccessStore, Removed, Role, SqliteCatalogue};
+use goldentime_catalog::{Removed, Role};
 use goldentime_model::units::HumanDuration;
 use goldentime_runtime::{Clock, SystemClock};
 
 use super::print::{setup_url, shown, shown_or};
 use crate::access::Access;
 use crate::access::set_up::LINK_LIFETIME;
+use crate::cluster::OpenCatalogue;
 use crate::config::Config;
 use crate::serve::make_private_dir;
 
@@ -19,11 +20,11 @@ const MAKER: &str = "command line";
 /// Longest that a set-up link can be used.
 const LINK_LIFETIME_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// The catalogue's file, beside the running central.
-async fn open(config: &Config) -> anyhow::Result<(Arc<SqliteCatalogue>, Access)> {
+/// The catalogue, beside the running central.
+async fn open(config: &Config) -> anyhow::Result<(OpenCatalogue, Access)> {
     make_private_dir(&config.state_dir)?;
-    let store = Arc::new(SqliteCatalogue::open(&config.state_dir.join("catalogue.db")).await?);
-    let access = Access::new(Arc::clone(&store) as _, Arc::new(SystemClock), config.http.access());
+    let store = OpenCatalogue::open(&config.state_dir, &config.cluster).await?;
+    let access = Access::new(Arc::clone(&store.access), Arc::new(SystemClock), config.http.access());
     Ok((store, access))
 }
 
@@ -42,7 +43,7 @@ pub async fn setup_link(
     let (store, access) = open(config).await?;
     let secret = access.make_link(role, name, lifetime).await?;
     println!("{}", setup_url(&config.http.page_url(), &secret));
-    store.close().await;
+    store.alerts.close().await;
     Ok(())
 }
 
@@ -50,8 +51,8 @@ pub async fn setup_link(
 pub async fn accounts(config: &Config) -> anyhow::Result<()> {
     let (store, _) = open(config).await?;
     println!("{:<32}{:<10}{:<22}sessions", "name", "role", "made");
-    for account in store.accounts().await? {
-        let sessions = store.sessions(&account.name).await?.len();
+    for account in store.access.accounts().await? {
+        let sessions = store.access.sessions(&account.name).await?.len();
         println!(
             "{:<32}{:<10}{:<22}{sessions}",
             account.name,
@@ -59,15 +60,15 @@ pub async fn accounts(config: &Config) -> anyhow::Result<()> {
             shown(account.created_at)
         );
     }
-    store.close().await;
+    store.alerts.close().await;
     Ok(())
 }
 
 /// Removes an account; its sessions end at once.
 pub async fn remove_account(config: &Config, name: &str) -> anyhow::Result<()> {
     let (store, _) = open(config).await?;
-    let removed = store.remove_account(name).await?;
-    store.close().await;
+    let removed = store.access.remove_account(name).await?;
+    store.alerts.close().await;
     match removed {
         Removed::Gone => {
             println!("removed: {name}");
@@ -92,7 +93,7 @@ pub async fn create_token(
     let (store, access) = open(config).await?;
     let (secret, _) = access.create_api_token(name, role, expires.map(HumanDuration::get), MAKER).await?;
     println!("{secret}");
-    store.close().await;
+    store.alerts.close().await;
     Ok(())
 }
 
@@ -120,7 +121,7 @@ pub async fn list_tokens(config: &Config) -> anyhow::Result<()> {
             shown_or(token.used_at, "never"),
         );
     }
-    store.close().await;
+    store.alerts.close().await;
     Ok(())
 }
 
@@ -128,7 +129,7 @@ pub async fn list_tokens(config: &Config) -> anyhow::Result<()> {
 pub async fn revoke_token(config: &Config, id: &str) -> anyhow::Result<()> {
     let (store, access) = open(config).await?;
     let revoked = access.revoke_api_token(id, MAKER).await?;
-    store.close().await;
+    store.alerts.close().await;
     anyhow::ensure!(
         revoked,
         "no API token in force has the id {id}; `goldentime-central api-token list` shows them"

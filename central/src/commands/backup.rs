@@ -18,6 +18,12 @@ pub async fn take(config: &Config, folder: &Path) -> anyhow::Result<()> {
         manifest.files.len(),
         manifest.instant
     );
+    if let Some(postgres) = &config.cluster.postgres {
+        println!(
+            "not in it: history, accounts and alerts, which are in {}; copy those with pg_dump",
+            postgres.place()
+        );
+    }
     Ok(())
 }
 

@@ -53,14 +53,22 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let first_token = intake.first_token.take();
     // Before anything listens: a certificate that cannot be read is told at once.
     let certificate = Certificate::open(&config.http, intake.authority(), clock.now())?;
-    let access = Access::new(Arc::clone(&stores.catalogue) as _, Arc::clone(&clock), config.http.access());
-    let first_link = access.first_link().await?;
+    let access = Access::new(Arc::clone(&stores.catalogue.access), Arc::clone(&clock), config.http.access());
+    let first_link = match access.first_link().await {
+        Ok(link) => Some(link),
+        Err(error) if config.cluster.postgres.is_some() => {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "nobody can sign in before the database of accounts answers");
+            None
+        }
+        Err(error) => return Err(error.into()),
+    };
     let (board, log_health, log) = (intake.board(), intake.log_health(), intake.log());
 
     let (transitions, incoming) = mpsc::channel(TRANSITIONS_MAX);
     let (shown, alerts) = mpsc::channel(ALERTS_MAX);
     let deps = notify::Deps {
-        catalogue: Arc::clone(&stores.catalogue) as _,
+        catalogue: Arc::clone(&stores.catalogue.alerts),
         clock: Arc::clone(&clock),
         tasks: tasks.clone(),
         alerts: shown,
@@ -113,7 +121,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let notified = Notified { transitions, alerts };
     let door = Door { access, certificate };
     serve::start(&config, &surroundings, &stores, in_force, intake, notified, door).await?;
-    greet(&config, first_token.as_ref(), &first_link);
+    greet(&config, first_token.as_ref(), first_link.as_ref());
     // It listens; how far the replay has come is `/readyz`'s to say.
     let manager = ServiceManager::from_environment();
     manager.ready();
@@ -139,7 +147,7 @@ fn warn_of_unknown_targets(rules: &RuleSet, config: &Config) {
 }
 
 /// What a first start tells on standard output; where to look, on every start.
-fn greet(config: &Config, first_token: Option<&JoinToken>, first_link: &FirstLink) {
+fn greet(config: &Config, first_token: Option<&JoinToken>, first_link: Option<&FirstLink>) {
     let page = config.http.page_url();
     println!("Dashboard: {page}");
     if let Some(token) = first_token {
@@ -151,13 +159,13 @@ fn greet(config: &Config, first_token: Option<&JoinToken>, first_link: &FirstLin
     let is_open = config.http.access().open_without_accounts;
     let who = if is_open { "everybody on this machine may look" } else { "nobody can sign in" };
     match first_link {
-        FirstLink::NotNeeded => {}
-        FirstLink::Made(secret) => println!(
+        None | Some(FirstLink::NotNeeded) => {}
+        Some(FirstLink::Made(secret)) => println!(
             "No account yet, so {who}. Set up the first one within {} h, by this link, shown this once:\n{}",
             LINK_LIFETIME.as_secs() / 3600,
             setup_url(&page, secret)
         ),
-        FirstLink::Waiting(link) => println!(
+        Some(FirstLink::Waiting(link)) => println!(
             "No account yet, so {who}. The set-up link that was shown before works until {}; \
              `goldentime-central setup-link` makes another.",
             shown(link.expires_at)

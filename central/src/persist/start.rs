@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use goldentime_follower::StoreError;
 use goldentime_log::ReadLog;
+use goldentime_postgres::PostgresConfig;
 use goldentime_runtime::{SharedClock, TaskKind, Tasks};
 use goldentime_series::sqlite::memory_bound_bytes as store_memory_bound_bytes;
-use goldentime_series::{SeriesStore, SqliteSeries, SqliteSettings, Tended, Usage};
+use goldentime_series::{PostgresSeries, SeriesStore, SqliteSeries, SqliteSettings, Tended, Usage};
 
 use super::config::SeriesConfig;
 use super::health::Health;
@@ -32,8 +33,9 @@ const TEND_PAUSE: Duration = Duration::from_millis(50);
 /// The series store as the rest of the central sees it. Cheap to clone.
 #[derive(Clone)]
 pub struct Series {
-    store: Arc<SqliteSeries>,
+    store: Arc<dyn SeriesStore>,
     config: SeriesConfig,
+    bytes_max: u64,
     usage: Arc<Mutex<Usage>>,
 }
 
@@ -42,7 +44,7 @@ pub struct Series {
 pub struct SeriesReport {
     /// What it holds.
     pub usage: Usage,
-    /// Its disk quota in bytes.
+    /// Its disk quota in bytes; 0 where the disk is not its own.
     pub bytes_max: u64,
 }
 
@@ -56,26 +58,28 @@ pub fn memory_bound_bytes(config: &SeriesConfig, partitions: u32) -> u64 {
 }
 
 impl Series {
-    /// The store below the state folder, or none where it is not enabled. Its file is opened by the
-    /// first who uses it: whatever is wrong with it, the central starts.
+    /// The store in the database, or below the state folder where there is none; nothing where it is not
+    /// enabled. It is opened by the first who uses it: whatever is wrong with it, the central starts.
     #[must_use]
-    pub fn new(state_dir: &Path, config: &SeriesConfig) -> Option<Self> {
-        let settings = SqliteSettings {
-            path: state_dir.join("series.db"),
-            keep: config.keep(),
-            busy_timeout: BUSY_TIMEOUT,
+    pub fn new(state_dir: &Path, config: &SeriesConfig, postgres: Option<&PostgresConfig>) -> Option<Self> {
+        let (store, bytes_max): (Arc<dyn SeriesStore>, u64) = match postgres {
+            Some(postgres) => (Arc::new(PostgresSeries::new(postgres.clone(), config.keep())), 0),
+            None => {
+                let settings = SqliteSettings {
+                    path: state_dir.join("series.db"),
+                    keep: config.keep(),
+                    busy_timeout: BUSY_TIMEOUT,
+                };
+                (Arc::new(SqliteSeries::new(settings)), config.bytes_max.get())
+            }
         };
-        config.enabled.then(|| Self {
-            store: Arc::new(SqliteSeries::new(settings)),
-            config: config.clone(),
-            usage: Arc::default(),
-        })
+        config.enabled.then(|| Self { store, config: config.clone(), bytes_max, usage: Arc::default() })
     }
 
     /// The store, to be asked.
     #[must_use]
     pub fn store(&self) -> Arc<dyn SeriesStore> {
-        Arc::clone(&self.store) as _
+        Arc::clone(&self.store)
     }
 
     /// Starts a reader for each partition, and upkeep.
@@ -101,10 +105,10 @@ impl Series {
     #[must_use]
     pub fn report(&self) -> SeriesReport {
         let usage = self.usage.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        SeriesReport { usage, bytes_max: self.config.bytes_max.get() }
+        SeriesReport { usage, bytes_max: self.bytes_max }
     }
 
-    /// Closes the file.
+    /// Lets go of file or connections.
     pub async fn close(&self) {
         self.store.close().await;
     }
@@ -134,8 +138,9 @@ impl Series {
     async fn measure(&self) {
         let Ok(usage) = self.store.usage().await else { return };
         metrics::gauge!("goldentime_persist_bytes", "store" => "series").set(usage.bytes as f64);
-        metrics::gauge!("goldentime_persist_bytes_max", "store" => "series")
-            .set(self.config.bytes_max.get() as f64);
+        if self.bytes_max > 0 {
+            metrics::gauge!("goldentime_persist_bytes_max", "store" => "series").set(self.bytes_max as f64);
+        }
         metrics::gauge!("goldentime_series").set(usage.series as f64);
         *self.usage.lock().unwrap_or_else(PoisonError::into_inner) = usage;
     }

@@ -108,4 +108,7 @@ pub trait Catalogue: Send + Sync + 'static {
     /// Forgets alerts, notifications and claims that ended before `before`; gives how many. Firing
     /// alerts and pending notifications are never forgotten.
     fn prune(&self, before: UnixNanos) -> BoxFuture<'_, Result<u64, CatalogueError>>;
+
+    /// Waits for running calls and lets go of files or connections. Calls that come later fail.
+    fn close(&self) -> BoxFuture<'_, ()>;
 }

@@ -98,4 +98,7 @@ pub trait SeriesStore: Send + Sync + 'static {
 
     /// What is held at present.
     fn usage(&self) -> BoxFuture<'_, Result<Usage, StoreError>>;
+
+    /// Waits for running calls and lets go of files or connections. Calls that come later fail.
+    fn close(&self) -> BoxFuture<'_, ()>;
 }

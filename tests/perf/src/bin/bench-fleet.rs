@@ -18,6 +18,7 @@ use goldentime_perf::fleet::watch::{EVERY, Watch};
 use goldentime_perf::report::Report;
 use goldentime_perf::series::feed::{DAY_S, Feed, Shape, store};
 use goldentime_runtime::{Clock, SystemClock};
+use goldentime_series::SeriesStore;
 use goldentime_testkit::process::own_cpu_time;
 use tokio::sync::watch;
 use tokio::task::JoinSet;

@@ -59,11 +59,6 @@ impl PostgresCatalogue {
         self.call("bring the database to this version's layout", migrated).await
     }
 
-    /// Lets go of its connections. Calls that run end, new ones fail.
-    pub async fn close(&self) {
-        self.database.close().await;
-    }
-
     async fn call<T>(
         &self,
         action: &'static str,
@@ -161,5 +156,9 @@ impl Catalogue for PostgresCatalogue {
             Ok(alerts + notifications::prune(&self.database, before).await?)
         };
         Box::pin(self.call("forget what has ended", pruned))
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.database.close())
     }
 }

@@ -58,12 +58,6 @@ impl SqliteCatalogue {
             .map_err(|e| failed("open the file", e))?;
         Ok(Self { writer, readers })
     }
-
-    /// Waits for running calls and closes the file.
-    pub async fn close(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
-    }
 }
 
 fn failed(action: &'static str, source: sqlx::Error) -> CatalogueError {
@@ -127,6 +121,13 @@ impl Catalogue for SqliteCatalogue {
         Box::pin(async move {
             let alerts = alerts::prune(&self.writer, before).await?;
             Ok(alerts + notifications::prune(&self.writer, before).await?)
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            self.readers.close().await;
+            self.writer.close().await;
         })
     }
 }

@@ -62,11 +62,6 @@ impl PostgresSeries {
         self.call("bring it to this version's layout", self.database.migrate()).await
     }
 
-    /// Lets go of its connections. Calls that run end, new ones fail.
-    pub async fn close(&self) {
-        self.database.close().await;
-    }
-
     async fn call<T>(
         &self,
         action: &'static str,
@@ -143,5 +138,9 @@ impl SeriesStore for PostgresSeries {
 
     fn usage(&self) -> BoxFuture<'_, Result<Usage, StoreError>> {
         Box::pin(self.call("ask what it holds", keep::usage(&self.database)))
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.database.close())
     }
 }

@@ -80,11 +80,6 @@ impl SqliteSeries {
         Self { file: File::new(settings), keep, names: Mutex::new(None) }
     }
 
-    /// Waits for running calls and closes the file.
-    pub async fn close(&self) {
-        self.file.close().await;
-    }
-
     async fn take_step(&self, rows: &Rows, advance: &Advance) -> Result<Committed, StoreError> {
         let mut names = self.names.lock().await;
         commit::commit(&self.file, &mut names, &self.keep, rows, advance).await
@@ -169,5 +164,9 @@ impl SeriesStore for SqliteSeries {
 
     fn usage(&self) -> BoxFuture<'_, Result<Usage, StoreError>> {
         Box::pin(self.usage_now())
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.file.close())
     }
 }

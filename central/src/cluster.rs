@@ -1,0 +1,49 @@
+//! Engines outside that take the place of the central's own files, each for its seam.
+
+use goldentime_catalog::{AccessStore, Catalogue, CatalogueError, PostgresCatalogue, SqliteCatalogue};
+use goldentime_model::config::{Check, Settings};
+use goldentime_postgres::PostgresConfig;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Engines outside. One that is not given is not used: the central keeps files of its own below `state_dir`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default)]
+pub struct ClusterConfig {
+    /// Database of history, accounts, alerts and their delivery queue, in place of `series.db` and
+    /// `catalogue.db`. `series.bytes_max` does not count then: the disk is the server's. Default none.
+    pub postgres: Option<PostgresConfig>,
+}
+
+impl Settings for ClusterConfig {
+    fn validate(&self, check: &mut Check) {
+        if let Some(postgres) = &self.postgres {
+            check.section("postgres", |check| postgres.validate(check));
+        }
+    }
+}
+
+/// Accounts, alerts and pages, wherever they are kept. Cheap to clone.
+#[derive(Clone)]
+pub struct OpenCatalogue {
+    /// Alerts and pages.
+    pub alerts: Arc<dyn Catalogue>,
+    /// Who may use the central.
+    pub access: Arc<dyn AccessStore>,
+}
+
+impl OpenCatalogue {
+    /// The catalogue that the configuration names. A file is opened, a database is reached by its first use.
+    pub async fn open(state_dir: &Path, config: &ClusterConfig) -> Result<Self, CatalogueError> {
+        Ok(match &config.postgres {
+            Some(postgres) => Self::of(PostgresCatalogue::new(postgres.clone())),
+            None => Self::of(SqliteCatalogue::open(&state_dir.join("catalogue.db")).await?),
+        })
+    }
+
+    fn of(store: impl Catalogue + AccessStore + Clone) -> Self {
+        Self { alerts: Arc::new(store.clone()), access: Arc::new(store) }
+    }
+}

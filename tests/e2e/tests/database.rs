@@ -1,0 +1,139 @@
+//! History, accounts and alerts in a PostgreSQL outside, which may be away: pages and counts do not wait.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+use goldentime_e2e::ask::central_until;
+use goldentime_e2e::counts::assert_exact;
+use goldentime_e2e::world::{World, restart};
+use goldentime_e2e::{pages, rules};
+use goldentime_testkit::http_client;
+use goldentime_testkit::programs::{CentralConfig, program};
+use goldentime_testkit::receivers::WebhookReceiver;
+use goldentime_testkit::servers::postgres::{Postgres, USER};
+use serde_json::Value;
+
+const FINE: &str = "location / { return 200 'fine'; }";
+const BAD: &str = "location / { return 503; }";
+
+/// Has the central keep what a database may keep there.
+fn keep_in(config: &mut CentralConfig, server: &Postgres, database: &str) {
+    config.extra_yaml.push_str(&format!(
+        "cluster:\n  postgres:\n    host: localhost\n    port: {}\n    database: {database}\n    user: {USER}\n    \
+         password_file: {}\n    ca_file: {}\n",
+        server.address().port(),
+        server.password_file().display(),
+        server.authority().display()
+    ));
+}
+
+fn run(arguments: &[&str], config: &Path) -> Result<String> {
+    let output =
+        Command::new(program("goldentime-central")?).args(arguments).arg("--config").arg(config).output()?;
+    ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn history(status: &Value) -> &Value {
+    &status["stores"][0]
+}
+
+fn is_waiting(status: &Value) -> bool {
+    history(status)["state"] == "waiting"
+}
+
+fn is_writing(status: &Value) -> bool {
+    history(status)["state"] == "ok" && history(status)["rows"].as_u64() > Some(0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_and_counts_outlive_kills_of_the_database_and_of_the_central() -> Result<()> {
+    let mut server = Postgres::start().await?;
+    let database = server.create_database().await?;
+    let hook = WebhookReceiver::start().await?;
+    let world = World::start(2, FINE).await?;
+    let mut config = world.central(Some(&hook.url()))?;
+    keep_in(&mut config, &server, &database);
+    rules::write(&config.slo_dir, "errors", world.service, 0.3, None)?;
+    let central = config.start().await?;
+    let _agents = world.start_agents(&central)?;
+    let steady = world.steady(200.0);
+    central_until(&central, "/api/v1/status", "the first rows", is_writing).await?;
+
+    let central = restart(central.kill9()).await?;
+    central_until(&central, "/api/v1/status", "rows of the second run", is_writing).await?;
+
+    server.kill9();
+    let status = central_until(&central, "/api/v1/status", "the reader to wait", is_waiting).await?;
+    let error = history(&status)["last_error"].as_str().unwrap_or_default();
+    assert!(error.contains("PostgreSQL") && error.contains("localhost"), "{error}");
+    world.change(0, BAD, BAD)?;
+    let page = pages::until(&hook, "the page", |page| page.name == "errors" && page.is_firing).await?;
+    assert_eq!(central.get("/readyz").await?["ready"], true);
+
+    // Neither what fires nor what was counted is lost when both come back.
+    let config = central.kill9();
+    server.restart().await?;
+    let central = restart(config).await?;
+    central_until(&central, "/api/v1/status", "rows after the outage", is_writing).await?;
+    world.change(0, FINE, FINE)?;
+    pages::until(&hook, "the resolve", |other| other.name == page.name && !other.is_firing).await?;
+    drop(steady);
+    assert_exact(&world, &central).await?;
+
+    let named = |alerts: &Value| alerts.to_string().contains("\"errors\"");
+    central_until(&central, "/api/v1/alerts/history", "the alert's history", named).await?;
+    for file in ["series.db", "catalogue.db"] {
+        ensure!(!central.config.folder.join("state").join(file).exists(), "{file} was made all the same");
+    }
+    central.stop().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_central_starts_and_pages_without_its_database_and_brings_history_home_later() -> Result<()> {
+    let mut server = Postgres::start().await?;
+    let database = server.create_database().await?;
+    let hook = WebhookReceiver::start().await?;
+    let world = World::start(1, BAD).await?;
+    let mut config = world.central(Some(&hook.url()))?;
+    keep_in(&mut config, &server, &database);
+    rules::write(&config.slo_dir, "errors", world.service, 0.3, None)?;
+    server.kill9();
+    let central = config.start().await?;
+    let _agents = world.start_agents(&central)?;
+    let steady = world.steady(100.0);
+    pages::until(&hook, "the page", |page| page.name == "errors" && page.is_firing).await?;
+    assert_eq!(central.get("/readyz").await?["ready"], true);
+    let told = http_client().get(format!("{}/api/v1/status", central.url())).send().await?;
+    assert_eq!(told.status(), 503, "whether there are accounts is not known: nobody is let in");
+
+    server.restart().await?;
+    central_until(&central, "/api/v1/status", "the first rows", is_writing).await?;
+    drop(steady);
+    assert_exact(&world, &central).await?;
+    central.stop().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_finds_accounts_where_the_central_keeps_them() -> Result<()> {
+    let server = Postgres::start().await?;
+    let database = server.create_database().await?;
+    let folder = tempfile::tempdir()?;
+    let mut config = CentralConfig::new(folder.path(), None)?;
+    keep_in(&mut config, &server, &database);
+    let central = config.start().await?;
+    let file = central.config.file();
+    assert!(run(&["migrate"], &file)?.contains(&database));
+    let secret = run(&["api-token", "create", "--name", "scripts", "--role", "viewer"], &file)?;
+    assert!(run(&["api-token", "list"], &file)?.contains("scripts"));
+    assert!(!secret.trim().is_empty());
+    assert!(run(&["account", "list"], &file)?.starts_with("name"));
+    let backup = folder.path().join("backup");
+    let said = run(&["backup", backup.to_str().unwrap_or_default()], &file)?;
+    assert!(said.contains("pg_dump"), "{said}");
+    central.stop().await?;
+    Ok(())
+}
