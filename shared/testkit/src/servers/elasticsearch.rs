@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use reqwest::{Certificate, Client, Method};
-use rustix::process::geteuid;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::ports;
 use crate::process::{Process, Program, find};
+use crate::servers::nobody::{give_away, unprivileged};
 
 /// Who may do everything.
 pub const USER: &str = "goldentime";
@@ -25,8 +25,6 @@ const PASSWORD_HASH: &str = "$2a$10$0srPoVHd6NQGy6rO4KgWUuaNGQQx70DQp/6aj7aN1mMQ
 
 /// How long a start may take on a busy machine.
 const READY_MAX: Duration = Duration::from_secs(240);
-/// The server refuses to run as root; then it runs as `nobody` of `nogroup`.
-const NOBODY: u32 = 65534;
 
 /// A running Elasticsearch. Dropping it kills it and removes its folder.
 pub struct Elasticsearch {
@@ -164,14 +162,11 @@ fn launch(folder: &Path) -> Result<Process> {
     let home = home()?;
     let java = std::fs::canonicalize(find("java")?)?;
     let java_home = java.parent().and_then(Path::parent).context("java stands in bin/ of its home")?;
-    let mut program = Program::new("elasticsearch", home.join("bin/elasticsearch"), folder)
+    let program = Program::new("elasticsearch", home.join("bin/elasticsearch"), folder)
         .env("ES_JAVA_HOME", java_home)
         .env("ES_PATH_CONF", folder.join("config"))
         .env("ES_TMPDIR", folder.join("tmp"));
-    if geteuid().is_root() {
-        program = program.user(NOBODY, NOBODY);
-    }
-    program.start()
+    unprivileged(program).start()
 }
 
 /// Where `scripts/setup` put it.
@@ -183,13 +178,4 @@ fn home() -> Result<PathBuf> {
         Some(home) => Ok(std::fs::canonicalize(home)?),
         None => bail!("no Elasticsearch in {}; `scripts/setup test` fetches it", place.display()),
     }
-}
-
-/// Makes a file that of the user that the server runs as.
-fn give_away(path: &Path) -> Result<()> {
-    if geteuid().is_root() {
-        std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY))
-            .with_context(|| format!("cannot give {} to nobody", path.display()))?;
-    }
-    Ok(())
 }

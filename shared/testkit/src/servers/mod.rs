@@ -2,4 +2,6 @@
 
 pub mod elasticsearch;
 pub mod kafka;
+mod nobody;
+pub mod opensearch;
 pub mod postgres;

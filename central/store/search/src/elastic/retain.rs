@@ -36,20 +36,22 @@ impl ElasticLogs {
         }
         let mut pieces = self.pieces().await?;
         let is_old = |piece: &Piece| piece.end_ms.is_some_and(|end| end <= before.as_millis());
-        if matches!(kind, Kind::Stream { .. }) {
-            // The index that is written to can be dropped only once there is another.
-            let written = self.written_to().await?;
-            if pieces.iter().any(|piece| written.as_ref() == Some(&piece.index) && is_old(piece)) {
-                self.roll_over(None).await?;
-            }
+        // A data stream lets go of the index that it writes to only once there is another.
+        let mut written = match kind {
+            Kind::Stream { .. } => self.written_to().await?,
+            Kind::Dated { .. } => None,
+        };
+        if pieces.iter().any(|piece| written.as_ref() == Some(&piece.index) && is_old(piece)) {
+            self.roll_over(None).await?;
+            written = None;
         }
         let mut dropped = Dropped::default();
         pieces.sort_by(|a, b| (a.end_ms, &a.index).cmp(&(b.end_ms, &b.index)));
         let mut total: u64 = pieces.iter().map(|piece| piece.bytes).sum();
         let count = pieces.len();
         for (at, piece) in pieces.iter().enumerate() {
-            let is_last = at + 1 == count;
-            if !is_old(piece) && (total <= bytes_max || is_last || piece.end_ms.is_none()) {
+            let is_kept = at + 1 == count || written.as_ref() == Some(&piece.index);
+            if !is_old(piece) && (total <= bytes_max || is_kept || piece.end_ms.is_none()) {
                 continue;
             }
             self.drop_index(&piece.index).await?;

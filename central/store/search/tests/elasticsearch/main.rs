@@ -1,6 +1,7 @@
-//! Elasticsearch as the log store, on a real server: the conformance suite, and what only a server can
+//! Elasticsearch and OpenSearch as the log store, on real servers: the conformance suite, and what only a server can
 //! suffer.
 
+mod data_streams;
 mod faults;
 mod keeps;
 mod refusals;

@@ -26,12 +26,19 @@ pub(crate) async fn shared() -> Arc<Elasticsearch> {
 
 /// A place of its own on a server that is reached `at`.
 pub(crate) fn config(server: &Elasticsearch, at: SocketAddr) -> ElasticConfig {
-    static PLACES: AtomicU32 = AtomicU32::new(0);
     ElasticConfig {
         urls: vec![Elasticsearch::url(at)],
         user: Some(USER.to_owned()),
         password: Some(Secret::new(PASSWORD)),
         ca_file: Some(server.certificate_file()),
+        ..a_place()
+    }
+}
+
+/// Names that no other test has, on some server.
+pub(crate) fn a_place() -> ElasticConfig {
+    static PLACES: AtomicU32 = AtomicU32::new(0);
+    ElasticConfig {
         prefix: format!("test-{}", PLACES.fetch_add(1, Ordering::Relaxed)),
         replicas: 0,
         busy_timeout: HumanDuration::from_secs(60),
