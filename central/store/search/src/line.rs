@@ -57,6 +57,14 @@ pub struct Line {
     pub record: LogRecord,
 }
 
+impl Line {
+    /// What it takes in memory, about, in bytes.
+    pub(crate) fn weight(&self) -> usize {
+        let attributes = self.record.attributes.iter().map(|(key, value)| key.len() + value.len() + 64);
+        256 + self.record.message.len() + attributes.sum::<usize>()
+    }
+}
+
 /// A line's place in the order of a store: by time, and among equals in the order of arrival. Valid for
 /// as long as the line is kept; its text is the store's own matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

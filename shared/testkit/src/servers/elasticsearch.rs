@@ -1,5 +1,5 @@
 //! A real Elasticsearch with TLS and a password, on a free port, with few modules: it has neither data
-//! streams nor lifecycles.
+//! streams nor lifecycles. It takes requests of 8 MB and writes of 6 MB at a time.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -147,6 +147,7 @@ fn settings(folder: &Path, port: u16, transport: u16) -> String {
          http.port: {port}\n\
          transport.port: {transport}\n\
          http.max_content_length: 8mb\n\
+         indexing_pressure.memory.limit: 6mb\n\
          path.data: {folder}/data\n\
          path.logs: {folder}/logs\n\
          cluster.routing.allocation.disk.threshold_enabled: false\n\

@@ -12,8 +12,6 @@ use serde_json::Value;
 use super::config::ElasticConfig;
 use super::error::{Failure, Told};
 
-/// Largest answer that is read, in bytes.
-pub(super) const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// How long a node may take to accept a connection.
 const CONNECT_MAX: std::time::Duration = std::time::Duration::from_secs(5);
 
@@ -22,6 +20,8 @@ pub(super) struct Http {
     client: Client,
     nodes: Vec<String>,
     turn: AtomicUsize,
+    /// Largest answer that is read, in bytes.
+    answer_bytes_max: usize,
 }
 
 /// An answer, whatever it says.
@@ -39,7 +39,7 @@ struct Refusal {
 
 impl Http {
     /// A client as configured; says what is wrong with the configuration otherwise.
-    pub(super) fn new(config: &ElasticConfig) -> Result<Self, String> {
+    pub(super) fn new(config: &ElasticConfig, answer_bytes_max: usize) -> Result<Self, String> {
         // Where the program has chosen a provider already, that one stays.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut headers = HeaderMap::new();
@@ -65,7 +65,7 @@ impl Http {
         }
         let client = builder.build().map_err(|error| format!("cannot make the HTTP client: {error}"))?;
         let nodes = config.urls.iter().map(|url| url.trim_end_matches('/').to_owned()).collect();
-        Ok(Self { client, nodes, turn: AtomicUsize::new(0) })
+        Ok(Self { client, nodes, turn: AtomicUsize::new(0), answer_bytes_max })
     }
 
     /// Asks for something and takes any answer.
@@ -88,7 +88,7 @@ impl Http {
                 None => request,
             };
             match request.send().await {
-                Ok(response) => return read(response).await,
+                Ok(response) => return read(response, self.answer_bytes_max).await,
                 Err(error) => {
                     // The next request tries another node; this one does too where none has seen it.
                     let _ = self.turn.compare_exchange(
@@ -146,12 +146,12 @@ impl Answer {
     }
 }
 
-async fn read(mut response: Response) -> Result<Answer, Failure> {
+async fn read(mut response: Response, bytes_max: usize) -> Result<Answer, Failure> {
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(no_answer)? {
-        if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-            return Err(Failure::TooLarge(ANSWER_BYTES_MAX));
+        if body.len() + chunk.len() > bytes_max {
+            return Err(Failure::TooLarge(bytes_max));
         }
         body.extend_from_slice(&chunk);
     }

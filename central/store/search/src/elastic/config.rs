@@ -8,6 +8,10 @@ use goldentime_model::units::{ByteSize, HumanDuration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::SearchLimits;
+use super::find::SEARCHES_MAX;
+use super::position::STREAMS_MAX;
+
 /// Log lines in Elasticsearch (7.17 or newer) or OpenSearch (1.3 or newer).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -159,11 +163,16 @@ fn is_loopback(url: &reqwest::Url) -> bool {
 }
 
 impl ElasticConfig {
-    /// Most memory that the store takes, in bytes: requests under way, and what searches hold of lines.
+    /// Most memory that the store takes, in bytes: requests under way, what searches hold of answers, and
+    /// the tables of streams.
     #[must_use]
-    pub fn memory_bound_bytes(&self) -> u64 {
+    pub fn memory_bound_bytes(&self, partitions: u32) -> u64 {
+        /// A stream in its table, about.
+        const STREAM_BYTES: u64 = 64;
         let bulks = u64::from(self.bulks_max) * (2 * self.bulk_bytes_max.get() + LINE_BYTES_MAX);
-        bulks + super::find::SEARCHES_MAX as u64 * super::client::ANSWER_BYTES_MAX as u64
+        // As bytes, as values and as lines.
+        let searches = 3 * SEARCHES_MAX as u64 * SearchLimits::default().answer_bytes as u64;
+        bulks + searches + u64::from(partitions) * STREAMS_MAX as u64 * STREAM_BYTES
     }
 
     /// Days that one dated index holds: there are some sixty of them at most.

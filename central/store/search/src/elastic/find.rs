@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::ElasticLogs;
 use super::ask;
 use super::document::{self, sort_values};
+use super::error::Failure;
 use crate::line::{Line, LineId};
 use crate::page::{self, Context, Page, PageRequest};
 use crate::query::{Query, ServicePattern};
@@ -88,17 +89,7 @@ impl<'a> Walk<'a> {
         if self.is_at_end {
             return Ok(None);
         }
-        let direction = if self.way == Way::Back { "desc" } else { "asc" };
-        let mut body = json!({
-            "size": self.size,
-            "track_total_hits": false,
-            "sort": [{"at": direction}, {"partition": direction}, {"place": direction}],
-            "query": self.query,
-        });
-        if let Some(after) = &self.after {
-            body["search_after"] = json!(sort_values(after));
-        }
-        let found = self.store.search_for(&body).await?;
+        let found = self.fetch().await?;
         self.damaged = self.damaged.max(found.shards.failed);
         self.is_at_end = found.hits.hits.len() < self.size;
         let mut lines = Vec::with_capacity(found.hits.hits.len());
@@ -113,7 +104,7 @@ impl<'a> Walk<'a> {
             self.lines += 1;
             match document::read(&hit.source) {
                 Some(line) if !is_repeat => {
-                    self.bytes += weight(&line);
+                    self.bytes += line.weight();
                     lines.push(line);
                 }
                 Some(_) => {}
@@ -123,6 +114,26 @@ impl<'a> Walk<'a> {
         let usual = (self.bytes / self.lines.max(1)).max(1);
         self.size = (self.size * 2).min(FETCH_MAX).min((FETCH_BYTES / usual).max(10));
         Ok(Some(lines))
+    }
+
+    /// Asks for as many lines as an answer has room for.
+    async fn fetch(&mut self) -> Result<Found, StoreError> {
+        let direction = if self.way == Way::Back { "desc" } else { "asc" };
+        let mut body = json!({
+            "track_total_hits": false,
+            "sort": [{"at": direction}, {"partition": direction}, {"place": direction}],
+            "query": self.query,
+        });
+        if let Some(after) = &self.after {
+            body["search_after"] = json!(sort_values(after));
+        }
+        loop {
+            body["size"] = json!(self.size);
+            match self.store.try_search(&body).await {
+                Err(Failure::TooLarge(_)) if self.size > 1 => self.size = (self.size / 8).max(1),
+                answered => return answered.map_err(|failure| failure.of(&self.store.place, "search")),
+            }
+        }
     }
 
     /// Where it stands, unless everything was read.
@@ -135,11 +146,6 @@ fn place_of(hit: &Hit) -> Option<LineId> {
     let [at, partition, place] = &hit.sort[..] else { return None };
     let partition = u32::try_from(partition.as_u64()?).ok()?;
     Some(document::line_id(at.as_i64()?, partition, place.as_u64()?))
-}
-
-fn weight(line: &Line) -> usize {
-    let attributes = line.record.attributes.iter().map(|(key, value)| key.len() + value.len() + 64);
-    256 + line.record.message.len() + attributes.sum::<usize>()
 }
 
 impl ElasticLogs {
@@ -159,7 +165,7 @@ impl ElasticLogs {
                 if !query.matches(&line.service, &line.host, &line.record) {
                     continue;
                 }
-                let line_bytes = weight(&line);
+                let line_bytes = line.weight();
                 if bytes + line_bytes > page::PAGE_BYTES_MAX && !lines.is_empty() {
                     break 'found lines.last().map(|line| line.id);
                 }
@@ -235,8 +241,11 @@ impl ElasticLogs {
     }
 
     pub(super) async fn search_for(&self, body: &Value) -> Result<Found, StoreError> {
+        self.try_search(body).await.map_err(|failure| failure.of(&self.place, "search"))
+    }
+
+    async fn try_search(&self, body: &Value) -> Result<Found, Failure> {
         let path = format!("/{}/_search?ignore_unavailable=true", self.names.lines);
-        let found = self.http.get(Method::POST, &path, Some(body)).await;
-        found.map_err(|failure| failure.of(&self.place, "search"))
+        self.http.get(Method::POST, &path, Some(body)).await
     }
 }

@@ -52,11 +52,13 @@ pub struct SearchLimits {
     pub lines: usize,
     /// Bytes of text, likewise.
     pub bytes: usize,
+    /// Largest answer of the server that is read, in bytes: more is asked for in parts.
+    pub answer_bytes: usize,
 }
 
 impl Default for SearchLimits {
     fn default() -> Self {
-        Self { lines: 50_000, bytes: 48 << 20 }
+        Self { lines: 50_000, bytes: 48 << 20, answer_bytes: 16 << 20 }
     }
 }
 
@@ -87,11 +89,23 @@ impl ElasticLogs {
     /// # Errors
     /// What is wrong with the configuration.
     pub fn new(config: ElasticConfig, rejects: Arc<dyn Rejects>) -> Result<Self, String> {
+        Self::with_limits(config, rejects, SearchLimits::default())
+    }
+
+    /// The same with other limits of searches.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration.
+    pub fn with_limits(
+        config: ElasticConfig,
+        rejects: Arc<dyn Rejects>,
+        limits: SearchLimits,
+    ) -> Result<Self, String> {
         let names = Names::of(&config.prefix);
         let first = config.urls.first().map_or("", |url| url.trim_end_matches('/'));
         Ok(Self {
-            http: Http::new(&config)?,
-            limits: SearchLimits::default(),
+            http: Http::new(&config, limits.answer_bytes)?,
+            limits,
             place: format!("{first}/{}", names.lines),
             names,
             kind: OnceCell::new(),
@@ -102,13 +116,6 @@ impl ElasticLogs {
             turns: Semaphore::new(find::SEARCHES_MAX),
             config,
         })
-    }
-
-    /// The same with other limits of searches.
-    #[must_use]
-    pub const fn with_limits(mut self, limits: SearchLimits) -> Self {
-        self.limits = limits;
-        self
     }
 
     /// Makes sure that everything is there, once.
@@ -141,6 +148,10 @@ impl ElasticLogs {
 
     fn forget(&self, index: &str) {
         self.known().remove(index);
+    }
+
+    fn forget_all(&self) {
+        self.known().clear();
     }
 }
 

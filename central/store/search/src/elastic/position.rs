@@ -16,7 +16,7 @@ use super::layout;
 /// Layout of the document.
 const LAYOUT: i64 = 1;
 /// Most streams of a partition that are kept: the newest by log time.
-const STREAMS_MAX: usize = 100_000;
+pub(super) const STREAMS_MAX: usize = 100_000;
 /// Bytes of one stream: id, number, log time.
 const STREAM_BYTES: usize = 16 + 8 + 8;
 
@@ -110,7 +110,8 @@ impl Held {
 }
 
 fn unpack(packed: &str) -> Option<HashMap<[u8; 16], (u64, UnixNanos)>> {
-    let bytes = STANDARD.decode(packed).ok()?;
+    // Nothing at all is no frame of zstd, which the library takes for an empty one.
+    let bytes = STANDARD.decode(packed).ok().filter(|bytes| !bytes.is_empty())?;
     let bytes = zstd::bulk::decompress(&bytes, STREAMS_MAX * STREAM_BYTES).ok()?;
     let count = bytes.len() / STREAM_BYTES;
     if bytes.len() % STREAM_BYTES != 0 {
@@ -133,6 +134,8 @@ impl ElasticLogs {
         let answer = self.http.ask(Method::GET, &path, None).await.map_err(failed)?;
         if answer.status == 404 {
             if answer.told().kind == "index_not_found_exception" {
+                // Whoever deleted it may have deleted more.
+                self.forget_all();
                 layout::make_positions(&self.http, &self.config, &self.names).await.map_err(failed)?;
             }
             let lines = self.last_place(partition).await?;

@@ -40,7 +40,7 @@ impl Best {
     }
 
     pub(super) fn add(&mut self, line: Line) {
-        self.bytes += weight(&line);
+        self.bytes += line.weight();
         self.lines.insert(line.id, line);
         while self.lines.len() > self.limit || (self.bytes > PAGE_BYTES_MAX && self.lines.len() > 1) {
             let worst = match self.keep {
@@ -48,7 +48,7 @@ impl Best {
                 Keep::Oldest => self.lines.pop_last(),
             };
             let Some((id, line)) = worst else { return };
-            self.bytes -= weight(&line);
+            self.bytes -= line.weight();
             self.cut = Some(id);
         }
     }
@@ -77,9 +77,4 @@ impl Best {
     pub(super) fn into_lines(self) -> Vec<Line> {
         self.lines.into_values().collect()
     }
-}
-
-fn weight(line: &Line) -> usize {
-    let attributes = line.record.attributes.iter().map(|(key, value)| key.len() + value.len() + 64);
-    256 + line.record.message.len() + attributes.sum::<usize>()
 }

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use goldentime_follower::{Committed, StoreError};
+use goldentime_follower::{Advance, Committed, StoreError};
 use goldentime_model::units::HumanDuration;
 use goldentime_search::conformance::{line, step};
 use goldentime_search::{LogStore, NewLine};
@@ -171,7 +171,52 @@ async fn what_is_deleted_behind_its_back_is_made_again() {
     assert_eq!(stale, Committed::Stale);
     assert_eq!(store.position(0).await.expect("read"), None);
     put(&store, 0, &first).await;
-    put(&store, 1, &lines(1, 0)).await;
-    put(&store, 2, &first).await;
     assert_eq!(messages(&store).await.len(), 100);
+    put(&store, 1, &first).await;
+    assert_eq!(messages(&store).await.len(), 100);
+}
+
+#[tokio::test]
+async fn a_server_that_lost_everything_is_filled_again() {
+    let server = shared().await;
+    let config = config(&server, server.address());
+    let store = open(&config);
+    let first = lines(0, 50);
+    put(&store, 0, &first).await;
+    for path in ["logs-2023.11.14", "positions"].map(|name| format!("/{}-{name}", config.prefix)) {
+        server.ask(Method::DELETE, &path, None).await.expect("deleted");
+    }
+    let template = format!("/_index_template/{}-logs", config.prefix);
+    server.ask(Method::DELETE, &template, None).await.expect("deleted");
+    let stale = store.commit(&lines(1, 50), &step(1, 2)).await.expect("an answer");
+    assert_eq!(stale, Committed::Stale);
+    put(&store, 0, &first).await;
+    assert_eq!(messages(&store).await.len(), 50);
+}
+
+#[tokio::test]
+async fn a_server_that_is_too_busy_is_waited_for() {
+    let server = shared().await;
+    let mut config = config(&server, server.address());
+    (config.bulks_max, config.bulk_lines_max) = (8, 100_000);
+    let store = open(&config);
+    let filler = "word ".repeat(600);
+    let lines: Vec<_> =
+        (0..6).map(|_| (0..900).map(|n| line(0, &format!("{n} {filler}"))).collect()).collect();
+    let refused = async || {
+        let path = "/_nodes/stats/indexing_pressure";
+        let stats = server.ask(Method::GET, path, None).await.expect("stats");
+        let node = stats["nodes"].as_object().expect("nodes").values().next().expect("a node").clone();
+        node["indexing_pressure"]["memory"]["total"]["coordinating_rejections"].as_u64().expect("a count")
+    };
+    let before = refused().await;
+    let commits = lines.iter().zip(0..).map(|(lines, partition): (&Vec<NewLine>, u32)| {
+        let (store, advance) = (&store, Advance { partition, ..step(0, 1) });
+        async move { store.commit(lines, &advance).await }
+    });
+    for done in futures_util::future::join_all(commits).await {
+        assert_eq!(done.expect("stored"), Committed::Done { rows: 900, dropped: 0 });
+    }
+    assert!(refused().await > before, "the server said no at first");
+    assert_eq!(store.stats().await.expect("known").lines, 6 * 900);
 }

@@ -8,7 +8,7 @@ use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, TestRunner};
 
 use crate::scan;
-use crate::server::{Fresh, config, open, put, shared};
+use crate::server::{Fresh, config, open, open_limited, put, shared};
 
 #[tokio::test]
 async fn dated_indices_do_as_the_contract_says() {
@@ -30,12 +30,12 @@ fn a_search_finds_what_a_look_at_every_line_finds() {
 }
 
 /// Few lines a search, so that few lines are much.
-const FEW: SearchLimits = SearchLimits { lines: 200, bytes: 1 << 20 };
+const FEW: SearchLimits = SearchLimits { lines: 200, bytes: 1 << 20, answer_bytes: 1 << 20 };
 
 #[tokio::test]
 async fn a_search_that_reads_much_stops_and_goes_on_from_there() {
     let server = shared().await;
-    let store = open(&config(&server, server.address())).with_limits(FEW);
+    let store = open_limited(&config(&server, server.address()), FEW);
     let mut lines: Vec<_> = (0..2000).map(|n| line(n, "-")).collect();
     lines.push(line(-5, "+"));
     put(&store, 0, &lines).await;
@@ -49,7 +49,7 @@ async fn a_search_that_reads_much_stops_and_goes_on_from_there() {
 #[tokio::test]
 async fn a_histogram_of_much_text_counts_a_sample_and_says_so() {
     let server = shared().await;
-    let store = open(&config(&server, server.address())).with_limits(FEW);
+    let store = open_limited(&config(&server, server.address()), FEW);
     let lines: Vec<_> = (0..4000).map(|n| line(n / 40, if n % 2 == 0 { "fizz" } else { "buzz" })).collect();
     put(&store, 0, &lines).await;
     let span = Span { from: UnixNanos(NOW), width_ns: 10_000_000_000, buckets: 10 };
@@ -78,4 +78,15 @@ async fn very_long_lines_are_kept_whole_and_a_page_of_them_is_short() {
     assert_eq!(all(&store, &Query::default(), 1000).await.len(), 120);
     let query = Query { terms: "needle77x".parse().expect("a search"), ..Query::default() };
     assert_eq!(all(&store, &query, 10).await[0].record.message, long[77].record.message);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_large_is_asked_for_in_parts() {
+    let server = shared().await;
+    let limits = SearchLimits { answer_bytes: 64 << 10, ..SearchLimits::default() };
+    let store = open_limited(&config(&server, server.address()), limits);
+    let mut lines: Vec<_> = (0..300).map(|n| line(n, "short")).collect();
+    lines.extend((0..60).map(|n| line(-n, &"long ".repeat(2000))));
+    put(&store, 0, &lines).await;
+    assert_eq!(all(&store, &Query::default(), 1000).await.len(), 360);
 }

@@ -8,6 +8,7 @@ use goldentime_follower::{BoxFuture, Committed, StoreError};
 use goldentime_model::config::Secret;
 use goldentime_model::units::HumanDuration;
 use goldentime_search::conformance::{Place, all, step};
+use goldentime_search::elastic::SearchLimits;
 use goldentime_search::{ElasticConfig, ElasticLogs, LogStore, NewLine, Query, Rejected, Rejects};
 use goldentime_testkit::servers::elasticsearch::{Elasticsearch, PASSWORD, USER};
 use tokio::sync::Mutex;
@@ -53,6 +54,11 @@ pub(crate) fn open(config: &ElasticConfig) -> ElasticLogs {
 
 pub(crate) fn open_with(config: &ElasticConfig, rejects: &Arc<DeadLetters>) -> ElasticLogs {
     ElasticLogs::new(config.clone(), Arc::clone(rejects) as _).expect("a good configuration")
+}
+
+pub(crate) fn open_limited(config: &ElasticConfig, limits: SearchLimits) -> ElasticLogs {
+    let rejects = Arc::new(DeadLetters::default());
+    ElasticLogs::with_limits(config.clone(), rejects, limits).expect("a good configuration")
 }
 
 /// Lines that were rejected.
