@@ -4,7 +4,7 @@
 //! [`encode`] how it is written and [`view`] how it is read where it lies. [`store`] is the contract of
 //! cells, [`checkpoint`] that of what a merge goes on from, [`resume`] what a start does with both, and
 //! [`error`] what can go wrong. [`window`] is a sum over a stretch of time, [`memory`] the embedded
-//! backend, which keeps checkpoints and cells in one SQLite file, and [`conformance`] the suites that
+//! backend, which keeps checkpoints and cells in one SQLite file, [`redis`] that of the cluster, and [`conformance`] the suites that
 //! every backend passes.
 
 pub mod cell;
@@ -13,16 +13,19 @@ pub mod conformance;
 pub mod encode;
 pub mod error;
 pub mod memory;
+pub mod redis;
 pub mod resume;
 pub mod store;
 pub mod view;
+mod watermark;
 pub mod window;
 
 pub use cell::{Aggregate, CellError, EndpointKey, Overflow, SecondCell};
 pub use checkpoint::{Checkpoint, CheckpointStore, StreamPosition};
 pub use error::StoreError;
 pub use memory::{MemoryWindows, WindowsConfig, checkpoint_offsets};
+pub use redis::{RedisConfig, RedisWindows};
 pub use resume::resume_point;
-pub use store::{CellKey, GoBack, StoredCell, Tier, WindowStore};
+pub use store::{CellKey, Degraded, GoBack, Health, StoredCell, Tier, WindowStore};
 pub use view::CellView;
 pub use window::{Detail, WindowSummary, read_window};

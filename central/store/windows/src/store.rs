@@ -8,7 +8,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use bytes::Bytes;
-use goldentime_model::{Second, ServiceId};
+use goldentime_model::{Second, ServiceId, UnixNanos};
 
 use crate::error::StoreError;
 
@@ -90,12 +90,19 @@ pub struct StoredCell {
 /// - **Cancel safety.** Dropping a future leaves each cell either wholly written or untouched.
 /// - **Loss.** Cells outlive their retention by no promise; `read` leaves out what has expired.
 ///   After a crash some cells may be as old as [`assign`](Self::assign) says, never mixed within one.
+/// - **An engine that is away.** Calls fail within a bounded time, and at once where it is known to be
+///   away ([`health`](Self::health)); nothing is queued for later. The caller judges from its memory and
+///   keeps every cell whose `put` failed until a later `put` of it succeeds. Is the engine found without
+///   what it had (`losses` rises), the caller puts every cell again that it still holds, written or
+///   not; what it has let go of is missing from reads until it expires.
 pub trait WindowStore: Send + Sync + 'static {
     /// Backend's name for logs and metrics.
     fn name(&self) -> &'static str;
 
     /// Begins to own a partition. Call it before the first `put` of each assignment, and before the
-    /// checkpoint is chosen: [`resume_point`](crate::resume_point) does both.
+    /// checkpoint is chosen: [`resume_point`](crate::resume_point) does both. After an `Err` the partition
+    /// is owned all the same, and nobody knows what is stored: try again, or take it for
+    /// [`GoBack::EVERYTHING`].
     fn assign(&self, partition: u32) -> BoxFuture<'_, Result<GoBack, StoreError>>;
 
     /// Writes cumulative cells. What an `Err` leaves unwritten is the caller's to keep and to put again.
@@ -113,6 +120,9 @@ pub trait WindowStore: Send + Sync + 'static {
 
     /// Services with any cell that has not expired.
     fn services(&self) -> BoxFuture<'_, Result<Vec<ServiceId>, StoreError>>;
+
+    /// How the store is at present. Cheap: may be asked at every tick.
+    fn health(&self) -> Health;
 }
 
 /// How much log time before its newest checkpoint a partition's merge has to read again, so that the
@@ -126,4 +136,25 @@ pub struct GoBack {
 impl GoBack {
     /// The store holds every cell as of the newest checkpoint, or newer.
     pub const NOTHING: Self = Self { log_s: 0 };
+
+    /// The store may hold no cell at all.
+    pub const EVERYTHING: Self = Self { log_s: Tier::TenSeconds.retention_s() };
+}
+
+/// How a store is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Set while the engine, or a part of it, is away.
+    pub degraded: Option<Degraded>,
+    /// How often since the start the engine was found without what had been put.
+    pub losses: u64,
+}
+
+/// Reads and writes fail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Degraded {
+    /// Since when.
+    pub since: UnixNanos,
+    /// Why, with the way out where there is one.
+    pub why: String,
 }

@@ -1,5 +1,6 @@
 //! What is wrong with a link at present.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,21 +20,27 @@ pub enum Fault {
     Cut,
     /// Nothing passes, yet nothing is closed: each side believes in the other.
     HalfOpen,
+    /// TCP: connections that were made before it was set hold what they carry, until the fault is
+    /// another; those that are made later pass. UDP: nothing.
+    Stall,
 }
 
 /// The switch of one link. Cheap to clone.
 #[derive(Clone)]
-pub struct Link(Arc<watch::Sender<Fault>>, Arc<Mutex<u64>>);
+pub struct Link(Arc<watch::Sender<Fault>>, Arc<Mutex<u64>>, Arc<AtomicU64>);
 
 impl Link {
     /// A link without fault; `seed` makes the dropped datagrams the same in every run.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self(Arc::new(watch::Sender::new(Fault::None)), Arc::new(Mutex::new(seed | 1)))
+        Self(Arc::new(watch::Sender::new(Fault::None)), Arc::new(Mutex::new(seed | 1)), Arc::default())
     }
 
     /// Makes this the link's fault from now on.
     pub fn set(&self, fault: Fault) {
+        if fault == Fault::Stall {
+            self.2.fetch_add(1, Ordering::SeqCst);
+        }
         self.0.send_replace(fault);
     }
 
@@ -41,6 +48,12 @@ impl Link {
     #[must_use]
     pub fn fault(&self) -> Fault {
         *self.0.borrow()
+    }
+
+    /// How often connections were made to stall.
+    #[must_use]
+    pub fn stalls(&self) -> u64 {
+        self.2.load(Ordering::SeqCst)
     }
 
     /// Told of each change.

@@ -33,14 +33,16 @@ async fn serve(client: TcpStream, server: SocketAddr, link: Link) {
     let (client_read, client_write) = client.into_split();
     let (server_read, server_write) = upstream.into_split();
     let mut changes = link.changes();
+    let born = link.stalls();
     tokio::select! {
-        () = pass(client_read, server_write, link.clone()) => {}
-        () = pass(server_read, client_write, link.clone()) => {}
+        () = pass(client_read, server_write, link.clone(), born) => {}
+        () = pass(server_read, client_write, link.clone(), born) => {}
         _ = changes.wait_for(|fault| *fault == Fault::Cut) => {}
     }
 }
 
-async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, link: Link) {
+/// Passes one direction on. `born` is how often connections had stalled when this one was made.
+async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, link: Link, born: u64) {
     let mut buffer = vec![0; 64 * 1024];
     let mut changes = link.changes();
     loop {
@@ -52,7 +54,12 @@ async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, link: Link) {
                     return;
                 }
             }
-            Fault::None | Fault::Drop(_) | Fault::Cut => {}
+            Fault::Stall if link.stalls() > born => {
+                if changes.wait_for(|fault| *fault != Fault::Stall).await.is_err() {
+                    return;
+                }
+            }
+            Fault::None | Fault::Stall | Fault::Drop(_) | Fault::Cut => {}
         }
         let write = tokio::time::timeout(Duration::from_secs(60), to.write_all(&buffer[..read]));
         if !matches!(write.await, Ok(Ok(()))) {
@@ -114,6 +121,21 @@ mod tests {
         let mut late = [0];
         stream.read_exact(&mut late).await.expect("what was held back arrives");
         assert!(answers(&mut stream).await);
+    }
+
+    #[tokio::test]
+    async fn a_stalled_connection_is_overtaken_by_one_that_was_made_later() {
+        let (server, _tasks) = echo_server().await;
+        let proxy = Proxy::tcp(server, 1).await.expect("proxy");
+        let mut old = TcpStream::connect(proxy.address()).await.expect("connects");
+        assert!(answers(&mut old).await);
+        proxy.link().set(Fault::Stall);
+        assert!(is_silent(&mut old).await);
+        let mut new = TcpStream::connect(proxy.address()).await.expect("connects");
+        assert!(answers(&mut new).await);
+        proxy.link().set(Fault::None);
+        let mut late = [0];
+        old.read_exact(&mut late).await.expect("what was held back arrives");
     }
 
     #[tokio::test]

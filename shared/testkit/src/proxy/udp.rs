@@ -81,7 +81,7 @@ impl Lane {
 
     fn offer(&self, datagram: &[u8]) {
         let due = match self.link.fault() {
-            Fault::None => Instant::now(),
+            Fault::None | Fault::Stall => Instant::now(),
             Fault::Delay(by) => Instant::now() + by,
             Fault::Drop(share) if self.link.dice() >= share => Instant::now(),
             Fault::Drop(_) | Fault::Cut | Fault::HalfOpen => return,

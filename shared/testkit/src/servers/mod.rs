@@ -5,3 +5,4 @@ pub mod kafka;
 mod nobody;
 pub mod opensearch;
 pub mod postgres;
+pub mod redis;

@@ -11,8 +11,8 @@ use goldentime_model::{Second, ServiceId};
 use hashbrown::{DefaultHashBuilder, HashMap};
 
 use super::config::WindowsConfig;
-use super::watermark::Horizon;
 use crate::store::{CellKey, StoredCell, Tier};
+use crate::watermark::Horizon;
 
 /// Locks over which the services are spread: a writer for each core and some readers seldom meet.
 const SHARDS: usize = 64;

@@ -1,13 +1,11 @@
 //! Window state in this process's memory, with checkpoints in a SQLite file of its own.
 //!
-//! [`cells`] holds the cells within their limits, [`watermark`] says what has expired, [`file`] is
-//! what a restart finds. A cell is in the file only together with the checkpoint that it was saved
+//! [`cells`] holds the cells within their limits, [`file`] is what a restart finds. A cell is in the file only together with the checkpoint that it was saved
 //! with: what came after is made again from the log.
 
 mod cells;
 mod config;
 mod file;
-mod watermark;
 
 use std::future::ready;
 use std::path::Path;
@@ -19,10 +17,10 @@ pub use file::checkpoint_offsets;
 
 use crate::checkpoint::{Checkpoint, CheckpointStore};
 use crate::error::StoreError;
-use crate::store::{BoxFuture, GoBack, StoredCell, Tier, WindowStore};
+use crate::store::{BoxFuture, GoBack, Health, StoredCell, Tier, WindowStore};
+use crate::watermark::Watermarks;
 use cells::Cells;
 use file::CheckpointFile;
-use watermark::Watermarks;
 
 const BACKEND: &str = "memory";
 
@@ -109,6 +107,10 @@ impl WindowStore for MemoryWindows {
 
     fn services(&self) -> BoxFuture<'_, Result<Vec<ServiceId>, StoreError>> {
         Box::pin(ready(Ok(self.cells.services(&self.watermarks.horizon()))))
+    }
+
+    fn health(&self) -> Health {
+        Health::default()
     }
 }
 

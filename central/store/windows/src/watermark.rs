@@ -16,7 +16,7 @@ const SWEEP_INTERVAL_S: i64 = 10;
 
 /// Highest event second by partition. There are as many entries as the log has partitions.
 #[derive(Debug, Default)]
-pub(super) struct Watermarks(Mutex<HashMap<u32, Watermark>>);
+pub(crate) struct Watermarks(Mutex<HashMap<u32, Watermark>>);
 
 #[derive(Clone, Copy, Debug)]
 struct Watermark {
@@ -26,11 +26,11 @@ struct Watermark {
 
 /// The watermarks as they were at one moment.
 #[derive(Clone, Debug)]
-pub(super) struct Horizon(HashMap<u32, Watermark>);
+pub(crate) struct Horizon(HashMap<u32, Watermark>);
 
 impl Watermarks {
     /// Moves a partition's watermark forwards, never backwards. Says whether it is time to sweep.
-    pub(super) fn advance(&self, partition: u32, second: Second) -> bool {
+    pub(crate) fn advance(&self, partition: u32, second: Second) -> bool {
         let mut marks = self.lock();
         let mark = marks.entry(partition).or_insert(Watermark { second, swept: second });
         mark.second = mark.second.max(second);
@@ -41,7 +41,7 @@ impl Watermarks {
         due
     }
 
-    pub(super) fn horizon(&self) -> Horizon {
+    pub(crate) fn horizon(&self) -> Horizon {
         Horizon(self.lock().clone())
     }
 
@@ -52,8 +52,13 @@ impl Watermarks {
 }
 
 impl Horizon {
+    /// How far a partition has come, where that is known.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, Second)> {
+        self.0.iter().map(|(partition, mark)| (*partition, mark.second))
+    }
+
     /// Whether a cell has outlived its tier's retention.
-    pub(super) fn has_expired(&self, partition: u32, tier: Tier, start: Second) -> bool {
+    pub(crate) fn has_expired(&self, partition: u32, tier: Tier, start: Second) -> bool {
         self.0.get(&partition).is_some_and(|mark| start < tier.first_kept(mark.second))
     }
 }

@@ -1,0 +1,49 @@
+//! What the store and its upkeep share.
+
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use super::failure::Failure;
+use super::guard::Guard;
+use super::nodes::Nodes;
+use super::sentinel::Sentinels;
+use crate::watermark::Watermarks;
+
+/// The sentinels are read, and a cluster is asked who owns what, at least this often.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+pub(super) struct Shared {
+    pub(super) nodes: Nodes,
+    pub(super) sentinels: Sentinels,
+    pub(super) watermarks: Watermarks,
+    pub(super) guard: Mutex<Guard>,
+}
+
+impl Shared {
+    /// Looks who owns which slot, and whether Redis still has what it had.
+    pub(super) async fn look(&self) -> Result<(), Failure> {
+        self.nodes.refresh().await;
+        if self.sentinels.check(&self.nodes).await? {
+            tracing::error!(
+                "Redis has lost its data: charts of the last minutes have a gap, what is in memory is written again"
+            );
+            metrics::counter!("goldentime_windows_losses_total").increment(1);
+            self.guard().forget_answers();
+        }
+        self.sentinels.mark_whole(&self.nodes).await
+    }
+}
+
+/// Looks again and again, and at once when a link came up or a slot has moved, until the store is gone.
+pub(super) async fn keep(shared: Weak<Shared>, common: Arc<super::common::Common>) {
+    loop {
+        let Some(present) = shared.upgrade() else { return };
+        if let Err(failure) = present.look().await {
+            tracing::debug!(error = %failure, "cannot look after the windows in Redis");
+        }
+        let degraded = present.nodes.down().is_some();
+        metrics::gauge!("goldentime_windows_degraded").set(if degraded { 1.0 } else { 0.0 });
+        drop(present);
+        let _ = tokio::time::timeout(LOOK_EVERY, common.changed.notified()).await;
+    }
+}
