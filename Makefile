@@ -15,7 +15,7 @@ demo: ## Build all, start a shop with central and agent, break it, and show the 
 	@scripts/setup demo
 	$(MAKE) --no-print-directory dashboard
 	$(CARGO) build $(PROGRAMS) --bins
-	@$(CARGO) run --quiet -p goldentime-shop --bin goldentime-demo
+	@$${CARGO_TARGET_DIR:-target}/debug/goldentime-demo
 
 .PHONY: test
 test: ## Every unit and conformance test, one end-to-end run a path, a browser smoke test
