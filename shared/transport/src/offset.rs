@@ -63,10 +63,12 @@ impl OffsetFilter {
     }
 
     /// What to add to the agent's clock to get the central's, in nanoseconds; `None` before the first
-    /// exchange. Off by at most half the way, were that all in one direction.
+    /// exchange. Off by at most half the way, were that all in one direction; an offset within that is none:
+    /// a clock that may be right is left alone, and its events stay in the seconds that its logs name.
     #[must_use]
     pub fn offset_ns(&self) -> Option<i64> {
-        self.stages.iter().min_by_key(|(delay, _)| *delay).map(|(_, offset)| *offset)
+        let &(delay, offset) = self.stages.iter().min_by_key(|(delay, _)| *delay)?;
+        Some(if offset.unsigned_abs() <= delay.unsigned_abs() / 2 { 0 } else { offset })
     }
 
     /// Forgets everything, because the local clock was set.
@@ -117,6 +119,18 @@ mod tests {
             filter.add(&exchange(9_000_000, 2_000, 2_000));
         }
         assert_eq!(filter.offset_ns(), Some(9_000_000));
+    }
+
+    #[test]
+    fn a_clock_that_may_be_right_is_not_corrected_however_uneven_the_way() {
+        for (there, back) in [(0, 9_000_000), (9_000_000, 0), (2_000_000, 1_000_000), (1, 0)] {
+            let mut filter = OffsetFilter::default();
+            filter.add(&exchange(0, there, back));
+            assert_eq!(filter.offset_ns(), Some(0), "{there} ns there, {back} ns back");
+        }
+        let mut filter = OffsetFilter::default();
+        filter.add(&exchange(-3_000_000, 1_000_000, 1_000_000));
+        assert_eq!(filter.offset_ns(), Some(-3_000_000));
     }
 
     #[test]
