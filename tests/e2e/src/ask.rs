@@ -98,3 +98,12 @@ pub async fn log_lines(central: &Central, query: &str) -> Result<Vec<Value>> {
         before = format!("&before={next}");
     }
 }
+
+/// Runs a command of the central beside it, and gives what it says.
+pub fn central_command(arguments: &[&str], config: &Path) -> Result<String> {
+    let mut command = Command::new(program("goldentime-central")?);
+    let output = command.args(arguments).arg("--config").arg(config).output()?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    ensure!(output.status.success(), "{arguments:?}: {said}{}", String::from_utf8_lossy(&output.stderr));
+    Ok(said)
+}

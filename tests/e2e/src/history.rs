@@ -6,6 +6,7 @@ use goldentime_testkit::oracle::{AccessLine, quantile};
 use goldentime_testkit::programs::Central;
 use goldentime_testkit::wait;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::ask::PATIENCE;
 use crate::counts::{Counted, PERCENTILE_ERROR_MAX};
@@ -30,6 +31,24 @@ struct Point {
     p50_ms: Option<f64>,
     p95_ms: Option<f64>,
     p99_ms: Option<f64>,
+}
+
+/// The series store, as `GET /api/v1/status` tells of it.
+#[must_use]
+pub fn store_in(status: &Value) -> &Value {
+    &status["stores"][0]
+}
+
+/// Whether its readers cannot write, and have something to.
+#[must_use]
+pub fn is_waiting(status: &Value) -> bool {
+    store_in(status)["state"] == "waiting" && store_in(status)["behind_records"].as_u64() > Some(0)
+}
+
+/// Whether its readers write, and have written something.
+#[must_use]
+pub fn is_writing(status: &Value) -> bool {
+    store_in(status)["state"] == "ok" && store_in(status)["rows"].as_u64() > Some(0)
 }
 
 async fn history(world: &World, central: &Central, step_s: i64, of: &str) -> Result<History> {

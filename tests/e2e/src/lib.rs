@@ -2,14 +2,13 @@
 //!
 //! [`world`] is a small company on loopback (hosts with nginx and an agent each, one central),
 //! [`counts`] compares what the central counted with what nginx wrote and [`history`] what it stored, [`fault`] draws the instants
-//! at which something is killed and [`disk`] is one that is soon full. [`lines`] writes logs that
+//! at which something is killed. [`lines`] writes logs that
 //! nginx would not, [`rules`] are SLO files, [`pages`] what a webhook was told, [`ask`] questions to
 //! the programs, [`packages`] what is installed in a fresh Debian, and [`clients`] real StatsD clients.
 
 pub mod ask;
 pub mod clients;
 pub mod counts;
-pub mod disk;
 pub mod fault;
 pub mod history;
 pub mod lines;

@@ -33,6 +33,12 @@ pub struct World {
 /// What a healthy site answers: two routes, one of which fails for ids that end in 7.
 pub const HEALTHY: &str = "location ~ ^/orders/\\d*7$ { return 503; } location / { return 200 'fine'; }";
 
+/// What a site answers whose every request is good.
+pub const FINE: &str = "location / { return 200 'fine'; }";
+
+/// What a site answers whose every request fails.
+pub const BAD: &str = "location / { return 503; }";
+
 impl World {
     /// Starts `hosts` sites that answer with `body`.
     pub async fn start(hosts: usize, body: &str) -> Result<Self> {

@@ -7,14 +7,11 @@ use anyhow::Result;
 use goldentime_e2e::ask::{all_ship, central_until};
 use goldentime_e2e::fault::Dice;
 use goldentime_e2e::pages::{self, Page};
-use goldentime_e2e::world::{World, restart};
+use goldentime_e2e::world::{BAD, FINE, World, restart};
 use goldentime_e2e::{is_full, rules};
 use goldentime_runtime::{Clock, SystemClock};
 use goldentime_testkit::receivers::WebhookReceiver;
 use serde_json::Value;
-
-const FINE: &str = "location / { return 200 'fine'; }";
-const BAD: &str = "location / { return 503; }";
 
 fn hosts() -> usize {
     if is_full() { 20 } else { 6 }

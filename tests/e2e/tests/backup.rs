@@ -1,15 +1,13 @@
 //! A backup under load, its return after the disk was lost, and what agents sent in between.
 
 use std::cell::Cell;
-use std::path::Path;
-use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
-use goldentime_e2e::ask::{PATIENCE, agent_status, agent_until, log_lines};
+use anyhow::{Context, Result, bail, ensure};
+use goldentime_e2e::ask::{PATIENCE, agent_status, agent_until, central_command, log_lines};
 use goldentime_e2e::world::{HEALTHY, World, restart};
 use goldentime_runtime::{Clock, SystemClock};
 use goldentime_testkit::oracle::read_access_log;
-use goldentime_testkit::programs::{Central, program};
+use goldentime_testkit::programs::Central;
 use goldentime_testkit::{http_client, wait};
 use serde_json::Value;
 
@@ -99,14 +97,6 @@ impl Kept {
     }
 }
 
-fn central_command(arguments: &[&str], config: &Path) -> Result<String> {
-    let mut command = Command::new(program("goldentime-central")?);
-    let output = command.args(arguments).arg("--config").arg(config).output()?;
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    ensure!(output.status.success(), "{arguments:?}: {said}{}", String::from_utf8_lossy(&output.stderr));
-    Ok(said)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restored_backup_is_exact_up_to_its_instant_and_agents_go_on_without_counting_twice() -> Result<()>
 {
@@ -134,8 +124,17 @@ async fn a_restored_backup_is_exact_up_to_its_instant_and_agents_go_on_without_c
     let in_rows = written(&world, first_row, end_row)?;
     let in_all = written(&world, begin, covered)?;
     let is_whole = |kept: &Kept| kept.requests() == in_rows && kept.lines.len() as u64 == in_all;
-    let kept = async || Kept::read(&world, &central, begin, covered).await.ok().filter(is_whole);
-    let kept = wait::until("history and log lines to be those that nginx wrote", PATIENCE, kept).await?;
+    let whole = async || Kept::read(&world, &central, begin, covered).await.ok().filter(is_whole);
+    let whole = wait::until("history and log lines to be those that nginx wrote", PATIENCE, whole).await;
+    let Ok(kept) = whole else {
+        let kept = Kept::read(&world, &central, begin, covered).await?;
+        bail!(
+            "history has {} of {in_rows} requests, the log {} of {in_all} lines; agent: {}",
+            kept.requests(),
+            kept.lines.len(),
+            agent_status(&agent)?
+        );
+    };
     let folder = world.folder().join("backup");
     let target = folder.to_str().context("a path")?;
     println!("{}", central_command(&["backup", target], &central.config.file())?);

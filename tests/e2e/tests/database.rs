@@ -1,21 +1,16 @@
 //! History, accounts and alerts in a PostgreSQL outside, which may be away: pages and counts do not wait.
 
-use std::path::Path;
-use std::process::Command;
-
 use anyhow::{Result, ensure};
-use goldentime_e2e::ask::central_until;
+use goldentime_e2e::ask::{central_command, central_until};
 use goldentime_e2e::counts::assert_exact;
-use goldentime_e2e::world::{World, restart};
+use goldentime_e2e::history::{is_waiting, is_writing, store_in};
+use goldentime_e2e::world::{BAD, FINE, World, restart};
 use goldentime_e2e::{pages, rules};
 use goldentime_testkit::http_client;
-use goldentime_testkit::programs::{CentralConfig, program};
+use goldentime_testkit::programs::CentralConfig;
 use goldentime_testkit::receivers::WebhookReceiver;
 use goldentime_testkit::servers::postgres::{Postgres, USER};
 use serde_json::Value;
-
-const FINE: &str = "location / { return 200 'fine'; }";
-const BAD: &str = "location / { return 503; }";
 
 /// Has the central keep what a database may keep there.
 fn keep_in(config: &mut CentralConfig, server: &Postgres, database: &str) {
@@ -26,25 +21,6 @@ fn keep_in(config: &mut CentralConfig, server: &Postgres, database: &str) {
         server.password_file().display(),
         server.authority().display()
     ));
-}
-
-fn run(arguments: &[&str], config: &Path) -> Result<String> {
-    let output =
-        Command::new(program("goldentime-central")?).args(arguments).arg("--config").arg(config).output()?;
-    ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-fn history(status: &Value) -> &Value {
-    &status["stores"][0]
-}
-
-fn is_waiting(status: &Value) -> bool {
-    history(status)["state"] == "waiting"
-}
-
-fn is_writing(status: &Value) -> bool {
-    history(status)["state"] == "ok" && history(status)["rows"].as_u64() > Some(0)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,7 +42,7 @@ async fn pages_and_counts_outlive_kills_of_the_database_and_of_the_central() -> 
 
     server.kill9();
     let status = central_until(&central, "/api/v1/status", "the reader to wait", is_waiting).await?;
-    let error = history(&status)["last_error"].as_str().unwrap_or_default();
+    let error = store_in(&status)["last_error"].as_str().unwrap_or_default();
     assert!(error.contains("PostgreSQL") && error.contains("localhost"), "{error}");
     world.change(0, BAD, BAD)?;
     let page = pages::until(&hook, "the page", |page| page.name == "errors" && page.is_firing).await?;
@@ -126,13 +102,13 @@ async fn the_command_line_finds_accounts_where_the_central_keeps_them() -> Resul
     keep_in(&mut config, &server, &database);
     let central = config.start().await?;
     let file = central.config.file();
-    assert!(run(&["migrate"], &file)?.contains(&database));
-    let secret = run(&["api-token", "create", "--name", "scripts", "--role", "viewer"], &file)?;
-    assert!(run(&["api-token", "list"], &file)?.contains("scripts"));
+    assert!(central_command(&["migrate"], &file)?.contains(&database));
+    let secret = central_command(&["api-token", "create", "--name", "scripts", "--role", "viewer"], &file)?;
+    assert!(central_command(&["api-token", "list"], &file)?.contains("scripts"));
     assert!(!secret.trim().is_empty());
-    assert!(run(&["account", "list"], &file)?.starts_with("name"));
+    assert!(central_command(&["account", "list"], &file)?.starts_with("name"));
     let backup = folder.path().join("backup");
-    let said = run(&["backup", backup.to_str().unwrap_or_default()], &file)?;
+    let said = central_command(&["backup", backup.to_str().unwrap_or_default()], &file)?;
     assert!(said.contains("pg_dump"), "{said}");
     central.stop().await?;
     Ok(())

@@ -3,22 +3,12 @@
 use anyhow::Result;
 use goldentime_e2e::ask::{acknowledged, agent_status, agent_until, central_until};
 use goldentime_e2e::counts::assert_exact;
-use goldentime_e2e::world::World;
+use goldentime_e2e::history::{is_waiting, is_writing, store_in};
+use goldentime_e2e::world::{BAD, FINE, World};
 use goldentime_e2e::{pages, rules};
 use goldentime_testkit::blocked::{Blocked, series_of};
 use goldentime_testkit::receivers::WebhookReceiver;
 use serde_json::Value;
-
-const FINE: &str = "location / { return 200 'fine'; }";
-const BAD: &str = "location / { return 503; }";
-
-fn series(status: &Value) -> &Value {
-    &status["stores"][0]
-}
-
-fn is_waiting(status: &Value) -> bool {
-    series(status)["state"] == "waiting" && series(status)["behind_records"].as_u64() > Some(0)
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_blocked_store_delays_neither_pages_nor_acknowledgements_and_then_catches_up() -> Result<()> {
@@ -29,12 +19,12 @@ async fn a_blocked_store_delays_neither_pages_nor_acknowledgements_and_then_catc
     let central = config.start().await?;
     let agents = world.start_agents(&central)?;
     let steady = world.steady(200.0);
-    let writes = |status: &Value| series(status)["rows"].as_u64() > Some(0);
+    let writes = |status: &Value| store_in(status)["rows"].as_u64() > Some(0);
     central_until(&central, "/api/v1/status", "the first rows", writes).await?;
 
     let blocked = Blocked::lock(&series_of(&central.config)).await?;
     let status = central_until(&central, "/api/v1/status", "the reader to wait", is_waiting).await?;
-    let error = series(&status)["last_error"].as_str().unwrap_or_default();
+    let error = store_in(&status)["last_error"].as_str().unwrap_or_default();
     assert!(error.contains("series.db") && error.contains("locked"), "{error}");
     world.change(0, BAD, BAD)?;
     // All of this comes about while the lock is held.
@@ -48,9 +38,9 @@ async fn a_blocked_store_delays_neither_pages_nor_acknowledgements_and_then_catc
     drop(steady);
     assert_exact(&world, &central).await?;
     // Other partitions have readers of their own, each of which pauses before it tries again.
-    let is_ok = |status: &Value| series(status)["state"] == "ok";
+    let is_ok = |status: &Value| store_in(status)["state"] == "ok";
     let status = central_until(&central, "/api/v1/status", "every reader to go on", is_ok).await?;
-    assert_eq!(series(&status)["lost"], 0, "{status}");
+    assert_eq!(store_in(&status)["lost"], 0, "{status}");
     central.stop().await?;
     Ok(())
 }
@@ -69,12 +59,11 @@ async fn a_damaged_store_keeps_no_central_from_paging_and_is_filled_again_from_t
     let steady = world.steady(100.0);
     pages::until(&hook, "the page", |page| page.name == "errors" && page.is_firing).await?;
     let status = central_until(&central, "/api/v1/status", "the reader to wait", is_waiting).await?;
-    let error = series(&status)["last_error"].as_str().unwrap_or_default();
+    let error = store_in(&status)["last_error"].as_str().unwrap_or_default();
     assert!(error.contains("move it away"), "{error}");
 
     std::fs::rename(&path, path.with_extension("damaged"))?;
-    let well = |status: &Value| series(status)["state"] == "ok" && series(status)["rows"].as_u64() > Some(0);
-    central_until(&central, "/api/v1/status", "the store to be filled again", well).await?;
+    central_until(&central, "/api/v1/status", "the store to be filled again", is_writing).await?;
     drop(steady);
     assert_exact(&world, &central).await?;
     Ok(())

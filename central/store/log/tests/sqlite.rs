@@ -1,12 +1,10 @@
 //! The conformance suites of the ingest log, over the embedded backend.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
 use bytes::Bytes;
 use goldentime_log::conformance::{entry, placing, reading};
 use goldentime_log::{Bounds, Entry, IngestLog, LogError, ReadLog, SqliteLog};
 use goldentime_model::UnixNanos;
+use goldentime_testkit::disk::SmallDisk;
 
 /// Small enough that the suite meets several segments.
 const SEGMENT_BYTES: u64 = 1024;
@@ -95,11 +93,8 @@ async fn a_log_as_a_kill_leaves_it_is_found_again_whole() {
 #[tokio::test]
 async fn a_full_disk_takes_nothing_half_and_goes_on_when_there_is_room() {
     let folder = tempfile::tempdir().expect("temporary folder");
-    let Some(disk) = SmallDisk::mount(folder.path()) else {
-        eprintln!("skipped: a small disk can be mounted by root only");
-        return;
-    };
-    let log = SqliteLog::open(&disk.0, 1 << 20).await.expect("opens");
+    let Some(disk) = SmallDisk::mount(folder.path(), 4).expect("mounts") else { return };
+    let log = SqliteLog::open(folder.path(), 1 << 20).await.expect("opens");
     let large = |offset| Entry { record: vec![7; 100 * 1024].into(), ..entry(0, offset) };
     let mut offset = 1;
     let refused = loop {
@@ -110,31 +105,9 @@ async fn a_full_disk_takes_nothing_half_and_goes_on_when_there_is_room() {
     };
     assert!(matches!(refused, LogError::Full { .. } | LogError::Unavailable { .. }), "{refused}");
     assert_eq!(log.bounds(0).await.expect("bounds").last, offset - 1);
-    disk.resize("64m");
+    disk.resize(64).expect("grows");
     log.append(&[large(offset), large(offset + 1)]).await.expect("there is room again");
     drop(log);
-    let log = SqliteLog::open(&disk.0, 1 << 20).await.expect("opens");
+    let log = SqliteLog::open(folder.path(), 1 << 20).await.expect("opens");
     assert_eq!(log.bounds(0).await.expect("bounds"), Bounds { first: 1, last: offset + 1 });
-}
-
-/// A file system of four mebibytes.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn mount(at: &Path) -> Option<Self> {
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(at).status();
-        mount.ok()?.success().then(|| Self(at.to_owned()))
-    }
-
-    fn resize(&self, size: &str) {
-        let options = format!("remount,size={size}");
-        let done = Command::new("mount").args(["-o", &options]).arg(&self.0).status();
-        assert!(done.expect("mount runs").success());
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
 }

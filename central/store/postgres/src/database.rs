@@ -2,6 +2,9 @@
 
 use std::future::Future;
 
+use sqlx::Postgres;
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
@@ -43,6 +46,33 @@ impl Database {
     pub async fn session(&self) -> Result<Session<'_>, Error> {
         self.migrate().await?;
         self.pool.session().await
+    }
+
+    /// Runs one statement by itself; gives how many rows it concerned.
+    pub async fn execute(&self, statement: Query<'_, Postgres, PgArguments>) -> Result<u64, Error> {
+        let mut session = self.session().await?;
+        let done = statement.execute(&mut *session).await?;
+        session.release();
+        Ok(done.rows_affected())
+    }
+
+    /// Runs one statement by itself; gives its rows.
+    pub async fn fetch_all(&self, statement: Query<'_, Postgres, PgArguments>) -> Result<Vec<PgRow>, Error> {
+        let mut session = self.session().await?;
+        let rows = statement.fetch_all(&mut *session).await?;
+        session.release();
+        Ok(rows)
+    }
+
+    /// Runs one statement by itself; gives its first row, if there is any.
+    pub async fn fetch_optional(
+        &self,
+        statement: Query<'_, Postgres, PgArguments>,
+    ) -> Result<Option<PgRow>, Error> {
+        let mut session = self.session().await?;
+        let row = statement.fetch_optional(&mut *session).await?;
+        session.release();
+        Ok(row)
     }
 
     /// Begins to write.

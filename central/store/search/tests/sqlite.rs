@@ -1,7 +1,6 @@
 //! The embedded backend: the conformance suite, and what only files can suffer.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use goldentime_follower::{BoxFuture, Committed, StoreError};
 use goldentime_model::UnixNanos;
 use goldentime_search::conformance::{self, Place, all, line, step};
 use goldentime_search::{LogStore, NewLine, PageRequest, Query, SqliteLogs};
+use goldentime_testkit::disk::SmallDisk;
 
 /// Large enough that a test stays in one segment.
 const ROOMY: u64 = 1 << 30;
@@ -135,10 +135,7 @@ async fn a_locked_file_is_an_error_and_then_goes_on() {
 #[tokio::test]
 async fn a_full_disk_takes_nothing_half_and_what_is_stored_afterwards_stays() {
     let folder = Folder::new(1 << 20);
-    let Some(disk) = SmallDisk::mount(folder.dir.path()) else {
-        eprintln!("skipped: a small disk can be mounted by root only");
-        return;
-    };
+    let Some(disk) = SmallDisk::mount(folder.dir.path(), 8).expect("mounts") else { return };
     let store = folder.store();
     let lines = |step: u64| -> Vec<_> {
         // Texts that do not compress well.
@@ -157,7 +154,7 @@ async fn a_full_disk_takes_nothing_half_and_what_is_stored_afterwards_stays() {
     };
     assert!(matches!(refused, StoreError::Full { .. } | StoreError::Unavailable { .. }), "{refused}");
     assert_eq!(count(&store).await, 100 * usize::try_from(taken).expect("small"), "searches go on");
-    disk.resize("64m");
+    disk.resize(64).expect("grows");
     for _ in 0..20 {
         put(&store, taken, &lines(taken)).await;
         taken += 1;
@@ -173,28 +170,6 @@ async fn a_full_disk_takes_nothing_half_and_what_is_stored_afterwards_stays() {
             ..Query::default()
         };
         assert_eq!(all(&*store, &query, 10).await.len(), 1, "the step that was refused is stored once");
-    }
-}
-
-/// A file system of eight mebibytes.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn mount(at: &Path) -> Option<Self> {
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"]).arg(at).status();
-        mount.ok()?.success().then(|| Self(at.to_owned()))
-    }
-
-    fn resize(&self, size: &str) {
-        let options = format!("remount,size={size}");
-        let done = Command::new("mount").args(["-o", &options]).arg(&self.0).status();
-        assert!(done.expect("mount runs").success());
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
     }
 }
 

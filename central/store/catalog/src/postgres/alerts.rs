@@ -12,8 +12,7 @@ use crate::{AlertRecord, HistoryQuery};
 
 pub(super) async fn record(database: &Database, record: AlertRecord) -> Result<bool, Fault> {
     let alert = &record.alert;
-    let mut on = database.session().await?;
-    let written = sqlx::query(
+    let statement = sqlx::query(
         "INSERT INTO alert_history (episode, fingerprint, status, starts_at, ends_at, body) \
          VALUES ($1, $2, $3, $4, $5, $6::json) \
          ON CONFLICT (episode) DO UPDATE SET \
@@ -25,50 +24,38 @@ pub(super) async fn record(database: &Database, record: AlertRecord) -> Result<b
     .bind(status_of(alert))
     .bind(alert.starts_at.0)
     .bind(alert.ends_at.map(|at| at.0))
-    .bind(encode("an alert", &record)?)
-    .execute(&mut *on)
-    .await?;
-    on.release();
-    Ok(written.rows_affected() > 0)
+    .bind(encode("an alert", &record)?);
+    let written = database.execute(statement).await?;
+    Ok(written > 0)
 }
 
 pub(super) async fn active(database: &Database) -> Result<Vec<AlertRecord>, Fault> {
-    let mut on = database.session().await?;
-    let rows = sqlx::query(
+    let statement = sqlx::query(
         "SELECT episode, body::text FROM alert_history WHERE status = 'firing' \
          ORDER BY starts_at, episode LIMIT $1",
     )
-    .bind(i64::from(ROWS_MAX))
-    .fetch_all(&mut *on)
-    .await?;
-    on.release();
+    .bind(i64::from(ROWS_MAX));
+    let rows = database.fetch_all(statement).await?;
     rows.iter().map(read).collect()
 }
 
 pub(super) async fn history(database: &Database, query: HistoryQuery) -> Result<Vec<Alert>, Fault> {
-    let mut on = database.session().await?;
-    let rows = sqlx::query(
+    let statement = sqlx::query(
         "SELECT episode, body::text FROM alert_history WHERE starts_at < $1 \
          ORDER BY starts_at DESC, episode LIMIT $2",
     )
     .bind(query.before.map_or(i64::MAX, |at| at.0))
-    .bind(i64::from(query.limit.min(ROWS_MAX)))
-    .fetch_all(&mut *on)
-    .await?;
-    on.release();
+    .bind(i64::from(query.limit.min(ROWS_MAX)));
+    let rows = database.fetch_all(statement).await?;
     rows.iter().map(|row| read(row).map(|record| record.alert)).collect()
 }
 
 pub(super) async fn prune(database: &Database, before: UnixNanos) -> Result<u64, Fault> {
-    let mut on = database.session().await?;
-    let done = sqlx::query(
+    let statement = sqlx::query(
         "DELETE FROM alert_history WHERE status = 'resolved' AND coalesce(ends_at, starts_at) < $1",
     )
-    .bind(before.0)
-    .execute(&mut *on)
-    .await?;
-    on.release();
-    Ok(done.rows_affected())
+    .bind(before.0);
+    Ok(database.execute(statement).await?)
 }
 
 fn read(row: &PgRow) -> Result<AlertRecord, Fault> {

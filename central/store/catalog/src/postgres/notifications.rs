@@ -15,9 +15,8 @@ use crate::{Claim, DeadLetter, Notification, Outcome, PageKey};
 pub(super) async fn enqueue(database: &Database, notifications: Vec<Notification>) -> Result<(), Fault> {
     let bodies = notifications.iter().map(|notification| encode("a notification", notification));
     let bodies = bodies.collect::<Result<Vec<_>, _>>()?;
-    let mut on = database.session().await?;
     let text = |of: fn(&Notification) -> &str| notifications.iter().map(of).collect::<Vec<_>>();
-    sqlx::query(
+    let statement = sqlx::query(
         "INSERT INTO notifications (id, channel, state, created_at, body) \
          SELECT id, channel, 'pending', created_at, body::json \
          FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) n (id, channel, created_at, body) \
@@ -26,18 +25,15 @@ pub(super) async fn enqueue(database: &Database, notifications: Vec<Notification
     .bind(text(|notification| &notification.id))
     .bind(text(|notification| &notification.channel))
     .bind(notifications.iter().map(|notification| notification.created_at.0).collect::<Vec<_>>())
-    .bind(bodies)
-    .execute(&mut *on)
-    .await?;
-    on.release();
+    .bind(bodies);
+    database.execute(statement).await?;
     Ok(())
 }
 
 pub(super) async fn claim(database: &Database, claim: Claim) -> Result<Vec<PageKey>, Fault> {
     // Each once and in one order for all, so that two who claim the same never wait for each other.
     let pages: BTreeSet<&PageKey> = claim.pages.iter().collect();
-    let mut on = database.session().await?;
-    let taken: Vec<(String, String)> = sqlx::query_as(
+    let statement = sqlx::query(
         "INSERT INTO claims (episode, transition, channel, owner, lease_until) \
          SELECT episode, transition, $3, $4, $5 FROM unnest($1::text[], $2::text[]) p (episode, transition) \
          ON CONFLICT (episode, transition, channel) DO UPDATE SET \
@@ -50,10 +46,13 @@ pub(super) async fn claim(database: &Database, claim: Claim) -> Result<Vec<PageK
     .bind(&claim.channel)
     .bind(&claim.owner)
     .bind(claim.lease_until.0)
-    .bind(claim.now.0)
-    .fetch_all(&mut *on)
-    .await?;
-    on.release();
+    .bind(claim.now.0);
+    let taken: Vec<(String, String)> = database
+        .fetch_all(statement)
+        .await?
+        .iter()
+        .map(|row| Ok((row.try_get("episode")?, row.try_get("transition")?)))
+        .collect::<Result<_, sqlx::Error>>()?;
     let is_given = |page: &PageKey| {
         taken.iter().any(|(episode, kind)| *episode == page.episode && *kind == page.kind.as_str())
     };
@@ -110,28 +109,22 @@ pub(super) async fn finish(
 }
 
 pub(super) async fn pending(database: &Database) -> Result<Vec<Notification>, Fault> {
-    let mut on = database.session().await?;
-    let rows = sqlx::query(
+    let statement = sqlx::query(
         "SELECT id, attempts, body::text FROM notifications WHERE state = 'pending' \
          ORDER BY created_at, id LIMIT $1",
     )
-    .bind(i64::from(ROWS_MAX))
-    .fetch_all(&mut *on)
-    .await?;
-    on.release();
+    .bind(i64::from(ROWS_MAX));
+    let rows = database.fetch_all(statement).await?;
     rows.iter().map(read).collect()
 }
 
 pub(super) async fn dead_letters(database: &Database, limit: u32) -> Result<Vec<DeadLetter>, Fault> {
-    let mut on = database.session().await?;
-    let rows = sqlx::query(
+    let statement = sqlx::query(
         "SELECT id, attempts, ended_at, reason, body::text FROM notifications WHERE state = 'dead' \
          ORDER BY ended_at DESC, id LIMIT $1",
     )
-    .bind(i64::from(limit.min(ROWS_MAX)))
-    .fetch_all(&mut *on)
-    .await?;
-    on.release();
+    .bind(i64::from(limit.min(ROWS_MAX)));
+    let rows = database.fetch_all(statement).await?;
     rows.iter()
         .map(|row| {
             let notification = read(row)?;
@@ -148,15 +141,13 @@ pub(super) async fn dead_letters(database: &Database, limit: u32) -> Result<Vec<
 /// Claims go by the instant at which they were finished; an unfinished one whose lease ended that long ago
 /// belongs to a sender that is gone.
 pub(super) async fn prune(database: &Database, before: UnixNanos) -> Result<u64, Fault> {
-    let mut on = database.session().await?;
     let mut forgotten = 0;
     for sql in [
         "DELETE FROM notifications WHERE state <> 'pending' AND ended_at < $1",
         "DELETE FROM claims WHERE lease_until < $1",
     ] {
-        forgotten += sqlx::query(sql).bind(before.0).execute(&mut *on).await?.rows_affected();
+        forgotten += database.execute(sqlx::query(sql).bind(before.0)).await?;
     }
-    on.release();
     Ok(forgotten)
 }
 

@@ -15,9 +15,7 @@ const MARK_S: [i64; 3] = [600, 3_600, 86_400];
 
 /// Lets go of rows of one partition that are older than what is kept; says whether there were any.
 pub(super) async fn let_go(database: &Database, keep: &Keep, now: UnixNanos) -> Result<bool, Error> {
-    let mut on = database.session().await?;
-    let partitions = position::all(&mut on).await?;
-    on.release();
+    let partitions = position::at_present(database).await?;
     for mut partition in partitions {
         if !move_marks(&mut partition, keep, now) {
             continue;

@@ -94,10 +94,18 @@ pub(super) async fn advance(on: &mut PgConnection, advance: &Advance) -> Result<
     partition(&row).map(Some)
 }
 
-/// Every partition, as it stands without a lock.
+/// Every partition, as it stands in this transaction and without a lock.
 pub(super) async fn all(on: &mut PgConnection) -> Result<Vec<Partition>, Error> {
     let sql = sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM positions ORDER BY partition"));
     sqlx::query(sql).fetch_all(on).await?.iter().map(partition).collect()
+}
+
+/// The same as of now.
+pub(super) async fn at_present(database: &Database) -> Result<Vec<Partition>, Error> {
+    let mut on = database.session().await?;
+    let partitions = all(&mut on).await?;
+    on.release();
+    Ok(partitions)
 }
 
 /// Locks a partition; `None` while somebody else writes about it.

@@ -27,9 +27,7 @@ const SERIES_AT_ONCE: i64 = 500;
 /// Rolls up the next stretch of one partition that has any; says whether there was one. A partition that
 /// another central is busy with is left to it.
 pub(super) async fn roll_next(database: &Database, room: &Room, now: UnixNanos) -> Result<bool, Error> {
-    let mut on = database.session().await?;
-    let partitions = position::all(&mut on).await?;
-    on.release();
+    let partitions = position::at_present(database).await?;
     let due = |partition: &Partition| partition.state.rolled_until < until(partition, now);
     for partition in partitions.iter().filter(|partition| due(partition)) {
         let mut on = database.write().await?;

@@ -88,9 +88,7 @@ impl Room {
         // Not by what is known: somebody may have dropped it.
         Self::default().ensure(&mut on, &days).await?;
         on.commit().await?;
-        let mut on = database.session().await?;
-        let partitions = position::all(&mut on).await?;
-        on.release();
+        let partitions = position::at_present(database).await?;
         for tier in Resolution::ALL {
             let kept_from = now.second().offset(-keep.seconds[tier.index()]);
             let oldest = partitions.iter().filter_map(|partition| partition.oldest[tier.index()]).min();

@@ -11,29 +11,22 @@ use crate::access::record::{Account, Removed};
 use crate::store::ROWS_MAX;
 
 pub(super) async fn any(database: &Database) -> Result<bool, Fault> {
-    let mut on = database.session().await?;
-    let any = sqlx::query_scalar("SELECT EXISTS (SELECT FROM users)").fetch_one(&mut *on).await?;
-    on.release();
-    Ok(any)
+    let found = database.fetch_optional(sqlx::query("SELECT FROM users LIMIT 1")).await?;
+    Ok(found.is_some())
 }
 
 pub(super) async fn all(database: &Database) -> Result<Vec<Account>, Fault> {
-    let mut on = database.session().await?;
-    let found = sqlx::query("SELECT name, role, created_at FROM users ORDER BY key COLLATE \"C\" LIMIT $1")
-        .bind(i64::from(ROWS_MAX))
-        .fetch_all(&mut *on)
-        .await?;
-    on.release();
+    let statement =
+        sqlx::query("SELECT name, role, created_at FROM users ORDER BY key COLLATE \"C\" LIMIT $1")
+            .bind(i64::from(ROWS_MAX));
+    let found = database.fetch_all(statement).await?;
     found.iter().map(rows::account).collect()
 }
 
 pub(super) async fn one(database: &Database, name: &str) -> Result<Option<(Account, String)>, Fault> {
-    let mut on = database.session().await?;
-    let found = sqlx::query("SELECT name, role, created_at, password_hash FROM users WHERE key = $1")
-        .bind(text(&key(name)))
-        .fetch_optional(&mut *on)
-        .await?;
-    on.release();
+    let statement = sqlx::query("SELECT name, role, created_at, password_hash FROM users WHERE key = $1")
+        .bind(text(&key(name)));
+    let found = database.fetch_optional(statement).await?;
     let Some(row) = found else { return Ok(None) };
     Ok(Some((rows::account(&row)?, row.try_get("password_hash")?)))
 }

@@ -11,8 +11,7 @@ use crate::access::record::{Account, NewAccount, SecretHash, SetupLink};
 use crate::store::ROWS_MAX;
 
 pub(super) async fn add(database: &Database, link: SetupLink) -> Result<(), Fault> {
-    let mut on = database.session().await?;
-    sqlx::query(
+    let statement = sqlx::query(
         "INSERT INTO setup_links (secret_hash, role, name, created_at, expires_at) \
          VALUES ($1, $2, $3, $4, $5) ON CONFLICT (secret_hash) DO NOTHING",
     )
@@ -20,10 +19,8 @@ pub(super) async fn add(database: &Database, link: SetupLink) -> Result<(), Faul
     .bind(link.role.as_str())
     .bind(link.name.as_deref().map(text))
     .bind(link.created_at.0)
-    .bind(link.expires_at.0)
-    .execute(&mut *on)
-    .await?;
-    on.release();
+    .bind(link.expires_at.0);
+    database.execute(statement).await?;
     Ok(())
 }
 
@@ -32,25 +29,19 @@ pub(super) async fn one(
     secret: SecretHash,
     now: UnixNanos,
 ) -> Result<Option<SetupLink>, Fault> {
-    let mut on = database.session().await?;
-    let found = sqlx::query("SELECT * FROM setup_links WHERE secret_hash = $1 AND expires_at > $2")
+    let statement = sqlx::query("SELECT * FROM setup_links WHERE secret_hash = $1 AND expires_at > $2")
         .bind(&secret.0[..])
-        .bind(now.0)
-        .fetch_optional(&mut *on)
-        .await?;
-    on.release();
+        .bind(now.0);
+    let found = database.fetch_optional(statement).await?;
     found.as_ref().map(rows::setup_link).transpose()
 }
 
 pub(super) async fn all(database: &Database, now: UnixNanos) -> Result<Vec<SetupLink>, Fault> {
-    let mut on = database.session().await?;
-    let found =
+    let statement =
         sqlx::query("SELECT * FROM setup_links WHERE expires_at > $1 ORDER BY expires_at DESC LIMIT $2")
             .bind(now.0)
-            .bind(i64::from(ROWS_MAX))
-            .fetch_all(&mut *on)
-            .await?;
-    on.release();
+            .bind(i64::from(ROWS_MAX));
+    let found = database.fetch_all(statement).await?;
     found.iter().map(rows::setup_link).collect()
 }
 
@@ -103,9 +94,6 @@ pub(super) async fn take(
 }
 
 pub(super) async fn prune(database: &Database, now: UnixNanos) -> Result<u64, Fault> {
-    let mut on = database.session().await?;
-    let done =
-        sqlx::query("DELETE FROM setup_links WHERE expires_at < $1").bind(now.0).execute(&mut *on).await?;
-    on.release();
-    Ok(done.rows_affected())
+    let statement = sqlx::query("DELETE FROM setup_links WHERE expires_at < $1").bind(now.0);
+    Ok(database.execute(statement).await?)
 }

@@ -42,63 +42,45 @@ pub(super) async fn one(
     database: &Database,
     secret: SecretHash,
 ) -> Result<Option<(Session, Account)>, Fault> {
-    let mut on = database.session().await?;
-    let found = sqlx::query(
+    let statement = sqlx::query(
         "SELECT s.secret_hash, s.address, s.created_at AS began_at, s.seen_at, s.ends_at, \
          a.name, a.role, a.created_at FROM sessions s JOIN users a ON a.key = s.account \
          WHERE s.secret_hash = $1",
     )
-    .bind(&secret.0[..])
-    .fetch_optional(&mut *on)
-    .await?;
-    on.release();
+    .bind(&secret.0[..]);
+    let found = database.fetch_optional(statement).await?;
     let Some(row) = found else { return Ok(None) };
     Ok(Some((rows::session(&row)?, rows::account(&row)?)))
 }
 
 pub(super) async fn touch(database: &Database, secret: SecretHash, now: UnixNanos) -> Result<(), Fault> {
-    let mut on = database.session().await?;
-    sqlx::query("UPDATE sessions SET seen_at = $1 WHERE secret_hash = $2")
+    let statement = sqlx::query("UPDATE sessions SET seen_at = $1 WHERE secret_hash = $2")
         .bind(now.0)
-        .bind(&secret.0[..])
-        .execute(&mut *on)
-        .await?;
-    on.release();
+        .bind(&secret.0[..]);
+    database.execute(statement).await?;
     Ok(())
 }
 
 pub(super) async fn of(database: &Database, account: &str) -> Result<Vec<Session>, Fault> {
-    let mut on = database.session().await?;
-    let found = sqlx::query(
+    let statement = sqlx::query(
         "SELECT s.secret_hash, s.address, s.created_at AS began_at, s.seen_at, s.ends_at, a.name \
          FROM sessions s JOIN users a ON a.key = s.account WHERE s.account = $1 \
          ORDER BY s.created_at DESC, s.secret_hash LIMIT $2",
     )
     .bind(text(&key(account)))
-    .bind(i64::from(ROWS_MAX))
-    .fetch_all(&mut *on)
-    .await?;
-    on.release();
+    .bind(i64::from(ROWS_MAX));
+    let found = database.fetch_all(statement).await?;
     found.iter().map(rows::session).collect()
 }
 
 pub(super) async fn end(database: &Database, secret: SecretHash) -> Result<bool, Fault> {
-    let mut on = database.session().await?;
-    let ended = sqlx::query("DELETE FROM sessions WHERE secret_hash = $1")
-        .bind(&secret.0[..])
-        .execute(&mut *on)
-        .await?;
-    on.release();
-    Ok(ended.rows_affected() > 0)
+    let statement = sqlx::query("DELETE FROM sessions WHERE secret_hash = $1").bind(&secret.0[..]);
+    let ended = database.execute(statement).await?;
+    Ok(ended > 0)
 }
 
 pub(super) async fn prune(database: &Database, now: UnixNanos, idle_since: UnixNanos) -> Result<u64, Fault> {
-    let mut on = database.session().await?;
-    let done = sqlx::query("DELETE FROM sessions WHERE ends_at < $1 OR seen_at < $2")
-        .bind(now.0)
-        .bind(idle_since.0)
-        .execute(&mut *on)
-        .await?;
-    on.release();
-    Ok(done.rows_affected())
+    let statement =
+        sqlx::query("DELETE FROM sessions WHERE ends_at < $1 OR seen_at < $2").bind(now.0).bind(idle_since.0);
+    Ok(database.execute(statement).await?)
 }
