@@ -3,6 +3,7 @@
 use goldentime_catalog::{AccessStore, Catalogue, CatalogueError, PostgresCatalogue, SqliteCatalogue};
 use goldentime_model::config::{Check, Settings};
 use goldentime_postgres::PostgresConfig;
+use goldentime_search::ElasticConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -15,12 +16,18 @@ pub struct ClusterConfig {
     /// Database of history, accounts, alerts and their delivery queue, in place of `series.db` and
     /// `catalogue.db`. `series.bytes_max` does not count then: the disk is the server's. Default none.
     pub postgres: Option<PostgresConfig>,
+    /// Search server of log lines, in place of the files below `logs/`. Its own `retention` and `bytes_max`
+    /// count then, not those of `logs`. Default none.
+    pub elasticsearch: Option<ElasticConfig>,
 }
 
 impl Settings for ClusterConfig {
     fn validate(&self, check: &mut Check) {
         if let Some(postgres) = &self.postgres {
             check.section("postgres", |check| postgres.validate(check));
+        }
+        if let Some(elastic) = &self.elasticsearch {
+            check.section("elasticsearch", |check| elastic.validate(check));
         }
     }
 }

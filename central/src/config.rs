@@ -228,7 +228,13 @@ mod tests {
         // They have no default that could be written.
         assert_eq!(
             missing,
-            [".cluster.postgres", ".http.tls.cert_file", ".http.tls.key_file", ".notify.external_url"]
+            [
+                ".cluster.elasticsearch",
+                ".cluster.postgres",
+                ".http.tls.cert_file",
+                ".http.tls.key_file",
+                ".notify.external_url"
+            ]
         );
     }
 

@@ -25,6 +25,7 @@ use crate::config::Config;
 use crate::evaluate::handle::StatusBoard;
 use crate::evaluate::transition::Transition;
 use crate::ingest::agents::AgentEvent;
+use crate::ingest::deadletter::DeadLetters;
 use crate::merge;
 use crate::merge::start::{CaughtUp, Resume, Rules};
 use crate::persist::{self, Logs, Series};
@@ -113,9 +114,13 @@ pub struct Surroundings {
 }
 
 impl Stores {
-    /// Makes the state folder, for its owner only, and opens the stores in it.
-    pub async fn open(config: &Config) -> anyhow::Result<Self> {
-        make_private_dir(&config.state_dir)?;
+    /// Opens the stores in the state folder and those outside. Lines that a log store will not take go to the
+    /// dead letters.
+    pub async fn open(
+        config: &Config,
+        dead_letters: &DeadLetters,
+        clock: &SharedClock,
+    ) -> anyhow::Result<Self> {
         let windows = MemoryWindows::open(&config.state_dir.join("windows.db"), &config.windows).await?;
         let catalogue = OpenCatalogue::open(&config.state_dir, &config.cluster).await?;
         let open_alerts = match catalogue.alerts.active_alerts().await {
@@ -129,7 +134,14 @@ impl Stores {
             Err(error) => return Err(error.into()),
         };
         let series = Series::new(&config.state_dir, &config.series, config.cluster.postgres.as_ref());
-        let logs = Logs::new(&config.state_dir, &config.logs);
+        let logs = match &config.cluster.elasticsearch {
+            Some(elastic) => {
+                let rejects = dead_letters.of_lines(Arc::clone(clock));
+                let logs = Logs::on_server(&config.logs, elastic, rejects);
+                logs.map_err(|error| anyhow::anyhow!("cluster.elasticsearch: {error}"))?
+            }
+            None => Logs::new(&config.state_dir, &config.logs),
+        };
         Ok(Self { windows: Arc::new(windows), catalogue, series, logs, open_alerts })
     }
 

@@ -18,6 +18,9 @@ pub async fn take(config: &Config, folder: &Path) -> anyhow::Result<()> {
         manifest.files.len(),
         manifest.instant
     );
+    if let Some(elastic) = &config.cluster.elasticsearch {
+        println!("not in it: log lines, which are on {}; take a snapshot there", elastic.urls.join(", "));
+    }
     if let Some(postgres) = &config.cluster.postgres {
         println!(
             "not in it: history, accounts and alerts, which are in {}; copy those with pg_dump",

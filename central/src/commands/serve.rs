@@ -47,9 +47,12 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         tracing::error!("the rules are not in force:\n{}", refused.faults);
     }
     warn_of_unknown_targets(&rules.current(), &config);
-    let stores = Stores::open(&config).await?;
+    serve::make_private_dir(&config.state_dir)?;
+    let dead_letters = ingest::open_dead_letters(&config.state_dir, &tasks).await?;
+    let stores = Stores::open(&config, &dead_letters, &clock).await?;
     let checkpoints = stores.checkpoints(config.partitions).await?;
-    let mut intake = ingest::open(&config.state_dir, config.log.clone(), Arc::clone(&clock)).await?;
+    let mut intake =
+        ingest::open(&config.state_dir, config.log.clone(), dead_letters, Arc::clone(&clock)).await?;
     let first_token = intake.first_token.take();
     // Before anything listens: a certificate that cannot be read is told at once.
     let certificate = Certificate::open(&config.http, intake.authority(), clock.now())?;

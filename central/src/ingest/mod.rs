@@ -21,4 +21,4 @@ pub mod start;
 pub mod writer;
 
 pub use config::AgentsConfig;
-pub use start::{Ingest, IngestError, open};
+pub use start::{Ingest, IngestError, open, open_dead_letters};

@@ -75,7 +75,7 @@ pub struct Ingest {
     registry: Registry,
     board: AgentBoard,
     health: LogHealth,
-    state_dir: std::path::PathBuf,
+    dead_letters: DeadLetters,
     clock: SharedClock,
     /// The token of a first start, to be printed once; none on later starts.
     pub first_token: Option<JoinToken>,
@@ -102,6 +102,7 @@ pub struct Feeds {
 pub async fn open(
     state_dir: &Path,
     log_config: LogConfig,
+    dead_letters: DeadLetters,
     clock: SharedClock,
 ) -> Result<Ingest, IngestError> {
     let log = SqliteLog::open(&state_dir.join("log"), log_config.segment_bytes.get()).await?;
@@ -114,7 +115,6 @@ pub async fn open(
         false => None,
     };
     let health = LogHealth::default();
-    let state_dir = state_dir.to_owned();
     Ok(Ingest {
         log: Arc::new(log),
         log_config,
@@ -122,7 +122,7 @@ pub async fn open(
         registry,
         board,
         health,
-        state_dir,
+        dead_letters,
         clock,
         first_token,
     })
@@ -146,6 +146,15 @@ pub struct Good {
     pub until: Option<UnixNanos>,
     /// Agents that may join with it, if there is a limit.
     pub uses_max: Option<u32>,
+}
+
+/// Opens the dead letters, and keeps them until everybody who has a clone has ended.
+pub async fn open_dead_letters(state_dir: &Path, tasks: &Tasks) -> Result<DeadLetters, IngestError> {
+    let opened = DeadLetters::open(&state_dir.join("dead-letters.db")).await;
+    let (dead_letters, writer) =
+        opened.map_err(|source| IngestError::Store { what: "dead-letters.db", source })?;
+    tasks.spawn(TaskKind::Station, "dead-letters", writer.run());
+    Ok(dead_letters)
 }
 
 /// Makes a join token for a project.
@@ -208,11 +217,6 @@ impl Ingest {
         let certificate =
             ServerCertificate::new(Arc::clone(&self.authority), config.names.clone(), self.clock.now())?;
         let endpoint = endpoint::serve(config.listen, &certificate)?;
-        let letters = DeadLetters::open(&self.state_dir.join("dead-letters.db")).await;
-        let (dead_letters, letters) =
-            letters.map_err(|source| IngestError::Store { what: "dead-letters.db", source })?;
-        tasks.spawn(TaskKind::Station, "dead-letters", letters.run());
-
         let (to_write, waiting) = mpsc::channel(TO_WRITE_MAX);
         let (log_config, health) = (self.log_config.clone(), self.health.clone());
         let write = writer::run(Arc::clone(&self.log), log_config, Arc::clone(&self.clock), health, waiting);
@@ -254,7 +258,7 @@ impl Ingest {
             room: Room::of_all(),
             generation: GENERATION,
             rules,
-            dead_letters,
+            dead_letters: self.dead_letters,
             clock: self.clock,
             tasks: tasks.clone(),
             lease_ms: u32::try_from(lease.as_millis()).unwrap_or(u32::MAX),

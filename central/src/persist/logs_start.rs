@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use goldentime_log::ReadLog;
 use goldentime_model::UnixNanos;
+use goldentime_model::units::{ByteSize, HumanDuration};
 use goldentime_runtime::{SharedClock, TaskKind, Tasks};
-use goldentime_search::{Dropped, LogStore, LogsConfig, SqliteLogs, StoreStats};
+use goldentime_search::{
+    Dropped, ElasticConfig, ElasticLogs, LogStore, LogsConfig, Rejects, SqliteLogs, StoreStats,
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::health::Health;
@@ -31,8 +34,9 @@ const SEARCHES_MAX: usize = 24;
 /// The log store as the rest of the central sees it. Cheap to clone.
 #[derive(Clone)]
 pub struct Logs {
-    store: Arc<SqliteLogs>,
-    config: LogsConfig,
+    store: Arc<dyn LogStore>,
+    retention: Duration,
+    bytes_max: ByteSize,
     tail: Tail,
     places: Arc<Semaphore>,
     stats: Arc<Mutex<StoreStats>>,
@@ -52,19 +56,42 @@ impl Logs {
     /// first who uses them: whatever is wrong with them, the central starts.
     #[must_use]
     pub fn new(state_dir: &Path, config: &LogsConfig) -> Option<Self> {
-        config.enabled.then(|| Self {
-            store: Arc::new(SqliteLogs::new(state_dir.join("logs"), config)),
-            config: config.clone(),
+        let store = || Arc::new(SqliteLogs::new(state_dir.join("logs"), config));
+        config.enabled.then(|| Self::of(store(), config.retention, config.bytes_max))
+    }
+
+    /// The store on a search server, or none where it is not enabled. Lines that it will never take go to
+    /// `rejects`. The server is asked by the first use.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration.
+    pub fn on_server(
+        config: &LogsConfig,
+        elastic: &ElasticConfig,
+        rejects: impl Rejects,
+    ) -> Result<Option<Self>, String> {
+        if !config.enabled {
+            return Ok(None);
+        }
+        let store = Arc::new(ElasticLogs::new(elastic.clone(), Arc::new(rejects))?);
+        Ok(Some(Self::of(store, elastic.retention, elastic.bytes_max)))
+    }
+
+    fn of(store: Arc<dyn LogStore>, retention: HumanDuration, bytes_max: ByteSize) -> Self {
+        Self {
+            store,
+            retention: retention.get(),
+            bytes_max,
             tail: Tail::default(),
             places: Arc::new(Semaphore::new(SEARCHES_MAX)),
             stats: Arc::default(),
-        })
+        }
     }
 
     /// The store, to be asked.
     #[must_use]
     pub fn store(&self) -> Arc<dyn LogStore> {
-        Arc::clone(&self.store) as _
+        Arc::clone(&self.store)
     }
 
     /// Lines as they are stored.
@@ -98,10 +125,10 @@ impl Logs {
     /// What the store holds, as of the last upkeep, and its disk quota in bytes.
     #[must_use]
     pub fn report(&self) -> (StoreStats, u64) {
-        (*self.stats.lock().unwrap_or_else(PoisonError::into_inner), self.config.bytes_max.get())
+        (*self.stats.lock().unwrap_or_else(PoisonError::into_inner), self.bytes_max.get())
     }
 
-    /// Closes the files.
+    /// Lets go of files or connections.
     pub async fn close(&self) {
         self.store.close().await;
     }
@@ -124,8 +151,8 @@ impl Logs {
     }
 
     async fn retain(&self, now: UnixNanos) -> Result<(), goldentime_follower::StoreError> {
-        let retention = i64::try_from(self.config.retention.get().as_nanos()).unwrap_or(i64::MAX);
-        let bytes_max = self.config.bytes_max.get();
+        let retention = i64::try_from(self.retention.as_nanos()).unwrap_or(i64::MAX);
+        let bytes_max = self.bytes_max.get();
         let Dropped { lines, bytes, lines_for_room } =
             self.store.retain(now.saturating_add(-retention), bytes_max).await?;
         if lines > 0 {

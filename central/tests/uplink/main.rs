@@ -59,9 +59,10 @@ impl Central {
         let now = clock.now();
         let (authority, registry) = open_registry(state, now).await.expect("registry");
         let token = create_token(&authority, &registry, "shop", now, Good::default()).await.expect("token");
-        let ingest = ingest::open(state, LogConfig::default(), clock).await.expect("opens");
-        let board = ingest.board();
         let tasks = Tasks::new();
+        let letters = ingest::open_dead_letters(state, &tasks).await.expect("opens");
+        let ingest = ingest::open(state, LogConfig::default(), letters, clock).await.expect("opens");
+        let board = ingest.board();
         let listen = loopback(free_udp());
         let config = AgentsConfig { listen, ..config };
         let (rules_sender, rules) = tokio::sync::watch::channel(Arc::new(RuleSet::default()));

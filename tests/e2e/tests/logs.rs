@@ -1,8 +1,9 @@
 //! Shipped log lines: each found once, whatever is killed on the way.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use goldentime_e2e::fault::Dice;
 use goldentime_e2e::is_full;
 use goldentime_runtime::{Clock, SystemClock};
 use goldentime_testkit::programs::{AgentConfig, Central, CentralConfig};
+use goldentime_testkit::servers::elasticsearch::{self, Elasticsearch};
 use goldentime_testkit::wait;
 use serde_json::{Value, json};
 
@@ -49,15 +51,19 @@ fn messages(lines: &[Value]) -> BTreeMap<&str, usize> {
     messages
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_shipped_line_is_found_once_however_often_both_programs_are_killed() -> Result<()> {
-    let folder = tempfile::tempdir()?;
+/// Ships lines while central and agent are killed in turn, and `fault` does worse after each round; then
+/// asks for each of them.
+async fn find_each_line_once(
+    folder: &Path,
+    config: CentralConfig,
+    mut fault: impl AsyncFnMut(u32) -> Result<()>,
+) -> Result<Central> {
     let mut dice = Dice::roll("shipped lines");
-    let mut central = CentralConfig::new(&folder.path().join("central"), None)?.start().await?;
+    let mut central = config.start().await?;
     let token = central.join_token("default")?;
-    let path = folder.path().join("app.log");
+    let path = folder.join("app.log");
     let mut log = File::create(&path)?;
-    let mut agent = shipper(folder.path(), &central, &token, "web-1", &path, "order-api")?.start()?;
+    let mut agent = shipper(folder, &central, &token, "web-1", &path, "order-api")?.start()?;
     let mut written = 0;
     let rounds = if is_full() { 12 } else { 4 };
     for round in 0..rounds {
@@ -74,6 +80,7 @@ async fn every_shipped_line_is_found_once_however_often_both_programs_are_killed
         } else {
             agent = agent.kill9().start()?;
         }
+        fault(round).await?;
     }
     let expected: Vec<String> = (0..written).map(|number| format!("order {number} 결제 승인")).collect();
     let all = wait::until("every line", PATIENCE, || async {
@@ -94,6 +101,44 @@ async fn every_shipped_line_is_found_once_however_often_both_programs_are_killed
     let origins: std::collections::BTreeSet<_> = all.iter().map(|line| line["origin"].to_string()).collect();
     ensure!(origins.len() == all.len(), "two lines have one origin");
     agent.stop().await?;
+    Ok(central)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_shipped_line_is_found_once_however_often_both_programs_are_killed() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let config = CentralConfig::new(&folder.path().join("central"), None)?;
+    let central = find_each_line_once(folder.path(), config, async |_| Ok(())).await?;
+    central.stop().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_shipped_line_is_found_once_on_a_search_server_that_is_killed_as_well() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut server = Elasticsearch::start().await?;
+    let mut config = CentralConfig::new(&folder.path().join("central"), None)?;
+    let secret = folder.path().join("search-password");
+    std::fs::write(&secret, elasticsearch::PASSWORD)?;
+    std::fs::set_permissions(&secret, Permissions::from_mode(0o600))?;
+    config.extra_yaml.push_str(&format!(
+        "cluster:\n  elasticsearch:\n    urls: ['{}']\n    user: {}\n    password: {{file: '{}'}}\n    \
+         ca_file: '{}'\n    replicas: 0\n",
+        Elasticsearch::url(server.address()),
+        elasticsearch::USER,
+        secret.display(),
+        server.certificate_file().display()
+    ));
+    let fault = async |round| match round {
+        1 => {
+            server.kill9();
+            Ok(())
+        }
+        2 => server.restart().await,
+        _ => Ok(()),
+    };
+    let central = find_each_line_once(folder.path(), config, fault).await?;
+    ensure!(!central.config.folder.join("state/logs").exists(), "lines were kept in files all the same");
     central.stop().await?;
     Ok(())
 }

@@ -100,4 +100,7 @@ pub trait LogStore: Send + Sync + 'static {
 
     /// What it holds.
     fn stats(&self) -> BoxFuture<'_, Result<StoreStats, StoreError>>;
+
+    /// Lets go of files or connections, after everything that uses them has ended.
+    fn close(&self) -> BoxFuture<'_, ()>;
 }

@@ -4,7 +4,7 @@ mod scan;
 
 use std::time::Duration;
 
-use goldentime_search::SqliteLogs;
+use goldentime_search::{LogStore, SqliteLogs};
 use proptest::prelude::*;
 
 proptest! {

@@ -78,16 +78,6 @@ impl SqliteLogs {
         }
     }
 
-    /// Closes the files, after everything that uses them has ended.
-    pub async fn close(&self) {
-        self.readers.clear();
-        if let Some(writer) = self.writer.lock().await.take()
-            && let Err(error) = writer.close().await
-        {
-            tracing::warn!(%error, "a segment of the log store did not close");
-        }
-    }
-
     fn segments(&self) -> std::sync::MutexGuard<'_, Option<BTreeMap<u32, Segment>>> {
         self.segments.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -299,5 +289,16 @@ impl LogStore for SqliteLogs {
 
     fn stats(&self) -> BoxFuture<'_, Result<StoreStats, StoreError>> {
         Box::pin(async move { Ok(self.measure()) })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            self.readers.clear();
+            if let Some(writer) = self.writer.lock().await.take()
+                && let Err(error) = writer.close().await
+            {
+                tracing::warn!(%error, "a segment of the log store did not close");
+            }
+        })
     }
 }
