@@ -33,7 +33,10 @@ impl Budget {
     pub fn of(config: &Config) -> Self {
         let mut budget = Self::default();
         serve::declare_memory(config, &mut budget);
-        budget.declare("ingest", ingest::start::memory_bound_bytes(&config.agents, config.partitions));
+        budget.declare("ingest", ingest::start::memory_bound_bytes(&config.agents, config.partitions()));
+        if let Some(kafka) = &config.cluster.kafka {
+            budget.declare("kafka", ingest::shared::memory_bound_bytes(kafka));
+        }
         budget.declare("access", access::memory_bound_bytes());
         budget.declare("notify", notify::memory_bound_bytes(&config.notify, TRANSITIONS_MAX, ALERTS_MAX));
         budget

@@ -1,9 +1,11 @@
 //! Engines outside that take the place of the central's own files, each for its seam.
 
 use goldentime_catalog::{AccessStore, Catalogue, CatalogueError, PostgresCatalogue, SqliteCatalogue};
+use goldentime_log::kafka::KafkaLogConfig;
 use goldentime_model::config::{Check, Settings};
 use goldentime_postgres::PostgresConfig;
 use goldentime_search::ElasticConfig;
+use goldentime_windows::RedisConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -16,6 +18,11 @@ pub struct ClusterConfig {
     /// Database of history, accounts, alerts and their delivery queue, in place of `series.db` and
     /// `catalogue.db`. `series.bytes_max` does not count then: the disk is the server's. Default none.
     pub postgres: Option<PostgresConfig>,
+    /// Ingest log that several centrals share, in place of the files below `log/`; with `redis`. Its own
+    /// `partitions` and `retention` count then, not `partitions` and `log`. Default none.
+    pub kafka: Option<KafkaLogConfig>,
+    /// Live windows that every central reads, in place of `windows.db`; with `kafka`. Default none.
+    pub redis: Option<RedisConfig>,
     /// Search server of log lines, in place of the files below `logs/`. Its own `retention` and `bytes_max`
     /// count then, not those of `logs`. Default none.
     pub elasticsearch: Option<ElasticConfig>,
@@ -26,6 +33,19 @@ impl Settings for ClusterConfig {
         if let Some(postgres) = &self.postgres {
             check.section("postgres", |check| postgres.validate(check));
         }
+        if let Some(kafka) = &self.kafka {
+            check.section("kafka", |check| kafka.validate(check));
+        }
+        if let Some(redis) = &self.redis {
+            check.section("redis", |check| redis.validate(check));
+        }
+        // A partition's next owner goes on with the windows that its last one wrote.
+        let (with, without) = match (&self.kafka, &self.redis) {
+            (Some(_), None) => ("kafka", "redis"),
+            (None, Some(_)) => ("redis", "kafka"),
+            _ => ("", ""),
+        };
+        check.require(with.is_empty(), with, format!("needs `cluster.{without}`: they go together"));
         if let Some(elastic) = &self.elasticsearch {
             check.section("elasticsearch", |check| elastic.validate(check));
         }

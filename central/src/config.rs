@@ -167,6 +167,14 @@ impl Settings for Config {
     }
 }
 
+impl Config {
+    /// Partitions of the log, wherever it is.
+    #[must_use]
+    pub fn partitions(&self) -> u32 {
+        self.cluster.kafka.as_ref().map_or(self.partitions, |kafka| kafka.partitions)
+    }
+}
+
 /// The manual page of the configuration, in Markdown, made from its types.
 #[must_use]
 pub fn reference() -> String {
@@ -230,7 +238,9 @@ mod tests {
             missing,
             [
                 ".cluster.elasticsearch",
+                ".cluster.kafka",
                 ".cluster.postgres",
+                ".cluster.redis",
                 ".http.tls.cert_file",
                 ".http.tls.key_file",
                 ".notify.external_url"

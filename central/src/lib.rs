@@ -10,7 +10,7 @@
 //! | [`persist`] | the log, read once more | rows in databases |
 //! | [`api`] | HTTP requests | answers |
 //!
-//! No station calls back up the line. [`access`] says who may ask; [`backup`] copies the state folder from
+//! No station calls back up the line; [`line`](mod@line) is what lies between intake and merge. [`access`] says who may ask; [`backup`] copies the state folder from
 //! another process.
 
 pub mod access;
@@ -23,6 +23,7 @@ pub mod commands;
 pub mod config;
 pub mod evaluate;
 pub mod ingest;
+pub mod line;
 pub mod loopback;
 pub mod merge;
 pub mod notify;

@@ -10,10 +10,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use goldentime_catalog::{CatalogueError, HistoryQuery};
+use goldentime_log::ReadLog;
+use goldentime_log::kafka::GroupEvent;
 use goldentime_model::{Alert, UnixNanos};
 use goldentime_runtime::self_metrics::SelfMetrics;
 use goldentime_runtime::{Drained, ServiceManager, SharedClock, TaskKind, Tasks};
-use goldentime_windows::{Checkpoint, MemoryWindows, WindowStore, resume_point};
+use goldentime_windows::{CheckpointStore, MemoryWindows, RedisConfig, RedisWindows, WindowStore};
 use tokio::sync::mpsc;
 
 use crate::access::Access;
@@ -27,8 +29,9 @@ use crate::evaluate::transition::Transition;
 use crate::ingest::agents::AgentEvent;
 use crate::ingest::deadletter::DeadLetters;
 use crate::merge;
-use crate::merge::start::{CaughtUp, Resume, Rules};
-use crate::persist::{self, Logs, Series};
+use crate::merge::assigned::{self, Begin};
+use crate::merge::start::{Owned, Resume, Rules, Shards};
+use crate::persist::{self, Logs, Readers, Series};
 use crate::push::sources::ReportSelf;
 use crate::push::{self, Sources};
 
@@ -56,8 +59,12 @@ const METRICS_EVERY: Duration = Duration::from_secs(5);
 
 /// The stores of a central.
 pub struct Stores {
-    /// Live windows and checkpoints.
-    pub windows: Arc<MemoryWindows>,
+    /// Live windows.
+    pub windows: Arc<dyn WindowStore>,
+    /// Live windows in Redis, where they are: what people and scripts read is written there too.
+    pub redis: Option<Arc<RedisWindows>>,
+    /// From where merges go on, where the windows' file keeps it.
+    pub checkpoints: Option<Arc<dyn CheckpointStore>>,
     /// Alerts, pages, history.
     pub catalogue: OpenCatalogue,
     /// History, where it is kept.
@@ -70,14 +77,31 @@ pub struct Stores {
 
 /// What intake gives to the stations behind it.
 pub struct Intake {
-    /// For each partition its records from the checkpoint on, and up to where they are a replay.
-    pub partitions: Vec<Resume>,
+    /// The partitions to merge.
+    pub partitions: Partitions,
+    /// From where their merges go on.
+    pub checkpoints: Arc<dyn CheckpointStore>,
     /// Agents that come and go.
     pub agents: mpsc::Receiver<AgentEvent>,
     /// Topic generation, written into checkpoints.
     pub generation: u32,
     /// Lists agents for the API.
     pub list_agents: ListAgents,
+}
+
+/// Whose partitions are merged here.
+pub enum Partitions {
+    /// All, for good: for each its records from the checkpoint on, and up to where they are a replay.
+    All(Vec<Resume>),
+    /// Those that a group gives to this central.
+    Shared {
+        /// What the group tells.
+        events: mpsc::Receiver<GroupEvent>,
+        /// The log that is merged.
+        log: Arc<dyn ReadLog>,
+        /// Begin to read a partition for a database.
+        readers: Vec<Readers>,
+    },
 }
 
 /// What the notifier gives to those who show alerts.
@@ -107,10 +131,10 @@ pub struct Surroundings {
     pub metrics: SelfMetrics,
     /// When the central started.
     pub started: UnixNanos,
-    /// What the central says of itself. Not ready while [`CaughtUp`] has not reached every partition.
+    /// What the central says of itself. Not ready while a partition of [`Owned`] has not caught up.
     pub report_self: ReportSelf,
-    /// Partitions that have caught up with the log.
-    pub caught_up: CaughtUp,
+    /// Partitions that are merged here.
+    pub owned: Owned,
 }
 
 impl Stores {
@@ -119,9 +143,22 @@ impl Stores {
     pub async fn open(
         config: &Config,
         dead_letters: &DeadLetters,
+        tasks: &Tasks,
         clock: &SharedClock,
     ) -> anyhow::Result<Self> {
-        let windows = MemoryWindows::open(&config.state_dir.join("windows.db"), &config.windows).await?;
+        let (windows, redis, checkpoints) = match &config.cluster.redis {
+            Some(redis) => {
+                let opened = RedisWindows::open(redis.clone(), tasks, Arc::clone(clock)).await;
+                let redis = Arc::new(opened.context("cluster.redis")?);
+                (Arc::clone(&redis) as Arc<dyn WindowStore>, Some(redis), None)
+            }
+            None => {
+                let file = config.state_dir.join("windows.db");
+                let memory = Arc::new(MemoryWindows::open(&file, &config.windows).await?);
+                let checkpoints = Arc::clone(&memory) as Arc<dyn CheckpointStore>;
+                (memory as Arc<dyn WindowStore>, None, Some(checkpoints))
+            }
+        };
         let catalogue = OpenCatalogue::open(&config.state_dir, &config.cluster).await?;
         let open_alerts = match catalogue.alerts.active_alerts().await {
             Ok(active) => active.into_iter().map(|record| record.alert).collect(),
@@ -142,21 +179,34 @@ impl Stores {
             }
             None => Logs::new(&config.state_dir, &config.logs),
         };
-        Ok(Self { windows: Arc::new(windows), catalogue, series, logs, open_alerts })
+        Ok(Self { windows, redis, checkpoints, catalogue, series, logs, open_alerts })
     }
 
-    /// From where each partition's merge goes on.
-    pub async fn checkpoints(&self, partitions: u32) -> anyhow::Result<Vec<Option<Checkpoint>>> {
-        let mut checkpoints = Vec::new();
-        for partition in 0..partitions {
-            checkpoints.push(resume_point(&*self.windows, &*self.windows, partition).await?);
-        }
-        Ok(checkpoints)
+    /// What has to be closed after the drain. Windows in Redis are let go of now: their links end with their
+    /// last user, and the drain waits for that.
+    fn until_drained(self) -> Closing {
+        let windows = self.redis.is_none().then_some(self.windows);
+        Closing { windows, catalogue: self.catalogue, series: self.series, logs: self.logs }
     }
+}
 
-    /// Closes files and connections, after everything that uses them has ended. What was committed is safe either
-    /// way; a clean close also empties their write-ahead logs.
-    pub async fn close(&self) {
+/// Stores that are closed after everything that uses them has ended.
+struct Closing {
+    windows: Option<Arc<dyn WindowStore>>,
+    catalogue: OpenCatalogue,
+    series: Option<Series>,
+    logs: Option<Logs>,
+}
+
+impl Closing {
+    /// Closes files and connections. What was committed is safe either way; a clean close also empties their
+    /// write-ahead logs.
+    async fn close(&self) {
+        let windows = async {
+            if let Some(windows) = &self.windows {
+                windows.close().await;
+            }
+        };
         let series = async {
             if let Some(series) = &self.series {
                 series.close().await;
@@ -167,8 +217,7 @@ impl Stores {
                 logs.close().await;
             }
         };
-        let closing =
-            async { tokio::join!(self.windows.close(), self.catalogue.alerts.close(), series, logs) };
+        let closing = async { tokio::join!(windows, self.catalogue.alerts.close(), series, logs) };
         if tokio::time::timeout(CLOSE_WITHIN, closing).await.is_err() {
             tracing::warn!(
                 "windows, catalogue, history or log lines did not close in {} s",
@@ -181,10 +230,11 @@ impl Stores {
 /// Declares the bounds of merge, windows, history, log lines and push. Intake and notifier add their own
 /// before the budget is checked.
 pub fn declare_memory(config: &Config, budget: &mut Budget) {
-    budget.declare("windows", config.windows.memory_bound_bytes());
-    budget.declare("series", persist::start::memory_bound_bytes(&config.series, config.partitions));
+    let windows = config.cluster.redis.as_ref().map(RedisConfig::memory_bound_bytes);
+    budget.declare("windows", windows.unwrap_or_else(|| config.windows.memory_bound_bytes()));
+    budget.declare("series", persist::start::memory_bound_bytes(&config.series, config.partitions()));
     budget.declare("push", push::memory_bound_bytes(u64::from(config.windows.services_max)));
-    budget.declare("logs", persist::logs_start::memory_bound_bytes(&config.logs, config.partitions));
+    budget.declare("logs", persist::logs_start::memory_bound_bytes(&config.logs, config.partitions()));
     budget.declare("merge", merge::start::memory_bound_bytes(u64::from(config.windows.services_max)));
 }
 
@@ -201,26 +251,44 @@ pub async fn start(
 ) -> anyhow::Result<()> {
     let listener = api::bind(config.http.listen, door.certificate.as_ref()).await?;
     let board = StatusBoard::default();
-    let windows: Arc<dyn WindowStore> = Arc::clone(&stores.windows) as _;
+    let windows = Arc::clone(&stores.windows);
     let catalogue = Arc::clone(&stores.catalogue.alerts);
     let settings = merge::start::Settings {
         generation: intake.generation,
+        partitions: config.partitions(),
         services_max: usize::try_from(config.windows.services_max).unwrap_or(usize::MAX),
         unknown_grace: config.evaluate.unknown_grace.get(),
         host_silent: config.evaluate.host_silent,
-        caught_up: with.caught_up.clone(),
+        owned: with.owned.clone(),
     };
     let surroundings = merge::start::Surroundings {
         windows: Arc::clone(&windows),
-        checkpoints: Arc::clone(&stores.windows) as _,
+        checkpoints: intake.checkpoints,
         clock: Arc::clone(&with.clock),
         board: board.clone(),
         rules,
         transitions: notified.transitions,
-        agents: intake.agents,
-        open_alerts: stores.open_alerts.clone(),
     };
-    merge::start(&with.tasks, &settings, surroundings, intake.partitions);
+    let shards = Shards::new(&with.tasks, settings, surroundings, intake.agents, &stores.open_alerts);
+    match intake.partitions {
+        Partitions::All(partitions) => {
+            for (partition, resume) in (0..).zip(partitions) {
+                let shard = shards.begin(partition, resume, stores.open_alerts.clone());
+                with.tasks.spawn(TaskKind::Station, "merge", shard);
+            }
+        }
+        Partitions::Shared { events, log, readers } => {
+            let begin = Begin {
+                shards,
+                readers,
+                log,
+                catalogue: Arc::clone(&catalogue),
+                open_alerts: stores.open_alerts.clone(),
+                tasks: with.tasks.clone(),
+            };
+            with.tasks.spawn(TaskKind::Station, "partitions", assigned::run(events, begin));
+        }
+    }
     let recent = catalogue.history(HistoryQuery { before: None, limit: RECENT_ALERTS }).await;
     let recent_alerts = recent.unwrap_or_else(|error| {
         tracing::error!(
@@ -288,6 +356,7 @@ pub async fn run_until_stopped(
         () = stopping.cancelled() => {}
     }
     manager.stopping();
+    let stores = stores.until_drained();
     let drained = tasks.drain(DRAIN_WITHIN).await;
     stores.close().await;
     if let Some(task) = tasks.failed_task() {

@@ -7,6 +7,7 @@ use goldentime_model::metric_names::BUILD_INFO;
 use goldentime_runtime::self_metrics::SelfMetrics;
 use goldentime_runtime::{ServiceManager, SharedClock, StateDir, SystemClock, Tasks};
 use goldentime_transport::token::JoinToken;
+use goldentime_windows::WindowStore;
 use tokio::sync::mpsc;
 
 use crate::access::Access;
@@ -17,10 +18,10 @@ use crate::budget::Budget;
 use crate::commands::print::{setup_url, shown};
 use crate::config::Config;
 use crate::evaluate::openslo::{RuleSet, RulesHandle, RulesWatch};
+use crate::ingest;
 use crate::ingest::board::AgentBoard;
-use crate::ingest::writer::LogHealth;
-use crate::ingest::{self, start::GENERATION};
-use crate::merge::start::{CaughtUp, Resume};
+use crate::line::{AskLog, OpenLog};
+use crate::merge::start::Owned;
 use crate::notify;
 use crate::persist::health::Health;
 use crate::persist::start::SeriesReport;
@@ -49,10 +50,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     warn_of_unknown_targets(&rules.current(), &config);
     serve::make_private_dir(&config.state_dir)?;
     let dead_letters = ingest::open_dead_letters(&config.state_dir, &tasks).await?;
-    let stores = Stores::open(&config, &dead_letters, &clock).await?;
-    let checkpoints = stores.checkpoints(config.partitions).await?;
-    let mut intake =
-        ingest::open(&config.state_dir, config.log.clone(), dead_letters, Arc::clone(&clock)).await?;
+    let stores = Stores::open(&config, &dead_letters, &tasks, &clock).await?;
+    let log = OpenLog::open(&config, &stores, &tasks).await?;
+    let mut intake = ingest::open(&config.state_dir, dead_letters.clone(), Arc::clone(&clock)).await?;
     let first_token = intake.first_token.take();
     // Before anything listens: a certificate that cannot be read is told at once.
     let certificate = Certificate::open(&config.http, intake.authority(), clock.now())?;
@@ -66,7 +66,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         }
         Err(error) => return Err(error.into()),
     };
-    let (board, log_health, log) = (intake.board(), intake.log_health(), intake.log());
+    let (board, ask_log) = (intake.board(), log.ask());
 
     let (transitions, incoming) = mpsc::channel(TRANSITIONS_MAX);
     let (shown, alerts) = mpsc::channel(ALERTS_MAX);
@@ -79,26 +79,30 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let notifier = notify::start(&config.notify, deps, incoming).await?;
 
     let in_force = rules.subscribe();
-    let feeds = intake.start(&tasks, &config.agents, &checkpoints, in_force.clone()).await?;
-    // After intake has seen to it that the log goes on behind the checkpoints.
+    let (judged, lines) = log.followed(&config);
     let series = stores.series.clone().map(|series| {
-        let health = series.start(&tasks, &log, config.partitions, Arc::clone(&clock));
-        (series, health)
+        let (readers, health) = series.start(&tasks, judged, Arc::clone(&clock));
+        (series, readers, health)
     });
     let logs = stores.logs.clone().map(|logs| {
-        let health = logs.start(&tasks, &log, config.partitions, Arc::clone(&clock));
-        (logs, health)
+        let (readers, health) = logs.start(&tasks, lines, Arc::clone(&clock));
+        (logs, readers, health)
     });
-    let caught_up = CaughtUp::default();
+    let of_series = series.as_ref().map(|(_, readers, _)| readers.clone());
+    let readers = of_series.into_iter().chain(logs.as_ref().map(|(_, readers, _)| readers.clone())).collect();
+    let line = log.start(&tasks, readers, &dead_letters, &clock).await?;
+    drop(dead_letters);
+    let agents = intake.start(&tasks, &config.agents, line.behind, in_force.clone()).await?;
+    let owned = Owned::default();
     let report = Report {
-        caught_up: caught_up.clone(),
-        partitions: config.partitions,
-        log_health,
+        owned: owned.clone(),
+        ask_log,
+        windows: Arc::clone(&stores.windows),
         board: board.clone(),
         rules,
         notifier,
-        series,
-        logs,
+        series: series.map(|(series, _, health)| (series, health)),
+        logs: logs.map(|(logs, _, health)| (logs, health)),
         clock: Arc::clone(&clock),
     };
     let report_self: ReportSelf = Arc::new(move || report.now());
@@ -108,22 +112,20 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         metrics,
         started: clock.now(),
         report_self,
-        caught_up,
+        owned,
     };
-    let partitions = feeds.partitions.into_iter().zip(checkpoints).map(|(feed, checkpoint)| Resume {
-        checkpoint,
-        replay_until: feed.replay_until,
-        records: feed.records,
-    });
     let intake = Intake {
-        partitions: partitions.collect(),
-        agents: feeds.agents,
-        generation: GENERATION,
+        partitions: line.partitions,
+        checkpoints: line.checkpoints,
+        agents,
+        generation: line.generation,
         list_agents: Arc::new(move || board.all()),
     };
     let notified = Notified { transitions, alerts };
     let door = Door { access, certificate };
     serve::start(&config, &surroundings, &stores, in_force, intake, notified, door).await?;
+    // What it asks of would otherwise outlive its last user.
+    drop(surroundings);
     greet(&config, first_token.as_ref(), first_link.as_ref());
     // It listens; how far the replay has come is `/readyz`'s to say.
     let manager = ServiceManager::from_environment();
@@ -178,9 +180,9 @@ fn greet(config: &Config, first_token: Option<&JoinToken>, first_link: Option<&F
 
 /// Asks every station how it does.
 struct Report {
-    caught_up: CaughtUp,
-    partitions: u32,
-    log_health: LogHealth,
+    owned: Owned,
+    ask_log: AskLog,
+    windows: Arc<dyn WindowStore>,
     board: AgentBoard,
     rules: RulesHandle,
     notifier: notify::Handle,
@@ -203,6 +205,16 @@ impl Report {
 
     fn stores(&self) -> Vec<StoreView> {
         let mut stores = Vec::new();
+        if let Some(degraded) = self.windows.health().degraded {
+            let behind_s = Some(self.clock.now().since(degraded.since).max(0) as f64 / 1e9);
+            stores.push(StoreView {
+                name: "windows",
+                state: "waiting",
+                behind_s,
+                last_error: Some(degraded.why),
+                ..StoreView::default()
+            });
+        }
         if let Some((series, health)) = &self.series {
             let SeriesReport { usage, bytes_max } = series.report();
             let [oldest_10s_s, oldest_1m_s, oldest_1h_s] = usage.oldest.map(|oldest| oldest.map(|at| at.0));
@@ -249,16 +261,11 @@ impl Report {
     }
 
     fn not_ready(&self) -> Vec<NotReady> {
-        let mut not_ready = Vec::new();
-        let behind = self.partitions.saturating_sub(self.caught_up.partitions());
+        let mut not_ready: Vec<NotReady> = (self.ask_log)().into_iter().collect();
+        let (owned, behind) = self.owned.counts();
         if behind > 0 {
-            let detail =
-                format!("{behind} of {} partitions still read the log of before the start", self.partitions);
+            let detail = format!("{behind} of {owned} partitions still read the log of before the start");
             not_ready.push(NotReady { code: "replaying", detail });
-        }
-        if self.log_health.is_refusing() {
-            let detail = "the ingest log takes nothing (is the disk full?); agents keep what they have";
-            not_ready.push(NotReady { code: "log_full", detail: detail.into() });
         }
         not_ready
     }

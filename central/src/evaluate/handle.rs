@@ -64,6 +64,14 @@ impl StatusBoard {
             self.0.version.send_modify(|version| *version += 1);
         }
     }
+
+    /// Shows nothing any more of the services that `are_gone` names: somebody else judges them now.
+    pub(crate) fn forget(&self, are_gone: impl Fn(&ServiceId) -> bool) {
+        let mut by_service = self.0.by_service.write().unwrap_or_else(PoisonError::into_inner);
+        by_service.retain(|service, _| !are_gone(service));
+        drop(by_service);
+        self.0.version.send_modify(|version| *version += 1);
+    }
 }
 
 fn service_of(group: &Arc<[RuleStatus]>) -> Option<&ServiceId> {

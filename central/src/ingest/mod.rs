@@ -1,22 +1,26 @@
 //! Intake: from the uplink into the log, each record once and in order.
 //!
 //! In the order in which a record meets them: [`quic`] lets agents in that the [`registry`] knows and
-//! checks what they send ([`deadletter`] keeps what is not valid), [`sequencer`] gives each record its
-//! place, hands it to the merge as [`logged`] and to the [`writer`], which commits it to the log
-//! and only then has it acknowledged ([`ack`]); [`room`] bounds what is on this way.
-//! [`agents`] and [`board`] are who sends, [`pulse`] when each was last heard, [`config`] what can be set, [`start`] puts it together.
+//! checks what they send ([`deadletter`] keeps what is not valid). Behind it stands the central's own log
+//! ([`embedded`]): [`sequencer`] gives each record its place, hands it to the merge as [`logged`] and to the
+//! [`writer`], which commits it and only then has it acknowledged ([`ack`]). Or Kafka does ([`shared`]): [`produce`].
+//! [`room`] bounds what is on this way. [`agents`] and [`board`] are who sends, [`pulse`] when each was last
+//! heard, [`config`] what can be set, [`start`] puts it together.
 
 pub mod ack;
 pub mod agents;
 pub mod board;
 pub mod config;
 pub mod deadletter;
+pub mod embedded;
 pub mod logged;
+pub mod produce;
 pub mod pulse;
 pub mod quic;
 pub mod registry;
 pub mod room;
 pub mod sequencer;
+pub mod shared;
 pub mod start;
 pub mod writer;
 

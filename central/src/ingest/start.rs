@@ -1,35 +1,34 @@
-//! Intake as a whole: stores, one sequencer a partition, the writer, the listener.
+//! Intake as agents meet it: registry, leases, the listener. Where records go is given to it: [`embedded`] or
+//! [`produce`].
+//!
+//! [`embedded`]: super::embedded
+//! [`produce`]: super::produce
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use goldentime_log::{IngestLog, LogConfig, LogError, ReadLog, SqliteLog};
+use goldentime_log::LogError;
 use goldentime_model::UnixNanos;
 use goldentime_runtime::{SharedClock, TaskKind, Tasks};
 use goldentime_transport::authority::{Authority, AuthorityError, ServerCertificate};
 use goldentime_transport::endpoint::{self, EndpointError};
 use goldentime_transport::token::JoinToken;
-use goldentime_windows::Checkpoint;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::agents::AgentEvent;
 use super::board::AgentBoard;
 use super::config::AgentsConfig;
 use super::deadletter::DeadLetters;
-use super::logged::Logged;
 use super::quic::listener;
 use super::quic::shared::{PartitionDoor, Shared};
 use super::registry::watch::Revoked;
 use super::registry::{self, Registry};
 use super::room::{self, Room};
-use super::sequencer::{INCOMING_MAX, LOGGED_MAX, Sequencer};
-use super::writer::{self, LogHealth, TO_WRITE_MAX};
+use super::sequencer::LOGGED_MAX;
 use crate::access::AUDIT;
 use crate::evaluate::openslo::RuleSet;
 
-/// Topic generation of the embedded log: its partitions never change.
-pub const GENERATION: u32 = 1;
 /// Events of agents that wait.
 const EVENTS_MAX: usize = 1024;
 /// Leases are looked at this often.
@@ -67,45 +66,35 @@ pub enum IngestError {
     Random(#[source] getrandom::Error),
 }
 
-/// Intake with its stores open and nothing running.
+/// Intake with its files open and nothing running.
 pub struct Ingest {
-    log: Arc<dyn IngestLog>,
-    log_config: LogConfig,
     authority: Arc<Authority>,
     registry: Registry,
     board: AgentBoard,
-    health: LogHealth,
     dead_letters: DeadLetters,
     clock: SharedClock,
     /// The token of a first start, to be printed once; none on later starts.
     pub first_token: Option<JoinToken>,
 }
 
-/// What the merge reads of one partition.
-pub struct PartitionFeed {
-    /// Its records from the checkpoint on.
-    pub records: mpsc::Receiver<Logged>,
-    /// Last offset that was in the log at the start: up to it, it is a replay.
-    pub replay_until: u64,
+/// What stands behind the listener: where records go, and what is said of the log.
+pub struct Behind {
+    /// Where records go, by partition.
+    pub doors: Vec<PartitionDoor>,
+    /// Each tells that a partition may be written to; nobody is let in before all have.
+    pub opened: Vec<oneshot::Receiver<()>>,
+    /// Topic generation.
+    pub generation: u32,
+    /// How far back the log reaches: older spooled data is not taken.
+    pub retention: Duration,
 }
 
-/// What intake gives to the stations behind it.
-pub struct Feeds {
-    /// By partition.
-    pub partitions: Vec<PartitionFeed>,
-    /// Agents that come and go.
-    pub agents: mpsc::Receiver<AgentEvent>,
-}
-
-/// Opens log, authority and registry below the state folder, and makes a first token when there is
-/// none.
+/// Opens the files of intake.
 pub async fn open(
     state_dir: &Path,
-    log_config: LogConfig,
     dead_letters: DeadLetters,
     clock: SharedClock,
 ) -> Result<Ingest, IngestError> {
-    let log = SqliteLog::open(&state_dir.join("log"), log_config.segment_bytes.get()).await?;
     let (authority, registry) = open_registry(state_dir, clock.now()).await?;
     let store = |source| IngestError::Store { what: "agents.db", source };
     let board = AgentBoard::of(registry.agents().await.map_err(store)?, clock.now());
@@ -114,18 +103,7 @@ pub async fn open(
         true => Some(create_token(&authority, &registry, FIRST_PROJECT, clock.now(), Good::default()).await?),
         false => None,
     };
-    let health = LogHealth::default();
-    Ok(Ingest {
-        log: Arc::new(log),
-        log_config,
-        authority,
-        registry,
-        board,
-        health,
-        dead_letters,
-        clock,
-        first_token,
-    })
+    Ok(Ingest { authority, registry, board, dead_letters, clock, first_token })
 }
 
 /// Opens authority and registry alone, for the commands that manage tokens.
@@ -194,55 +172,18 @@ impl Ingest {
         &self.authority
     }
 
-    /// The log, for those who read it once more.
-    #[must_use]
-    pub fn log(&self) -> Arc<dyn ReadLog> {
-        Arc::clone(&self.log) as _
-    }
-
-    /// Whether the log takes records.
-    #[must_use]
-    pub fn log_health(&self) -> LogHealth {
-        self.health.clone()
-    }
-
-    /// Starts sequencers, writer and leases, and the listener once every partition has been replayed.
+    /// Starts leases, and the listener once every partition may be written to. Gives the agents that come
+    /// and go.
     pub async fn start(
         self,
         tasks: &Tasks,
         config: &AgentsConfig,
-        checkpoints: &[Option<Checkpoint>],
+        behind: Behind,
         rules: watch::Receiver<Arc<RuleSet>>,
-    ) -> Result<Feeds, IngestError> {
+    ) -> Result<mpsc::Receiver<AgentEvent>, IngestError> {
         let certificate =
             ServerCertificate::new(Arc::clone(&self.authority), config.names.clone(), self.clock.now())?;
         let endpoint = endpoint::serve(config.listen, &certificate)?;
-        let (to_write, waiting) = mpsc::channel(TO_WRITE_MAX);
-        let (log_config, health) = (self.log_config.clone(), self.health.clone());
-        let write = writer::run(Arc::clone(&self.log), log_config, Arc::clone(&self.clock), health, waiting);
-        tasks.spawn(TaskKind::Station, "log", write);
-
-        let (mut feeds, mut doors, mut replays) = (Vec::new(), Vec::new(), Vec::new());
-        for (partition, checkpoint) in (0..).zip(checkpoints) {
-            let (logged, records) = mpsc::channel(LOGGED_MAX);
-            let (incoming_sender, incoming) = mpsc::channel(INCOMING_MAX);
-            let clock = Arc::clone(&self.clock);
-            let sequencer =
-                Sequencer::new(&self.log, partition, checkpoint.as_ref(), clock, logged, to_write.clone())
-                    .await?;
-            let from = checkpoint.as_ref().map_or(1, |checkpoint| checkpoint.offset + 1);
-            let (replayed, replay) = oneshot::channel();
-            doors.push(PartitionDoor { records: incoming_sender, committed: sequencer.committed() });
-            feeds.push(PartitionFeed { records, replay_until: sequencer.replay_until() });
-            replays.push(replay);
-            tasks.spawn(
-                TaskKind::Station,
-                "sequencer",
-                sequencer.run(Arc::clone(&self.log), from, replayed, incoming),
-            );
-        }
-        drop(to_write);
-
         let (events, agents) = mpsc::channel(EVENTS_MAX);
         let lease = config.lease.get();
         self.watch_leases(tasks, lease, events.clone());
@@ -254,29 +195,29 @@ impl Ingest {
             revoked,
             board: self.board,
             events,
-            partitions: doors,
+            partitions: behind.doors,
             room: Room::of_all(),
-            generation: GENERATION,
+            generation: behind.generation,
             rules,
             dead_letters: self.dead_letters,
             clock: self.clock,
             tasks: tasks.clone(),
             lease_ms: u32::try_from(lease.as_millis()).unwrap_or(u32::MAX),
-            record_age_ms_max: i64::try_from(self.log_config.retention.get().as_millis()).unwrap_or(i64::MAX),
+            record_age_ms_max: i64::try_from(behind.retention.as_millis()).unwrap_or(i64::MAX),
         });
         let config = config.clone();
         tasks.spawn(TaskKind::Source, "uplink", async move {
             let stopping = shared.tasks.stopping();
-            for replay in replays {
+            for opened in behind.opened {
                 tokio::select! {
-                    // A sequencer that ended early has said why, and stops the program.
-                    _ = replay => {}
+                    // A station that ended early has said why, and stops the program.
+                    _ = opened => {}
                     () = stopping.cancelled() => return,
                 }
             }
             listener::run(endpoint, config, shared).await;
         });
-        Ok(Feeds { partitions: feeds, agents })
+        Ok(agents)
     }
 
     fn watch_leases(&self, tasks: &Tasks, lease: Duration, events: mpsc::Sender<AgentEvent>) {

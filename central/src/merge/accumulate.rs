@@ -101,6 +101,12 @@ impl OpenCells {
         self.cells.retain(|open| open.start != start || open.dirty);
     }
 
+    /// Counts every cell as changed; gives how many there are.
+    pub fn all_dirty(&mut self) -> usize {
+        self.cells.iter_mut().for_each(|open| open.dirty = true);
+        self.cells.len()
+    }
+
     /// Cells that changed since they were last written.
     pub fn dirty(&mut self, tier: Tier) -> impl Iterator<Item = &mut OpenCell> {
         self.cells.iter_mut().filter(move |open| open.dirty && open.tier == tier)

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use super::lateness::{FUTURE_S_MAX, LogTime};
 use super::shard::{Shard, ShardSettings};
-use super::start::CaughtUp;
+use super::start::Owned;
 use super::testing::{TestAgent, TestLog};
 use crate::evaluate::handle::StatusBoard;
 use crate::ingest::logged::Logged;
@@ -150,7 +150,8 @@ async fn start(store: &Arc<MemoryWindows>, log: &[Logged], at: UnixNanos) -> Sha
         checkpoint,
         replay_until: log.len() as u64,
         open_alerts: Vec::new(),
-        caught_up: CaughtUp::default(),
+        owned: Owned::default(),
+        tenure: None,
     };
     let (transitions, _) = mpsc::channel(16);
     let (windows, checkpoints) = (Arc::clone(store) as _, Arc::clone(store) as _);

@@ -7,10 +7,11 @@
 //! is these together for all [`services`], a function of the log alone. [`shard`] is the task that
 //! drives one partition: it opens cells on their [`bases`], judges, and adds what came [`late`].
 //! [`upkeep`] is what it does between records: writing cells and [`checkpoint`]s; [`warm_up`] is how
-//! rules learn of the past; [`fanout`] tells every shard which agents come and go; [`start()`] starts
-//! them all.
+//! rules learn of the past; [`fanout`] tells every shard which agents come and go; [`start`] begins shards,
+//! and [`assigned`] does so where a group shares the partitions out.
 
 pub mod accumulate;
+pub mod assigned;
 mod bases;
 pub mod checkpoint;
 pub mod contents;
@@ -34,5 +35,3 @@ pub mod start;
 pub(crate) mod testing;
 mod upkeep;
 mod warm_up;
-
-pub use start::start;

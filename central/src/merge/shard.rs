@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use goldentime_log::kafka::Tenure;
 use goldentime_model::metric_names::DROPS_TOTAL;
 use goldentime_model::{Alert, StageTimes};
 use goldentime_runtime::SharedClock;
@@ -19,7 +20,7 @@ use super::checkpoint::Cadence;
 use super::late::Late;
 use super::outcome::{Applied, Outcomes};
 use super::partition::Partition;
-use super::start::{CaughtUp, Rules};
+use super::start::{Owned, Rules};
 use crate::evaluate::engine::{Engine, EngineSettings, Finding};
 use crate::evaluate::handle::StatusBoard;
 use crate::evaluate::judge::Tempo;
@@ -62,7 +63,9 @@ pub struct ShardSettings {
     /// Alerts that were firing before the start.
     pub open_alerts: Vec<Alert>,
     /// Told when the replay is done.
-    pub caught_up: CaughtUp,
+    pub owned: Owned,
+    /// For how long the partition is ours; `None` for good.
+    pub tenure: Option<Tenure>,
 }
 
 /// What a shard reads.
@@ -95,6 +98,8 @@ pub struct Shard {
     pub(super) late: Vec<Late>,
     /// Cells that are not judged any more and that are in memory because they are not written.
     pub(super) closed_held: usize,
+    /// How often the window store had been found without its data when cells were last put.
+    pub(super) losses: u64,
     transitions: mpsc::Sender<Transition>,
     touched: Vec<u32>,
 }
@@ -133,6 +138,7 @@ impl Shard {
             cadence: Cadence::since(partition.log_time().now()),
             base_horizon: super::bases::base_horizon(clock.now()),
             partition,
+            losses: store.health().losses,
             store,
             checkpoints,
             clock,
@@ -174,7 +180,20 @@ impl Shard {
                 _ = write.tick() => self.write().await,
             }
         }
-        self.finish().await;
+        if self.is_ours() {
+            self.finish().await;
+        } else {
+            let partition = self.settings.partition;
+            tracing::warn!(
+                partition,
+                "somebody else owns the partition; what is not written is theirs to merge"
+            );
+        }
+    }
+
+    /// Whether the partition is ours as far as anybody can know.
+    fn is_ours(&self) -> bool {
+        self.settings.tenure.as_ref().is_none_or(Tenure::is_current)
     }
 
     /// Merges a batch in order, then judges what it touched, each service once, then adds what is late.
@@ -273,6 +292,16 @@ impl Shard {
 
     /// Puts findings into words and hands them to the notifier.
     pub(super) async fn tell(&mut self) {
+        if !self.findings.is_empty() && !self.is_ours() {
+            // It slept, or cannot hear whether it still is a member. Whoever owns the partition finds the same.
+            let untold = std::mem::take(&mut self.findings).len();
+            metrics::counter!("goldentime_evaluate_not_owner_total").increment(untold as u64);
+            tracing::warn!(
+                partition = self.settings.partition,
+                untold,
+                "not told: the partition may be another's"
+            );
+        }
         for mut finding in std::mem::take(&mut self.findings) {
             self.explain(&mut finding).await;
             self.engine.remember(&finding.service, &finding.transition.alert);

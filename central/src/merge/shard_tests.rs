@@ -12,7 +12,7 @@ use goldentime_wire::proto::record::Body;
 use tokio::sync::mpsc;
 
 use super::shard::{Shard, ShardSettings};
-use super::start::CaughtUp;
+use super::start::Owned;
 use super::testing::{TestAgent, TestLog};
 use crate::evaluate::handle::StatusBoard;
 use crate::evaluate::rule::{Measure, Rule};
@@ -60,7 +60,8 @@ async fn start(path: &Path, rules: &[Rule], log: TestLog, ms: i64, open_alerts: 
         checkpoint: resume_point(&*store, &*store, 0).await.expect("readable"),
         replay_until: log.records.len() as u64,
         open_alerts,
-        caught_up: CaughtUp::default(),
+        owned: Owned::default(),
+        tenure: None,
     };
     let (transitions, pages) = mpsc::channel(64);
     let (clock, board) = (ManualClock::at(UnixNanos::from_millis(ms)), StatusBoard::default());

@@ -1,15 +1,16 @@
-//! All shards of a central, started.
+//! The shards of a central, begun.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use goldentime_log::kafka::Tenure;
 use goldentime_model::Alert;
 use goldentime_runtime::{SharedClock, TaskKind, Tasks};
 use goldentime_windows::{Checkpoint, CheckpointStore, WindowStore};
 use tokio::sync::{mpsc, watch};
 
-use super::fanout::{self, EVENTS_MAX};
+use super::fanout::{self, EventSenders};
 use super::shard::{Shard, ShardInputs, ShardSettings};
 use crate::evaluate::handle::StatusBoard;
 use crate::evaluate::openslo::RuleSet;
@@ -32,19 +33,33 @@ const SUMS_BYTES_PER_SERVICE: u64 = (8 << 10) + 2 * BASELINE_BYTES as u64;
 /// Rules as the evaluators follow them.
 pub type Rules = watch::Receiver<Arc<RuleSet>>;
 
-/// How many partitions have caught up with the log and judge. Cheap to clone.
+/// Partitions that this central owns, and whether each has caught up with the log and judges. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct CaughtUp(Arc<AtomicU32>);
+pub struct Owned(Arc<Mutex<BTreeMap<u32, bool>>>);
 
-impl CaughtUp {
-    /// Partitions that have caught up.
+impl Owned {
+    /// Partitions that are owned, and how many of them still read the log of before.
     #[must_use]
-    pub fn partitions(&self) -> u32 {
-        self.0.load(Ordering::Acquire)
+    pub fn counts(&self) -> (usize, usize) {
+        let owned = self.lock();
+        (owned.len(), owned.values().filter(|judges| !**judges).count())
     }
 
-    pub(super) fn one_more(&self) {
-        self.0.fetch_add(1, Ordering::AcqRel);
+    pub(super) fn begin(&self, partition: u32) {
+        self.lock().insert(partition, false);
+    }
+
+    pub(super) fn caught_up(&self, partition: u32) {
+        self.lock().insert(partition, true);
+    }
+
+    pub(super) fn end(&self, partition: u32) {
+        self.lock().remove(&partition);
+    }
+
+    /// Numbers: a panic while holding the lock leaves them usable.
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u32, bool>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -56,20 +71,24 @@ pub struct Resume {
     pub replay_until: u64,
     /// Its records from the checkpoint on.
     pub records: mpsc::Receiver<Logged>,
+    /// For how long the partition is ours; `None` for good.
+    pub tenure: Option<Tenure>,
 }
 
 /// What the shards are made with.
 pub struct Settings {
     /// Topic generation.
     pub generation: u32,
+    /// Partitions of the log.
+    pub partitions: u32,
     /// Most services that live windows are kept of, over all partitions.
     pub services_max: usize,
     /// Unknown for longer than this pages on its own.
     pub unknown_grace: Duration,
     /// Whether a host that falls silent pages.
     pub host_silent: bool,
-    /// Told of each partition that has caught up.
-    pub caught_up: CaughtUp,
+    /// Told of each partition that is owned, and when it has caught up.
+    pub owned: Owned,
 }
 
 /// What the shards work with.
@@ -86,10 +105,13 @@ pub struct Surroundings {
     pub rules: Rules,
     /// To the notifier.
     pub transitions: mpsc::Sender<Transition>,
-    /// Agents that come and go.
-    pub agents: mpsc::Receiver<AgentEvent>,
-    /// Alerts that were firing before the start.
-    pub open_alerts: Vec<Alert>,
+}
+
+/// Begins shards. The notifier's channel closes when this and every shard have ended.
+pub struct Shards {
+    settings: Settings,
+    with: Surroundings,
+    events: EventSenders,
 }
 
 /// Memory that the budget sets aside for the shards, in bytes.
@@ -98,47 +120,81 @@ pub const fn memory_bound_bytes(services_max: u64) -> u64 {
     services_max.saturating_mul(OPEN_BYTES_PER_SERVICE + SUMS_BYTES_PER_SERVICE)
 }
 
-/// Starts one shard for each partition, and the task that tells them of agents.
-///
-/// They end when their records end, the fan-out when the uplink does. The notifier's channel closes
-/// when the last of them has ended.
-pub fn start(tasks: &Tasks, settings: &Settings, with: Surroundings, partitions: Vec<Resume>) {
-    let count = u32::try_from(partitions.len()).unwrap_or(u32::MAX);
-    // Hashing spreads services unevenly; each partition may have twice its share.
-    let services_max = settings.services_max.saturating_mul(2).div_ceil(partitions.len().max(1));
-    let open_bytes = settings.services_max.saturating_mul(OPEN_BYTES_PER_SERVICE as usize);
-    let open_bytes_max = open_bytes / partitions.len().max(1);
-    let mut event_senders = Vec::new();
-    for (number, resume) in (0..).zip(partitions) {
-        let (events, agents) = mpsc::channel(EVENTS_MAX);
-        event_senders.push(events);
+impl Shards {
+    /// No shard yet. Starts the task that tells shards of `agents`, until the uplink ends.
+    #[must_use]
+    pub fn new(
+        tasks: &Tasks,
+        settings: Settings,
+        with: Surroundings,
+        agents: mpsc::Receiver<AgentEvent>,
+        open_alerts: &[Alert],
+    ) -> Self {
+        let events = EventSenders::default();
+        let silence = settings.host_silent.then(|| HostSilence::new(open_alerts));
+        let (transitions, clock) = (with.transitions.clone(), Arc::clone(&with.clock));
+        let fanout = fanout::run(agents, events.clone(), silence, transitions, clock);
+        tasks.spawn(TaskKind::Station, "agent-events", fanout);
+        Self { settings, with, events }
+    }
+
+    /// A shard that goes on with a partition, and with those of the open alerts that are its own. It ends
+    /// when its records do, or somebody else owns the partition.
+    pub fn begin(
+        &self,
+        partition: u32,
+        resume: Resume,
+        open_alerts: Vec<Alert>,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        let Settings { generation, partitions, services_max, unknown_grace, .. } = self.settings;
+        // Hashing spreads services unevenly; each partition may have twice its share.
+        let share = services_max.saturating_mul(2).div_ceil(partitions.max(1) as usize);
+        let open_bytes = services_max.saturating_mul(OPEN_BYTES_PER_SERVICE as usize);
+        let owned = self.settings.owned.clone();
         let shard_settings = ShardSettings {
-            partition: number,
-            partitions: count,
-            generation: settings.generation,
-            services_max: services_max.min(settings.services_max),
-            open_bytes_max,
-            unknown_grace: settings.unknown_grace,
+            partition,
+            partitions,
+            generation,
+            services_max: share.min(services_max),
+            open_bytes_max: open_bytes / partitions.max(1) as usize,
+            unknown_grace,
             checkpoint: resume.checkpoint,
             replay_until: resume.replay_until,
-            open_alerts: with.open_alerts.clone(),
-            caught_up: settings.caught_up.clone(),
+            open_alerts,
+            owned: owned.clone(),
+            tenure: resume.tenure,
         };
-        let mut rules = with.rules.clone();
+        let mut rules = self.with.rules.clone();
         let present = rules.borrow_and_update().clone();
         let shard = Shard::new(
             shard_settings,
             &present.rules,
-            Arc::clone(&with.windows),
-            Arc::clone(&with.checkpoints),
-            Arc::clone(&with.clock),
-            with.board.clone(),
-            with.transitions.clone(),
+            Arc::clone(&self.with.windows),
+            Arc::clone(&self.with.checkpoints),
+            Arc::clone(&self.with.clock),
+            self.with.board.clone(),
+            self.with.transitions.clone(),
         );
-        let inputs = ShardInputs { records: resume.records, agents, rules };
-        tasks.spawn(TaskKind::Station, "merge", shard.run(inputs));
+        let inputs = ShardInputs { records: resume.records, agents: self.events.subscribe(partition), rules };
+        let (events, board) = (self.events.clone(), self.with.board.clone());
+        owned.begin(partition);
+        async move {
+            shard.run(inputs).await;
+            owned.end(partition);
+            events.end(partition);
+            board.forget(|service| service.partition(partitions) == partition);
+        }
     }
-    let silence = settings.host_silent.then(|| HostSilence::new(&with.open_alerts));
-    let fanout = fanout::run(with.agents, event_senders, silence, with.transitions, with.clock);
-    tasks.spawn(TaskKind::Station, "agent-events", fanout);
+
+    /// The windows that shards write.
+    #[must_use]
+    pub fn windows(&self) -> &Arc<dyn WindowStore> {
+        &self.with.windows
+    }
+
+    /// From where shards go on.
+    #[must_use]
+    pub fn checkpoints(&self) -> &Arc<dyn CheckpointStore> {
+        &self.with.checkpoints
+    }
 }

@@ -144,6 +144,7 @@ impl Shard {
     /// What a tick does besides judging.
     pub(super) async fn upkeep(&mut self) {
         let ticks = self.written.ticks;
+        self.put_again_what_was_lost();
         if ticks.is_multiple_of(TEN_SECONDS_EVERY_TICKS) {
             // A failure is logged there, and what is dirty is tried again.
             let _ = self.write_tier(Tier::TenSeconds, ALL).await;
@@ -163,6 +164,23 @@ impl Shard {
             .set(self.partition.services.open_bytes() as f64);
         metrics::gauge!("goldentime_merge_offset", "partition" => partition)
             .set(self.partition.offset() as f64);
+    }
+
+    /// A window store that was found without its data gets every cell again that is still held.
+    fn put_again_what_was_lost(&mut self) {
+        let losses = self.store.health().losses;
+        if losses == self.losses {
+            return;
+        }
+        self.losses = losses;
+        let services = self.partition.services.all_mut().iter_mut();
+        let cells: usize = services.map(|service| service.cells.all_dirty()).sum();
+        self.written.has_dirty = true;
+        tracing::warn!(
+            partition = self.settings.partition,
+            cells,
+            "live windows were lost where they are kept; writing again what is in memory"
+        );
     }
 
     /// Writes into a finding's alert what its window says, as far as that is at hand in time.

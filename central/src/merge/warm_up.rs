@@ -30,7 +30,7 @@ impl Shard {
         self.warm_up_all().await;
         self.engine.close_orphans(now, &mut self.findings);
         self.tell().await;
-        self.settings.caught_up.one_more();
+        self.settings.owned.caught_up(self.settings.partition);
         tracing::info!(
             partition = self.settings.partition,
             offset = self.partition.offset(),

@@ -101,6 +101,13 @@ impl Health {
         });
     }
 
+    /// Nobody reads the partition here any more. What was counted stays.
+    pub(super) fn forget(&self, partition: u32) {
+        self.change(partition, |health| {
+            (health.committed, health.log_end, health.error) = ((0, UnixNanos(0)), 0, None);
+        });
+    }
+
     /// A step was committed.
     pub(super) fn committed(&self, partition: u32, rows: u64, seconds: f64) {
         metrics::counter!("goldentime_persist_rows_total", "store" => self.name).increment(rows);

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use goldentime_log::ReadLog;
 use goldentime_model::UnixNanos;
 use goldentime_model::units::{ByteSize, HumanDuration};
 use goldentime_runtime::{SharedClock, TaskKind, Tasks};
@@ -15,9 +14,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::health::Health;
 use super::logs::LogsFollower;
-use super::reader::{self, ReaderSettings};
+use super::reader::{Followed, ReaderSettings, Readers};
 use super::tail::{self, Tail};
-use crate::ingest::start::GENERATION;
 
 /// Lines are gathered this long before they are written: so late does a live tail show them.
 const FOLD_FOR: Duration = Duration::from_millis(500);
@@ -106,20 +104,13 @@ impl Logs {
         Arc::clone(&self.places).try_acquire_owned().ok()
     }
 
-    /// Starts a reader for each partition, and upkeep.
-    pub fn start(
-        &self,
-        tasks: &Tasks,
-        log: &Arc<dyn ReadLog>,
-        partitions: u32,
-        clock: SharedClock,
-    ) -> Health {
-        let settings =
-            ReaderSettings { generation: GENERATION, fold_for: FOLD_FOR, fold_bytes_max: FOLD_BYTES_MAX };
+    /// Starts upkeep, and gives what begins to read a partition of `log`.
+    pub fn start(&self, tasks: &Tasks, log: Followed, clock: SharedClock) -> (Readers, Health) {
+        let settings = ReaderSettings { fold_for: FOLD_FOR, fold_bytes_max: FOLD_BYTES_MAX };
         let follower = Arc::new(LogsFollower { store: self.store(), tail: self.tail.clone() });
         let logs = self.clone();
         tasks.spawn(TaskKind::Upkeep, "logs-upkeep", async move { logs.tend(clock).await });
-        reader::start(tasks, &follower, log, partitions, settings)
+        Readers::new(tasks, follower, log, settings)
     }
 
     /// What the store holds, as of the last upkeep, and its disk quota in bytes.

@@ -21,4 +21,5 @@ pub mod tail;
 
 pub use config::SeriesConfig;
 pub use logs_start::Logs;
+pub use reader::{Followed, Readers};
 pub use start::Series;

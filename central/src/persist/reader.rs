@@ -33,8 +33,6 @@ const FINISH_WITHIN: Duration = Duration::from_secs(5);
 /// How readers fold.
 #[derive(Clone, Copy, Debug)]
 pub struct ReaderSettings {
-    /// The log's topic generation.
-    pub generation: u32,
     /// Records are folded this long before they are committed.
     pub fold_for: Duration,
     /// Folded records of one partition are committed at this size in memory, in bytes. The records of
@@ -42,27 +40,51 @@ pub struct ReaderSettings {
     pub fold_bytes_max: usize,
 }
 
-/// Starts a reader for each partition of the log, and gives how they do.
-pub fn start<F: Follower>(
-    tasks: &Tasks,
-    follower: &Arc<F>,
-    log: &Arc<dyn ReadLog>,
-    partitions: u32,
-    settings: ReaderSettings,
-) -> Health {
-    let health = Health::new(follower.name(), partitions);
-    for partition in 0..partitions {
-        let reader = Reader {
-            follower: Arc::clone(follower),
-            log: Arc::clone(log),
-            partition,
-            settings,
-            health: health.clone(),
-            stopping: tasks.stopping(),
+/// A log that is followed.
+#[derive(Clone)]
+pub struct Followed {
+    /// The log.
+    pub log: Arc<dyn ReadLog>,
+    /// Its partitions.
+    pub partitions: u32,
+    /// Their topic generation.
+    pub generation: u32,
+}
+
+/// Begins readers for one database. Cheap to clone.
+#[derive(Clone)]
+pub struct Readers(Arc<dyn Fn(u32, CancellationToken) + Send + Sync>);
+
+impl Readers {
+    /// Readers of `log` for `follower`, of which there are none yet, and how they do.
+    pub fn new<F: Follower>(
+        tasks: &Tasks,
+        follower: Arc<F>,
+        followed: Followed,
+        settings: ReaderSettings,
+    ) -> (Self, Health) {
+        let Followed { log, partitions, generation } = followed;
+        let health = Health::new(follower.name(), partitions);
+        let (tasks, told) = (tasks.clone(), health.clone());
+        let begin = move |partition, stopping| {
+            let reader = Reader {
+                follower: Arc::clone(&follower),
+                log: Arc::clone(&log),
+                generation,
+                partition,
+                settings,
+                health: told.clone(),
+                stopping,
+            };
+            tasks.spawn(TaskKind::Station, "persist", reader.run());
         };
-        tasks.spawn(TaskKind::Source, "persist", reader.run());
+        (Self(Arc::new(begin)), health)
     }
-    health
+
+    /// Begins to read a partition, until told to stop.
+    pub fn begin(&self, partition: u32, stopping: CancellationToken) {
+        (self.0)(partition, stopping);
+    }
 }
 
 /// Reads one partition for one database.
@@ -71,6 +93,8 @@ pub struct Reader<F: Follower> {
     pub follower: Arc<F>,
     /// The log.
     pub log: Arc<dyn ReadLog>,
+    /// Its topic generation.
+    pub generation: u32,
     /// The partition.
     pub partition: u32,
     /// How it folds.
@@ -90,6 +114,11 @@ enum Tried<T> {
 impl<F: Follower> Reader<F> {
     /// Reads until told to stop; then commits what it has folded, if the database takes it.
     pub async fn run(self) {
+        self.read_on().await;
+        self.health.forget(self.partition);
+    }
+
+    async fn read_on(&self) {
         let Tried::Done(mut place) = self.resume().await else { return };
         loop {
             let folded = self.gather(&mut place).await;
@@ -114,7 +143,7 @@ impl<F: Follower> Reader<F> {
     async fn resume(&self) -> Tried<Place> {
         let asked = self.try_until_stopped("read its position", || self.follower.position(self.partition));
         let Tried::Done(position) = asked.await else { return Tried::Stopping };
-        let mut place = Place::resume(self.partition, self.settings.generation, position.as_ref());
+        let mut place = Place::resume(self.partition, self.generation, position.as_ref());
         if let Ok(bounds) = self.log.bounds(self.partition).await
             && bounds.last < place.offset()
         {

@@ -14,7 +14,7 @@ use prost::Message as _;
 
 use super::follower::Follower;
 use super::health::{Health, Summary};
-use super::reader::{self, ReaderSettings};
+use super::reader::{Followed, ReaderSettings, Readers};
 use crate::ingest::logged::Logged;
 use crate::merge::lateness::LogTime;
 use crate::merge::testing::TestAgent;
@@ -140,10 +140,11 @@ impl World {
 
     fn start(&self) -> (Tasks, Health) {
         let tasks = Tasks::new();
-        let settings =
-            ReaderSettings { generation: 1, fold_for: Duration::from_millis(20), fold_bytes_max: 80 };
+        let settings = ReaderSettings { fold_for: Duration::from_millis(20), fold_bytes_max: 80 };
         let log: Arc<dyn ReadLog> = Arc::clone(&self.log) as _;
-        let health = reader::start(&tasks, &Arc::new(self.database.clone()), &log, 1, settings);
+        let followed = Followed { log, partitions: 1, generation: 1 };
+        let (readers, health) = Readers::new(&tasks, Arc::new(self.database.clone()), followed, settings);
+        readers.begin(0, tasks.stopping());
         (tasks, health)
     }
 }

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use goldentime_follower::StoreError;
-use goldentime_log::ReadLog;
 use goldentime_postgres::PostgresConfig;
 use goldentime_runtime::{SharedClock, TaskKind, Tasks};
 use goldentime_series::sqlite::memory_bound_bytes as store_memory_bound_bytes;
@@ -13,9 +12,8 @@ use goldentime_series::{PostgresSeries, SeriesStore, SqliteSeries, SqliteSetting
 
 use super::config::SeriesConfig;
 use super::health::Health;
-use super::reader::{self, ReaderSettings};
+use super::reader::{Followed, ReaderSettings, Readers};
 use super::series::SeriesFollower;
-use crate::ingest::start::GENERATION;
 
 /// Folded records of one partition, in bytes of memory.
 const FOLD_BYTES_MAX: usize = 8 << 20;
@@ -82,23 +80,14 @@ impl Series {
         Arc::clone(&self.store)
     }
 
-    /// Starts a reader for each partition, and upkeep.
-    pub fn start(
-        &self,
-        tasks: &Tasks,
-        log: &Arc<dyn ReadLog>,
-        partitions: u32,
-        clock: SharedClock,
-    ) -> Health {
-        let settings = ReaderSettings {
-            generation: GENERATION,
-            fold_for: self.config.fold_for.get(),
-            fold_bytes_max: FOLD_BYTES_MAX,
-        };
+    /// Starts upkeep, and gives what begins to read a partition of `log`.
+    pub fn start(&self, tasks: &Tasks, log: Followed, clock: SharedClock) -> (Readers, Health) {
+        let settings =
+            ReaderSettings { fold_for: self.config.fold_for.get(), fold_bytes_max: FOLD_BYTES_MAX };
         let follower = Arc::new(SeriesFollower(self.store()));
         let series = self.clone();
         tasks.spawn(TaskKind::Upkeep, "series-upkeep", async move { series.tend(clock).await });
-        reader::start(tasks, &follower, log, partitions, settings)
+        Readers::new(tasks, follower, log, settings)
     }
 
     /// How it does.

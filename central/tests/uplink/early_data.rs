@@ -146,7 +146,7 @@ async fn a_second_connection_sends_early_data_and_a_replay_of_it_is_counted_by_n
     let merged = central.merged(partition(), 6).await;
     assert_eq!(merged, [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 6)]);
     let mut connected = 0;
-    while let Ok(event) = central.feeds.agents.try_recv() {
+    while let Ok(event) = central.agents.try_recv() {
         connected += usize::from(matches!(event, AgentEvent::Connected(_)));
     }
     assert_eq!(connected, 3, "a replayed hello is not heard");

@@ -28,13 +28,13 @@ async fn a_goodbye_is_heard_although_the_connection_was_closed_before_anybody_li
         say(&mut control, Frame::Hello(hello(1))).await;
         say(&mut control, Frame::Goodbye(proto::Goodbye { reason: "test".into() })).await;
         control.finish().expect("open");
-        let came = timeout(SOON, central.feeds.agents.recv()).await.expect("in time");
+        let came = timeout(SOON, central.agents.recv()).await.expect("in time");
         assert!(matches!(came, Some(AgentEvent::Connected(_))), "{came:?}");
         timeout(SOON, control.stopped()).await.expect("in time").expect("the transport has it");
         connection.close(0_u32.into(), b"goodbye");
         agent.wait_idle().await;
         busy.release().await.expect("released");
-        let left = timeout(SOON, central.feeds.agents.recv()).await.expect("the goodbye is heard");
+        let left = timeout(SOON, central.agents.recv()).await.expect("the goodbye is heard");
         assert!(matches!(left, Some(AgentEvent::Left(_))), "{left:?}");
     }
     central.stop().await;

@@ -14,8 +14,9 @@ use bytes::{Bytes, BytesMut};
 use goldentime_central::evaluate::openslo::RuleSet;
 use goldentime_central::ingest::agents::AgentEvent;
 use goldentime_central::ingest::board::AgentBoard;
+use goldentime_central::ingest::embedded::{EmbeddedLog, PartitionFeed};
 use goldentime_central::ingest::registry::Registry;
-use goldentime_central::ingest::start::{Feeds, Good, create_token, open_registry};
+use goldentime_central::ingest::start::{Good, create_token, open_registry};
 use goldentime_central::ingest::{self, AgentsConfig};
 use goldentime_log::LogConfig;
 use goldentime_model::ServiceId;
@@ -41,7 +42,8 @@ const SOON: Duration = Duration::from_secs(20);
 
 struct Central {
     address: String,
-    feeds: Feeds,
+    feeds: Vec<PartitionFeed>,
+    agents: tokio::sync::mpsc::Receiver<AgentEvent>,
     board: AgentBoard,
     token: JoinToken,
     tasks: Tasks,
@@ -61,14 +63,17 @@ impl Central {
         let token = create_token(&authority, &registry, "shop", now, Good::default()).await.expect("token");
         let tasks = Tasks::new();
         let letters = ingest::open_dead_letters(state, &tasks).await.expect("opens");
-        let ingest = ingest::open(state, LogConfig::default(), letters, clock).await.expect("opens");
+        let shared: goldentime_runtime::SharedClock = Arc::clone(&clock) as _;
+        let log = EmbeddedLog::open(state, LogConfig::default()).await.expect("opens");
+        let ingest = ingest::open(state, letters, clock).await.expect("opens");
         let board = ingest.board();
         let listen = loopback(free_udp());
         let config = AgentsConfig { listen, ..config };
         let (rules_sender, rules) = tokio::sync::watch::channel(Arc::new(RuleSet::default()));
         let none = vec![None; PARTITIONS as usize];
-        let feeds = ingest.start(&tasks, &config, &none, rules).await.expect("starts");
-        Self { address: listen.to_string(), feeds, board, token, tasks, _rules: rules_sender }
+        let (behind, feeds) = log.start(&tasks, &none, &shared).await.expect("starts");
+        let agents = ingest.start(&tasks, &config, behind, rules).await.expect("starts");
+        Self { address: listen.to_string(), feeds, agents, board, token, tasks, _rules: rules_sender }
     }
 
     async fn enrolled(&self) -> Identity {
@@ -77,7 +82,7 @@ impl Central {
 
     /// Offsets and numbers of the next `count` records of a partition.
     async fn merged(&mut self, partition: u32, count: usize) -> Vec<(u64, u64)> {
-        let records = &mut self.feeds.partitions[partition as usize].records;
+        let records = &mut self.feeds[partition as usize].records;
         let mut merged = Vec::new();
         while merged.len() < count {
             let logged = timeout(SOON, records.recv()).await.expect("in time").expect("open");
@@ -88,7 +93,7 @@ impl Central {
 
     /// Numbers and agents of the next `count` records of the service's partition.
     async fn authors(&mut self, count: usize) -> Vec<(u64, String)> {
-        let records = &mut self.feeds.partitions[partition() as usize].records;
+        let records = &mut self.feeds[partition() as usize].records;
         let mut authors = Vec::new();
         while authors.len() < count {
             let logged = timeout(SOON, records.recv()).await.expect("in time").expect("open");
@@ -99,7 +104,7 @@ impl Central {
 
     /// Messages of the service's next record, which is one of logs.
     async fn messages(&mut self) -> Vec<String> {
-        let records = &mut self.feeds.partitions[partition() as usize].records;
+        let records = &mut self.feeds[partition() as usize].records;
         let logged = timeout(SOON, records.recv()).await.expect("in time").expect("open");
         let Some(proto::record::Body::Logs(logs)) = logged.record.body else { panic!("it has logs") };
         logs.records.into_iter().map(|log| log.message).collect()
@@ -109,7 +114,7 @@ impl Central {
     async fn stop(mut self) -> Vec<u64> {
         assert_eq!(self.tasks.drain(SOON).await, Drained::Clean);
         let mut left = Vec::new();
-        for partition in &mut self.feeds.partitions {
+        for partition in &mut self.feeds {
             while let Ok(logged) = partition.records.try_recv() {
                 left.push(logged.record.number);
             }
@@ -214,7 +219,7 @@ async fn records_arrive_once_and_in_order_over_a_reconnect_and_a_restart() {
 
     // What was acknowledged is read back, and its numbers are known.
     let mut central = Central::start(state.path()).await;
-    assert_eq!(central.feeds.partitions[partition() as usize].replay_until, 6);
+    assert_eq!(central.feeds[partition() as usize].replay_until, 6);
     let again = central.merged(partition(), 6).await;
     assert_eq!(again.first().zip(again.last()), Some((&(1, 1), &(6, 6))));
     let session = connect(&central, &client, 7).await;
@@ -275,7 +280,7 @@ async fn an_agent_that_another_process_revokes_is_cut_off_at_once_and_refused_un
     timeout(SOON, session.uplink.closed()).await.expect("cut off, although it says nothing");
     let refused = client.connect(&central.address, hello(1)).await.err().expect("refused");
     assert!(matches!(&refused, SessionError::Refused { code, .. } if code == "revoked"), "{refused:?}");
-    let left = async { while !matches!(central.feeds.agents.recv().await, Some(AgentEvent::Left(_))) {} };
+    let left = async { while !matches!(central.agents.recv().await, Some(AgentEvent::Left(_))) {} };
     timeout(SOON, left).await.expect("its silence is no alert");
     assert_eq!(central.board.counts(), (0, 0));
 
@@ -402,13 +407,10 @@ async fn a_goodbye_is_told_as_leaving_and_a_ping_is_answered_with_its_times() {
     session.control.send(Frame::Goodbye(proto::Goodbye { reason: "test".into() })).await.expect("sent");
     let event = |event: Option<AgentEvent>| event.expect("open");
     assert!(matches!(
-        event(timeout(SOON, central.feeds.agents.recv()).await.expect("told")),
+        event(timeout(SOON, central.agents.recv()).await.expect("told")),
         AgentEvent::Connected(_)
     ));
-    assert!(matches!(
-        event(timeout(SOON, central.feeds.agents.recv()).await.expect("told")),
-        AgentEvent::Left(_)
-    ));
+    assert!(matches!(event(timeout(SOON, central.agents.recv()).await.expect("told")), AgentEvent::Left(_)));
     central.stop().await;
 }
 

@@ -86,6 +86,12 @@ impl KafkaFailure {
         }
     }
 
+    /// Whether it may go by itself: nothing has to be changed.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        matches!(self, Self::Unavailable { .. })
+    }
+
     /// The same with what the client last said of its brokers, where there is nothing better.
     #[must_use]
     pub fn with_trouble(self, trouble: Option<String>) -> Self {

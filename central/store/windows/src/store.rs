@@ -123,6 +123,9 @@ pub trait WindowStore: Send + Sync + 'static {
 
     /// How the store is at present. Cheap: may be asked at every tick.
     fn health(&self) -> Health;
+
+    /// Lets go of files or connections, after everything that uses them has ended.
+    fn close(&self) -> BoxFuture<'_, ()>;
 }
 
 /// How much log time before its newest checkpoint a partition's merge has to read again, so that the

@@ -137,8 +137,8 @@ impl ProducerHandle {
 
     /// What keeps records from being acknowledged, as far as it is known.
     #[must_use]
-    pub fn trouble(&self) -> Option<String> {
-        self.trouble.now()
+    pub fn trouble(&self) -> Trouble {
+        self.trouble.clone()
     }
 }
 

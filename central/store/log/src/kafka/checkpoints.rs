@@ -9,7 +9,7 @@
 mod encode;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
 use bytes::Bytes;
 use goldentime_kafka::{KafkaFailure, Outgoing, ProducerHandle, Receipt};
@@ -18,6 +18,7 @@ use goldentime_windows::{Checkpoint, CheckpointStore, StoreError};
 use tokio::sync::Mutex;
 
 use super::config::KafkaLogConfig;
+use super::group::GroupHandle;
 use super::reader::KafkaLog;
 use super::topics::Topic;
 use crate::store::{BoxFuture, ReadLog};
@@ -30,13 +31,14 @@ const SLOTS: i64 = 43;
 /// Records that are read at a time.
 const READ_MAX: u32 = 64;
 
-/// Checkpoints of all partitions.
+/// Checkpoints of all partitions. Once one is saved, its offset is the group's committed one.
 pub struct KafkaCheckpoints {
     producer: ProducerHandle,
+    group: Option<GroupHandle>,
     reader: KafkaLog,
     topic: Arc<str>,
-    /// What was read of each partition.
-    rings: Mutex<HashMap<u32, Ring>>,
+    /// What was read of each partition. Each is read by itself: a start reads many.
+    rings: StdMutex<HashMap<u32, Arc<Mutex<Ring>>>>,
 }
 
 /// A partition's checkpoints by slot.
@@ -48,18 +50,28 @@ struct Ring {
 }
 
 impl KafkaCheckpoints {
-    /// Checkpoints that `producer` writes and `reader`, opened on their topic, reads.
+    /// Checkpoints that `producer` writes and `reader`, opened on their topic, reads, of what `group` shares.
     #[must_use]
-    pub fn new(config: &KafkaLogConfig, producer: ProducerHandle, reader: KafkaLog) -> Self {
+    pub fn new(
+        config: &KafkaLogConfig,
+        producer: ProducerHandle,
+        reader: KafkaLog,
+        group: Option<GroupHandle>,
+    ) -> Self {
         let topic = Topic::Checkpoints.name(config);
-        Self { producer, reader, topic, rings: Mutex::default() }
+        Self { producer, group, reader, topic, rings: StdMutex::default() }
+    }
+
+    fn ring(&self, partition: u32) -> Arc<Mutex<Ring>> {
+        let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(rings.entry(partition).or_default())
     }
 
     /// Whether one that is in order behind this was saved: in its slot, this one would push it out.
     async fn is_old(&self, checkpoint: &Checkpoint) -> Result<bool, StoreError> {
-        let mut rings = self.rings.lock().await;
-        let ring = rings.entry(checkpoint.partition).or_default();
-        self.refresh(checkpoint.partition, ring).await?;
+        let ring = self.ring(checkpoint.partition);
+        let mut ring = ring.lock().await;
+        self.refresh(checkpoint.partition, &mut ring).await?;
         Ok(ring.slots.values().any(|saved| order(saved) > order(checkpoint)))
     }
 
@@ -120,8 +132,16 @@ impl CheckpointStore for KafkaCheckpoints {
             if self.is_old(&checkpoint).await? {
                 return Ok(());
             }
+            let (partition, offset) = (checkpoint.partition, checkpoint.offset);
             let saved = self.write(checkpoint).await;
-            saved.map_err(|failure| unavailable("save a checkpoint", failure))
+            saved.map_err(|failure| unavailable("save a checkpoint", failure))?;
+            if let Some(group) = &self.group
+                && let Err(failure) = group.commit(&[(partition, offset)]).await
+            {
+                // Nobody goes on from it: it is how others see where this group stands.
+                tracing::debug!(partition, offset, error = %failure, "an offset was not committed");
+            }
+            Ok(())
         })
     }
 
@@ -131,9 +151,9 @@ impl CheckpointStore for KafkaCheckpoints {
         until: UnixNanos,
     ) -> BoxFuture<'_, Result<Option<Checkpoint>, StoreError>> {
         Box::pin(async move {
-            let mut rings = self.rings.lock().await;
-            let ring = rings.entry(partition).or_default();
-            self.refresh(partition, ring).await?;
+            let ring = self.ring(partition);
+            let mut ring = ring.lock().await;
+            self.refresh(partition, &mut ring).await?;
             Ok(ring.newest(until).cloned())
         })
     }

@@ -31,7 +31,7 @@ impl conformance::Place<Arc<dyn CheckpointStore>> for Place {
         Box::pin(async {
             let world = self.world().await;
             let reader = world.log(Topic::Checkpoints);
-            Arc::new(KafkaCheckpoints::new(&world.config, world.producer.clone(), reader)) as _
+            Arc::new(KafkaCheckpoints::new(&world.config, world.producer.clone(), reader, None)) as _
         })
     }
 }

@@ -78,13 +78,13 @@ async fn a_broker_that_is_killed_and_restarted_loses_and_doubles_nothing() {
     let mut stream = Stream::start(&world);
     stream.goes_on(1000).await;
     kafka.kill9_all();
-    wait::until("word of the broker", HANG_MAX, || async { world.producer.trouble() })
+    wait::until("word of the broker", HANG_MAX, || async { world.producer.trouble().now() })
         .await
         .expect("it is known that nothing goes");
     kafka.restart_all().await.expect("Kafka starts again");
     stream.goes_on(1000).await;
     let sent = stream.end().await;
-    assert_eq!(world.producer.trouble(), None, "nothing is wrong any more");
+    assert_eq!(world.producer.trouble().now(), None, "nothing is wrong any more");
     nothing_is_missing(&world, sent).await;
 }
 
@@ -121,7 +121,8 @@ async fn a_link_that_is_cut_or_half_open_heals() {
         if matches!(fault, Fault::Delay(_)) {
             stream.goes_on(500).await;
         } else {
-            let told = wait::until("word of the link", HANG_MAX, || async { world.producer.trouble() }).await;
+            let told =
+                wait::until("word of the link", HANG_MAX, || async { world.producer.trouble().now() }).await;
             told.unwrap_or_else(|error| panic!("{fault:?}: {error}"));
         }
         kafka.link(0).set(Fault::None);
@@ -145,7 +146,8 @@ async fn a_record_that_is_refused_is_not_overtaken() {
         *digit = b'0' + u8::try_from((state >> 33) % 10).expect("a digit");
     }
     let mut receipts = vec![world.send(0, noise.clone()).await];
-    let refused = wait::until("word of the refusal", HANG_MAX, || async { world.producer.trouble() }).await;
+    let refused =
+        wait::until("word of the refusal", HANG_MAX, || async { world.producer.trouble().now() }).await;
     let refused = refused.expect("it is known that nothing goes");
     assert!(refused.contains(Topic::Deltas.name(&world.config).as_ref()), "{refused}");
     for number in 2..300 {

@@ -55,7 +55,7 @@ async fn users_come_in_by_password_over_tls_and_are_told_what_they_lack() {
     let (producer, handle) = goldentime_kafka::Producer::new(&theirs.connection, theirs.producer_limits());
     world.tasks.spawn(goldentime_runtime::TaskKind::Station, "stranger", producer.run());
     let _waiting = handle.send(world.outgoing(0, numbered(2))).await.expect("given in");
-    let told = || async { handle.trouble().filter(|told| told.contains("lacks the right")) };
+    let told = || async { handle.trouble().now().filter(|told| told.contains("lacks the right")) };
     let told = wait::until("word of the missing right", HANG_MAX, told).await.expect("told");
     assert!(told.contains("Write") && told.contains(Topic::Deltas.name(&theirs).as_ref()), "{told}");
 }

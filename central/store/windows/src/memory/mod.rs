@@ -58,11 +58,6 @@ impl MemoryWindows {
         self.cells.bytes()
     }
 
-    /// Waits for running calls and closes the file.
-    pub async fn close(&self) {
-        self.file.close().await;
-    }
-
     fn put_now(&self, cells: Vec<StoredCell>) {
         let mut sweep = false;
         for cell in cells.iter().filter(|cell| cell.key.tier == Tier::OneSecond) {
@@ -111,6 +106,11 @@ impl WindowStore for MemoryWindows {
 
     fn health(&self) -> Health {
         Health::default()
+    }
+
+    /// Waits for running calls as well.
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.file.close())
     }
 }
 

@@ -154,4 +154,9 @@ impl WindowStore for RedisWindows {
         let degraded = self.0.nodes.down().map(|(since, why)| Degraded { since, why: why.to_string() });
         Health { degraded, losses: self.0.sentinels.losses() }
     }
+
+    /// Links end with the store.
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
 }

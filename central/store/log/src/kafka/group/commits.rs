@@ -1,7 +1,7 @@
 //! What was applied, kept by the group's coordinator, whose answer also tells that we are a member.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex as StdMutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use goldentime_kafka::KafkaFailure;
@@ -15,8 +15,8 @@ use super::{Client, SESSION_TIMEOUT};
 use crate::kafka::number;
 
 pub(super) struct Commits {
-    /// Its member's own: whoever keeps a handle does not keep it alive.
-    consumer: Weak<Client>,
+    /// Its member's own: whoever keeps a handle does not keep it alive. Another one when it joins anew.
+    consumer: StdMutex<Weak<Client>>,
     topic: Arc<str>,
     rights: String,
     /// Last offset committed of each partition that is ours. Held while one commit is under way: a later
@@ -25,9 +25,19 @@ pub(super) struct Commits {
 }
 
 impl Commits {
-    pub(super) fn new(consumer: &Arc<Client>, topic: Arc<str>, group: &str) -> Self {
+    pub(super) fn new(topic: Arc<str>, group: &str) -> Self {
         let rights = format!("Read on group {group}");
-        Self { consumer: Arc::downgrade(consumer), topic, rights, committed: Arc::default() }
+        Self { consumer: StdMutex::default(), topic, rights, committed: Arc::default() }
+    }
+
+    /// Commits over this client from now on.
+    pub(super) fn go_over(&self, consumer: &Arc<Client>) {
+        *self.client() = Arc::downgrade(consumer);
+    }
+
+    /// One pointer: a panic while holding the lock leaves it usable.
+    fn client(&self) -> MutexGuard<'_, Weak<Client>> {
+        self.consumer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) async fn begin(&self, partition: u32, committed: u64) {
@@ -69,7 +79,7 @@ impl Commits {
         mut committed: tokio::sync::OwnedMutexGuard<BTreeMap<u32, u64>>,
         offsets: Vec<(u32, u64)>,
     ) -> Result<(), KafkaFailure> {
-        let consumer = self.consumer.upgrade().ok_or(KafkaFailure::Stopped)?;
+        let consumer = self.client().upgrade().ok_or(KafkaFailure::Stopped)?;
         let topic = Arc::clone(&self.topic);
         // The lock goes with it: whoever drops the call does not end the commit.
         let sent = tokio::task::spawn_blocking(move || {

@@ -25,6 +25,7 @@ use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::config::KafkaLogConfig;
@@ -50,8 +51,25 @@ const CONFIRM_EVERY: Duration = Duration::from_secs(1);
 /// Events that wait.
 const EVENTS_MAX: usize = 64;
 
-/// A member of the group.
+/// A member that was fenced joins anew after this long.
+const REJOIN_AFTER: Duration = Duration::from_secs(2);
+/// A member that is fenced this often within [`FENCED_WITHIN`] shares its name with another process.
+const FENCED_MAX: usize = 3;
+const FENCED_WITHIN: Duration = Duration::from_secs(60);
+
+/// A central in the group. It joins as often as it has to.
 pub struct Group {
+    config: KafkaLogConfig,
+    topic: Topic,
+    member: String,
+    commits: Arc<Commits>,
+    epochs: Arc<AtomicU64>,
+    events: mpsc::Sender<GroupEvent>,
+    next: Option<Membership>,
+}
+
+/// One membership, from joining the group to leaving it or being put out.
+struct Membership {
     shared: Arc<Shared>,
     changes: mpsc::Receiver<Change>,
     /// What librdkafka waits for an answer to.
@@ -73,7 +91,7 @@ struct Shared {
     topic: Arc<str>,
     commits: Arc<Commits>,
     held: StdMutex<BTreeMap<u32, Tenure>>,
-    epochs: AtomicU64,
+    epochs: Arc<AtomicU64>,
     timeout: Duration,
     group: String,
     member: String,
@@ -87,6 +105,25 @@ impl Group {
         topic: Topic,
         member: &str,
     ) -> Result<(Self, GroupHandle, mpsc::Receiver<GroupEvent>), KafkaFailure> {
+        let topic_name = topic.name(config);
+        let (events, told) = mpsc::channel(EVENTS_MAX);
+        let commits = Arc::new(Commits::new(topic_name, &config.group));
+        let mut group = Self {
+            config: config.clone(),
+            topic,
+            member: member.to_owned(),
+            commits: Arc::clone(&commits),
+            epochs: Arc::default(),
+            events,
+            next: None,
+        };
+        // What cannot be used is told at once.
+        group.next = Some(group.membership()?);
+        Ok((group, GroupHandle { commits }, told))
+    }
+
+    fn membership(&self) -> Result<Membership, KafkaFailure> {
+        let (config, member) = (&self.config, &self.member);
         let trouble = Trouble::default();
         let ahead_kib = (config.ahead_bytes_max.get() / 1024).max(1).to_string();
         let mut client = client(&config.connection);
@@ -108,25 +145,55 @@ impl Group {
         let consumer = Client::from_config_and_context(&client, context)
             .map_err(|error| KafkaFailure::of("join a group", "", &error))?;
         let consumer = Arc::new(consumer);
-        let topic = topic.name(config);
-        let commits = Arc::new(Commits::new(&consumer, Arc::clone(&topic), &config.group));
-        let (events, told) = mpsc::channel(EVENTS_MAX);
+        self.commits.go_over(&consumer);
         let shared = Arc::new(Shared {
             consumer,
-            topic,
-            commits: Arc::clone(&commits),
+            topic: self.topic.name(config),
+            commits: Arc::clone(&self.commits),
             held: StdMutex::default(),
-            epochs: AtomicU64::new(0),
+            epochs: Arc::clone(&self.epochs),
             timeout: config.connection.request_timeout.get(),
             group: config.group.clone(),
-            member: member.to_owned(),
+            member: member.clone(),
         });
-        Ok((Self { shared, changes, pending: None, events, trouble }, GroupHandle { commits }, told))
+        Ok(Membership { shared, changes, pending: None, events: self.events.clone(), trouble })
     }
 
     /// Takes part until told to stop; then gives its owner the time to bring home what it has. Its
     /// partitions wait for its return until the session ends.
+    ///
+    /// A member that was away for longer than its session, such as while Kafka was, may be fenced by its own
+    /// return: a commit that was under its former id is refused for good. So it joins anew, unless that
+    /// happens again and again: then another process has its name.
     pub async fn run(mut self, stopping: CancellationToken) -> Result<(), KafkaFailure> {
+        let mut fenced: Vec<Instant> = Vec::new();
+        loop {
+            let membership = match self.next.take() {
+                Some(first) => first,
+                None => self.membership()?,
+            };
+            let failure = match membership.run(&stopping).await {
+                Ok(()) => return Ok(()),
+                Err(failure @ KafkaFailure::Fenced { .. }) => failure,
+                Err(failure) => return Err(failure),
+            };
+            fenced.retain(|at| at.elapsed() < FENCED_WITHIN);
+            fenced.push(Instant::now());
+            if fenced.len() >= FENCED_MAX {
+                return Err(failure);
+            }
+            metrics::counter!("goldentime_kafka_members_fenced_total").increment(1);
+            tracing::warn!(error = %failure, "put out of the group; joining anew");
+            tokio::select! {
+                () = tokio::time::sleep(REJOIN_AFTER) => {}
+                () = stopping.cancelled() => return Ok(()),
+            }
+        }
+    }
+}
+
+impl Membership {
+    async fn run(mut self, stopping: &CancellationToken) -> Result<(), KafkaFailure> {
         let shared = Arc::clone(&self.shared);
         let rights = format!("Read and Describe on topic {}, Read on group {}", shared.topic, shared.group);
         let subscribed = shared.consumer.subscribe(&[&shared.topic]);
@@ -206,7 +273,7 @@ impl Group {
             starts.push((partition, committed, start));
         }
         let mut list = TopicPartitionList::new();
-        let until = tokio::time::Instant::now() + START_WITHIN;
+        let until = Instant::now() + START_WITHIN;
         for (partition, committed, start) in starts {
             let from = match tokio::time::timeout_at(until, start).await {
                 Ok(Ok(from)) => from,
@@ -251,7 +318,7 @@ impl Group {
                 waiting.push((partition, home));
             }
         }
-        let until = tokio::time::Instant::now() + REVOKE_WITHIN;
+        let until = Instant::now() + REVOKE_WITHIN;
         for (partition, home) in waiting {
             // An error is the end of what the owner held, which is what is waited for.
             if tokio::time::timeout_at(until, home).await.is_err() {

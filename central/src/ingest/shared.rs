@@ -1,0 +1,178 @@
+//! Kafka as the log of a central: what it writes and reads there, and its membership in the group that shares
+//! the partitions.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use goldentime_kafka::{Producer, ProducerHandle, Trouble};
+use goldentime_log::kafka::{
+    Group, GroupEvent, KafkaCheckpoints, KafkaLog, KafkaLogConfig, Topic, TopicsError, topics,
+};
+use goldentime_log::{LogError, ReadLog};
+use goldentime_runtime::{TaskKind, Tasks};
+use goldentime_windows::CheckpointStore;
+use tokio::sync::mpsc;
+
+use super::start::IngestError;
+
+/// Pause between attempts to reach Kafka at the start.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// The log that several centrals share, opened and not taken part in yet.
+pub struct SharedLog {
+    config: KafkaLogConfig,
+    producer: ProducerHandle,
+    judged: Arc<KafkaLog>,
+    lines: Arc<KafkaLog>,
+    checkpoints: Arc<KafkaCheckpoints>,
+    group: Group,
+    events: mpsc::Receiver<GroupEvent>,
+    health: SharedLogHealth,
+}
+
+/// What keeps the shared log from being used. Cheap to clone.
+#[derive(Clone)]
+pub struct SharedLogHealth {
+    /// What ails the producer.
+    trouble: Trouble,
+    /// Why this central takes no part yet; none once it does.
+    waiting: Arc<Mutex<Option<String>>>,
+}
+
+/// Memory that records to and from Kafka may take, in bytes.
+#[must_use]
+pub fn memory_bound_bytes(config: &KafkaLogConfig) -> u64 {
+    /// The group's, that of history and that of log lines.
+    const READERS: u64 = 3;
+    let ahead = config.ahead_bytes_max.get().saturating_mul(READERS * u64::from(config.partitions));
+    config.waiting_bytes_max.get().saturating_mul(2).saturating_add(ahead)
+}
+
+impl SharedLog {
+    /// Opens clients; nothing is asked of Kafka yet. Fails for a configuration that cannot be used.
+    pub fn open(config: &KafkaLogConfig, tasks: &Tasks) -> Result<Self, IngestError> {
+        let (producer, handle) = Producer::new(&config.connection, config.producer_limits());
+        tasks.spawn(TaskKind::Station, "kafka-producer", producer.run());
+        let member = config.member.clone().unwrap_or_else(host_name);
+        let joined = Group::new(config, Topic::Deltas, &member);
+        let (group, commits, events) = joined.map_err(|failure| LogError::Unavailable {
+            action: "make a member of its group",
+            source: Box::new(failure),
+        })?;
+        let ring = KafkaLog::open(config, Topic::Checkpoints, tasks)?;
+        let waiting = Arc::new(Mutex::new(Some("it was not asked yet".to_owned())));
+        Ok(Self {
+            judged: Arc::new(KafkaLog::open(config, Topic::Deltas, tasks)?),
+            lines: Arc::new(KafkaLog::open(config, Topic::Logs, tasks)?),
+            checkpoints: Arc::new(KafkaCheckpoints::new(config, handle.clone(), ring, Some(commits))),
+            config: config.clone(),
+            health: SharedLogHealth { trouble: handle.trouble(), waiting },
+            producer: handle,
+            group,
+            events,
+        })
+    }
+
+    /// What is set about it.
+    #[must_use]
+    pub const fn config(&self) -> &KafkaLogConfig {
+        &self.config
+    }
+
+    /// Topic generation.
+    #[must_use]
+    pub const fn generation(&self) -> u32 {
+        self.config.generation
+    }
+
+    /// What is merged and judged.
+    #[must_use]
+    pub fn judged(&self) -> Arc<dyn ReadLog> {
+        Arc::clone(&self.judged) as _
+    }
+
+    /// Log lines.
+    #[must_use]
+    pub fn lines(&self) -> Arc<dyn ReadLog> {
+        Arc::clone(&self.lines) as _
+    }
+
+    /// From where merges go on.
+    #[must_use]
+    pub fn checkpoints(&self) -> Arc<dyn CheckpointStore> {
+        Arc::clone(&self.checkpoints) as _
+    }
+
+    /// Where records go.
+    #[must_use]
+    pub const fn producer(&self) -> &ProducerHandle {
+        &self.producer
+    }
+
+    /// How it does.
+    #[must_use]
+    pub fn health(&self) -> SharedLogHealth {
+        self.health.clone()
+    }
+
+    /// Takes part in the group once the topics are there, and gives what it is told. Topics that are wrong stop
+    /// the program; a Kafka that is away is waited for.
+    pub fn join(self, tasks: &Tasks) -> mpsc::Receiver<GroupEvent> {
+        let Self { config, group, events, health, .. } = self;
+        let stopping = tasks.stopping();
+        tasks.spawn(TaskKind::Source, "kafka-group", async move {
+            tokio::select! {
+                usable = until_usable(&config, &health) => if !usable {
+                    return;
+                },
+                () = stopping.cancelled() => return,
+            }
+            if let Err(failure) = group.run(stopping).await {
+                tracing::error!(error = %failure, "this central takes no part in its group any more");
+            }
+        });
+        events
+    }
+}
+
+/// Sees to the topics; gives whether they can be used.
+async fn until_usable(config: &KafkaLogConfig, health: &SharedLogHealth) -> bool {
+    let mut told = false;
+    loop {
+        match topics::ensure(config).await {
+            Ok(()) => {
+                health.set(None);
+                return true;
+            }
+            Err(TopicsError::Kafka(failure)) if failure.is_passing() => {
+                if !std::mem::replace(&mut told, true) {
+                    tracing::error!(error = %failure, "Kafka cannot be reached; trying until it can");
+                }
+                health.set(Some(failure.to_string()));
+            }
+            Err(error) => {
+                tracing::error!(%error, "cluster.kafka cannot be used");
+                return false;
+            }
+        }
+        tokio::time::sleep(AGAIN_AFTER).await;
+    }
+}
+
+impl SharedLogHealth {
+    /// What keeps it from being used now.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        waiting.or_else(|| self.trouble.now())
+    }
+
+    fn set(&self, waiting: Option<String>) {
+        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = waiting;
+    }
+}
+
+/// The host's name, or one that says that it has none.
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}

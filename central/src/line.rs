@@ -1,0 +1,144 @@
+//! The line from intake to merge: the central's own log, or Kafka, from which several centrals take.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use goldentime_runtime::{SharedClock, Tasks};
+use goldentime_windows::{CheckpointStore, WindowStore, resume_point};
+
+use crate::config::Config;
+use crate::ingest::deadletter::DeadLetters;
+use crate::ingest::embedded::{EmbeddedLog, GENERATION};
+use crate::ingest::produce;
+use crate::ingest::shared::SharedLog;
+use crate::ingest::start::{Behind, IngestError};
+use crate::merge::start::Resume;
+use crate::persist::{Followed, Readers};
+use crate::push::frame::NotReady;
+use crate::serve::{Partitions, Stores};
+
+/// Tells what keeps the log from being used.
+pub type AskLog = Arc<dyn Fn() -> Option<NotReady> + Send + Sync>;
+
+/// The log as the configuration has it, open and not written to yet.
+pub enum OpenLog {
+    /// The central's own, with the windows and checkpoints that go with it.
+    Own {
+        /// The log.
+        log: EmbeddedLog,
+        /// Where the merge stands.
+        windows: Arc<dyn WindowStore>,
+        /// From where it goes on.
+        checkpoints: Arc<dyn CheckpointStore>,
+        /// How many partitions it has.
+        partitions: u32,
+    },
+    /// Kafka.
+    Shared(Box<SharedLog>),
+}
+
+/// What the log gives to the stations at its ends.
+pub struct Line {
+    /// For intake.
+    pub behind: Behind,
+    /// For the merge.
+    pub partitions: Partitions,
+    /// From where merges go on.
+    pub checkpoints: Arc<dyn CheckpointStore>,
+    /// Topic generation.
+    pub generation: u32,
+}
+
+impl OpenLog {
+    /// Opens the log that the configuration names.
+    pub async fn open(config: &Config, stores: &Stores, tasks: &Tasks) -> anyhow::Result<Self> {
+        if let Some(kafka) = &config.cluster.kafka {
+            return Ok(Self::Shared(Box::new(SharedLog::open(kafka, tasks).context("cluster.kafka")?)));
+        }
+        let checkpoints = stores.checkpoints.clone().context("windows without checkpoints")?;
+        Ok(Self::Own {
+            log: EmbeddedLog::open(&config.state_dir, config.log.clone()).await.map_err(IngestError::from)?,
+            windows: Arc::clone(&stores.windows),
+            checkpoints,
+            partitions: config.partitions,
+        })
+    }
+
+    /// Asks what keeps it from being used.
+    #[must_use]
+    pub fn ask(&self) -> AskLog {
+        match self {
+            Self::Own { log, .. } => {
+                let health = log.health();
+                Arc::new(move || {
+                    let detail =
+                        "the ingest log takes nothing (is the disk full?); agents keep what they have";
+                    health.is_refusing().then(|| NotReady { code: "log_full", detail: detail.into() })
+                })
+            }
+            Self::Shared(log) => {
+                let health = log.health();
+                Arc::new(move || {
+                    let trouble = health.trouble()?;
+                    let detail = format!("Kafka cannot be used; agents keep what they have: {trouble}");
+                    Some(NotReady { code: "log_away", detail })
+                })
+            }
+        }
+    }
+
+    /// What is judged, and log lines, for those who follow them.
+    #[must_use]
+    pub fn followed(&self, config: &Config) -> (Followed, Followed) {
+        match self {
+            Self::Own { log, partitions, .. } => {
+                let own = Followed { log: log.log(), partitions: *partitions, generation: GENERATION };
+                (own.clone(), own)
+            }
+            Self::Shared(log) => {
+                let (partitions, generation) = (config.partitions(), log.generation());
+                let followed = |log| Followed { log, partitions, generation };
+                (followed(log.judged()), followed(log.lines()))
+            }
+        }
+    }
+
+    /// Starts it. `readers` follow partitions from now on: all of them, or those that are ours.
+    pub async fn start(
+        self,
+        tasks: &Tasks,
+        readers: Vec<Readers>,
+        dead_letters: &DeadLetters,
+        clock: &SharedClock,
+    ) -> anyhow::Result<Line> {
+        match self {
+            Self::Own { log, windows, checkpoints, partitions } => {
+                let mut from = Vec::new();
+                for partition in 0..partitions {
+                    from.push(resume_point(&*windows, &*checkpoints, partition).await?);
+                }
+                let (behind, feeds) = log.start(tasks, &from, clock).await?;
+                // After the log was seen to go on behind the checkpoints.
+                for readers in readers {
+                    (0..partitions).for_each(|partition| readers.begin(partition, tasks.stopping()));
+                }
+                let resumes = feeds.into_iter().zip(from).map(|(feed, checkpoint)| Resume {
+                    checkpoint,
+                    replay_until: feed.replay_until,
+                    records: feed.records,
+                    tenure: None,
+                });
+                let partitions = Partitions::All(resumes.collect());
+                Ok(Line { behind, partitions, checkpoints, generation: GENERATION })
+            }
+            Self::Shared(log) => {
+                let behind = produce::start(tasks, log.config(), log.producer(), dead_letters, clock);
+                let (checkpoints, generation) = (log.checkpoints(), log.generation());
+                let judged = log.judged();
+                let events = log.join(tasks);
+                let partitions = Partitions::Shared { events, log: judged, readers };
+                Ok(Line { behind, partitions, checkpoints, generation })
+            }
+        }
+    }
+}

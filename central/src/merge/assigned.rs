@@ -1,0 +1,184 @@
+//! The partitions that a group gives to this central and takes from it: a shard and readers for each, from
+//! the checkpoint on, for as long as it is ours.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use goldentime_catalog::Catalogue;
+use goldentime_log::ReadLog;
+use goldentime_log::kafka::{Assigned, Feed, GroupEvent, Revoked};
+use goldentime_model::Alert;
+use goldentime_model::metric_names::DROPS_TOTAL;
+use goldentime_runtime::{TaskKind, Tasks};
+use goldentime_windows::{Checkpoint, resume_point};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::bases::chain;
+use super::start::{Resume, Shards};
+use crate::ingest::logged::Logged;
+use crate::persist::Readers;
+
+/// Records that wait for a shard.
+const LOGGED_MAX: usize = 1024;
+/// Pause between attempts to learn where a partition goes on.
+const AGAIN_AFTER: Duration = Duration::from_millis(200);
+/// How long the alerts that fire are waited for. Without them a page may come a second time.
+const ALERTS_WITHIN: Duration = Duration::from_secs(2);
+
+/// What partitions are begun with.
+pub struct Begin {
+    /// Begins shards.
+    pub shards: Shards,
+    /// Begin to read a partition for a database.
+    pub readers: Vec<Readers>,
+    /// The log that shards merge, to learn where it ends.
+    pub log: Arc<dyn ReadLog>,
+    /// Knows the alerts that fire.
+    pub catalogue: Arc<dyn Catalogue>,
+    /// Alerts that were firing at the start, where the catalogue does not answer.
+    pub open_alerts: Vec<Alert>,
+    /// Where shards and readers run.
+    pub tasks: Tasks,
+}
+
+/// A partition that is ours.
+struct Held {
+    /// Ends its readers.
+    reading: CancellationToken,
+    /// Resolves when the shard has ended.
+    merged: oneshot::Receiver<()>,
+}
+
+/// Owns partitions as the group says, until its member ends.
+pub async fn run(mut events: mpsc::Receiver<GroupEvent>, begin: Begin) {
+    let begin = Arc::new(begin);
+    let mut held: HashMap<u32, Held> = HashMap::new();
+    while let Some(event) = events.recv().await {
+        match event {
+            GroupEvent::Assigned(assigned) => {
+                let partition = assigned.partition;
+                tracing::info!(partition, committed = assigned.committed, "a partition is ours");
+                let reading = begin.tasks.stopping().child_token();
+                let (ended, merged) = oneshot::channel();
+                // What was lost a moment ago may come back before its shard has ended.
+                let before = held.remove(&partition).map(|lost| lost.merged);
+                let own = Arc::clone(&begin).own(*assigned, before, reading.clone());
+                // Each takes its time to learn where it goes on, so all do at the same time.
+                begin.tasks.spawn(TaskKind::Station, "merge", async move {
+                    own.await;
+                    // Whoever waits is told by the end of the channel as well.
+                    let _ = ended.send(());
+                });
+                held.insert(partition, Held { reading, merged });
+            }
+            GroupEvent::Revoked(revoked) => {
+                tracing::info!(partition = revoked.partition, "a partition goes to somebody else");
+                let held = held.remove(&revoked.partition);
+                // Others are revoked at the same time: nobody waits for this one.
+                begin.tasks.spawn(TaskKind::Station, "bring-home", bring_home(held, revoked));
+            }
+            GroupEvent::Lost { partition } => {
+                tracing::warn!(partition, "a partition was lost: this central was not heard of for too long");
+                if let Some(lost) = held.get(&partition) {
+                    lost.reading.cancel();
+                }
+            }
+        }
+    }
+}
+
+impl Begin {
+    /// Owns a partition to its end, after the shard that owned it `before` has ended.
+    async fn own(
+        self: Arc<Self>,
+        assigned: Assigned,
+        before: Option<oneshot::Receiver<()>>,
+        reading: CancellationToken,
+    ) {
+        if let Some(before) = before {
+            // An error is its end as well.
+            let _ = before.await;
+        }
+        let (partition, tenure) = (assigned.partition, assigned.tenure.clone());
+        let (checkpoint, replay_until) = tokio::select! {
+            place = self.place(partition) => place,
+            () = tenure.ended() => return,
+        };
+        let open_alerts = self.alerts().await;
+        let from = checkpoint.as_ref().map_or(1, |checkpoint| checkpoint.offset + 1);
+        let feed = assigned.start(from);
+        let (logged, records) = mpsc::channel(LOGGED_MAX);
+        self.tasks.spawn(TaskKind::Station, "feed", pump(feed, logged));
+        for readers in &self.readers {
+            readers.begin(partition, reading.clone());
+        }
+        let resume = Resume { checkpoint, replay_until, records, tenure: Some(tenure) };
+        self.shards.begin(partition, resume, open_alerts).await;
+    }
+
+    /// From where a partition goes on, and where the log ends now. Asks until it is told: to begin at the
+    /// wrong place would be worse.
+    async fn place(&self, partition: u32) -> (Option<Checkpoint>, u64) {
+        loop {
+            let checkpoint =
+                resume_point(&**self.shards.windows(), &**self.shards.checkpoints(), partition).await;
+            let error = match (checkpoint, self.log.bounds(partition).await) {
+                (Ok(checkpoint), Ok(bounds)) => {
+                    // What is not there any more is not waited for.
+                    let is_empty = bounds.first > bounds.last;
+                    return (checkpoint, if is_empty { 0 } else { bounds.last });
+                }
+                (Err(error), _) => chain(&error),
+                (_, Err(error)) => chain(&error),
+            };
+            tracing::warn!(partition, error, "cannot learn where a partition goes on; asking again");
+            tokio::time::sleep(AGAIN_AFTER).await;
+        }
+    }
+
+    async fn alerts(&self) -> Vec<Alert> {
+        match tokio::time::timeout(ALERTS_WITHIN, self.catalogue.active_alerts()).await {
+            Ok(Ok(active)) => active.into_iter().map(|record| record.alert).collect(),
+            Ok(Err(_)) | Err(_) => {
+                tracing::warn!("the catalogue does not answer: alerts that fire may be told once more");
+                self.open_alerts.clone()
+            }
+        }
+    }
+}
+
+/// Waits until everything of a partition is written, and says so.
+async fn bring_home(held: Option<Held>, revoked: Revoked) {
+    if let Some(Held { reading, merged }) = held {
+        reading.cancel();
+        // An error is the shard's end as well.
+        let _ = merged.await;
+    }
+    revoked.done();
+}
+
+/// Hands entries to a shard until the partition is not ours any more.
+async fn pump(mut feed: Feed, logged: mpsc::Sender<Logged>) {
+    let partition = feed.partition();
+    while let Some(batch) = feed.next().await {
+        if batch.lost > 0 {
+            metrics::counter!(DROPS_TOTAL, "component" => "log", "reason" => "truncated_unread")
+                .increment(batch.lost);
+        }
+        for entry in batch.entries {
+            let (offset, append_time) = (entry.offset, entry.append_time);
+            let Some((read, _)) = Logged::read_back(entry) else {
+                tracing::error!(partition, offset, "a record in the log cannot be read");
+                metrics::counter!(DROPS_TOTAL, "component" => "log", "reason" => "damaged").increment(1);
+                continue;
+            };
+            // The way began where the log took it.
+            let read = Logged { received: Some(append_time), ..read };
+            if logged.send(read).await.is_err() {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Engines outside, and a central's configuration that names them.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::Result;
+use goldentime_testkit::programs::CentralConfig;
+use goldentime_testkit::servers::kafka::{Kafka, Shape};
+use goldentime_testkit::servers::redis::{self, Redis, RedisProps};
+
+/// Partitions of the shared log.
+const PARTITIONS: u32 = 4;
+
+/// What a central needs to share its work with others.
+pub struct Engines {
+    /// The log.
+    pub kafka: Kafka,
+    /// Live windows.
+    pub redis: Redis,
+}
+
+impl Engines {
+    /// Starts them, with one or three brokers.
+    pub async fn start(folder: &Path, brokers: usize) -> Result<Self> {
+        let kafka = Kafka::start(Shape::brokers(brokers)).await?;
+        let redis = Redis::start(&folder.join("redis"), &RedisProps::default()).await?;
+        Ok(Self { kafka, redis })
+    }
+
+    /// Has a central use them, as the member of this name.
+    pub fn give_to(&self, config: &mut CentralConfig, member: &str) -> Result<()> {
+        let brokers = self.kafka.addresses();
+        let replication = brokers.len();
+        write!(
+            config.extra_yaml,
+            "cluster:\n  kafka:\n    connection: {{brokers: {brokers:?}}}\n    partitions: {PARTITIONS}\n    \
+             replication: {replication}\n    member: {member}\n  redis:\n    nodes: ['{}']\n    \
+             password: '{}'\n",
+            self.redis.address(),
+            redis::PASSWORD
+        )?;
+        Ok(())
+    }
+}

@@ -1,0 +1,54 @@
+//! The cluster's path: agents, a central as gateway, Kafka, the merge, Redis, pages. Whatever is killed, counts
+//! are nginx's and the page comes.
+
+use anyhow::Result;
+use goldentime_e2e::ask::{all_ship, central_until, further};
+use goldentime_e2e::counts::assert_exact;
+use goldentime_e2e::engines::Engines;
+use goldentime_e2e::world::{BAD, FINE, World, restart};
+use goldentime_e2e::{pages, rules};
+use goldentime_testkit::receivers::WebhookReceiver;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counts_and_pages_come_through_kafka_and_redis_whatever_is_killed() -> Result<()> {
+    let hook = WebhookReceiver::start().await?;
+    let world = World::start(2, FINE).await?;
+    let mut engines = Engines::start(world.folder(), 1).await?;
+    let mut config = world.central(Some(&hook.url()))?;
+    engines.give_to(&mut config, "central-1")?;
+    rules::write(&config.slo_dir, "errors", world.service, 0.3, None)?;
+    let central = config.start().await?;
+    let agents = world.start_agents(&central)?;
+    let steady = world.steady(200.0);
+    all_ship(&central, &agents).await?;
+
+    // The owner in mid-flow: what it had not written is merged again.
+    let central = restart(central.kill9()).await?;
+    all_ship(&central, &agents).await?;
+
+    // The log is away: agents keep what they have.
+    engines.kafka.kill9_all();
+    let is_told = |ready: &serde_json::Value| ready["not_ready"].to_string().contains("log_away");
+    central_until(&central, "/api/v1/status", "it to say that Kafka is away", is_told).await?;
+    engines.kafka.restart_all().await?;
+    for agent in &agents {
+        further(agent).await?;
+    }
+
+    // Windows are away: pages come from memory, and what was not written is written later.
+    engines.redis.kill9();
+    world.change(0, BAD, BAD)?;
+    let page = pages::until(&hook, "the page", |page| page.name == "errors" && page.is_firing).await?;
+    engines.redis.restart().await?;
+    world.change(0, FINE, FINE)?;
+    pages::until(&hook, "the resolve", |other| other.name == page.name && !other.is_firing).await?;
+
+    drop(steady);
+    assert_exact(&world, &central).await?;
+    for file in ["windows.db", "log"] {
+        let path = central.config.folder.join("state").join(file);
+        assert!(!path.exists(), "{file} was made all the same");
+    }
+    central.stop().await?;
+    Ok(())
+}
