@@ -52,6 +52,16 @@ impl Settings for ClusterConfig {
     }
 }
 
+impl ClusterConfig {
+    /// This central's name among those that share the log; none where nothing is shared.
+    #[must_use]
+    pub fn member(&self) -> Option<Arc<str>> {
+        let kafka = self.kafka.as_ref()?;
+        let host = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+        Some(kafka.member.clone().unwrap_or_else(host).into())
+    }
+}
+
 /// Accounts, alerts and pages, wherever they are kept. Cheap to clone.
 #[derive(Clone)]
 pub struct OpenCatalogue {

@@ -10,7 +10,8 @@
 //! | [`persist`] | the log, read once more | rows in databases |
 //! | [`api`] | HTTP requests | answers |
 //!
-//! No station calls back up the line; [`line`](mod@line) is what lies between intake and merge. [`access`] says who may ask; [`backup`] copies the state folder from
+//! No station calls back up the line; [`line`](mod@line) is what lies between intake and merge,
+//! [`members`] what centrals that share a log tell each other. [`access`] says who may ask; [`backup`] copies the state folder from
 //! another process.
 
 pub mod access;
@@ -25,6 +26,7 @@ pub mod evaluate;
 pub mod ingest;
 pub mod line;
 pub mod loopback;
+pub mod members;
 pub mod merge;
 pub mod notify;
 pub mod persist;

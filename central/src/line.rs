@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
+use goldentime_log::kafka::Topic;
 use goldentime_runtime::{SharedClock, Tasks};
 use goldentime_windows::{CheckpointStore, WindowStore, resume_point};
 
@@ -12,6 +13,7 @@ use crate::ingest::embedded::{EmbeddedLog, GENERATION};
 use crate::ingest::produce;
 use crate::ingest::shared::SharedLog;
 use crate::ingest::start::{Behind, IngestError};
+use crate::members;
 use crate::merge::start::Resume;
 use crate::persist::{Followed, Readers};
 use crate::push::frame::NotReady;
@@ -34,7 +36,12 @@ pub enum OpenLog {
         partitions: u32,
     },
     /// Kafka.
-    Shared(Box<SharedLog>),
+    Shared {
+        /// The log.
+        log: Box<SharedLog>,
+        /// This central's name among those that share it.
+        member: Arc<str>,
+    },
 }
 
 /// What the log gives to the stations at its ends.
@@ -47,13 +54,17 @@ pub struct Line {
     pub checkpoints: Arc<dyn CheckpointStore>,
     /// Topic generation.
     pub generation: u32,
+    /// The way to other centrals, where the log is shared.
+    pub link: Option<members::Link>,
 }
 
 impl OpenLog {
     /// Opens the log that the configuration names.
     pub async fn open(config: &Config, stores: &Stores, tasks: &Tasks) -> anyhow::Result<Self> {
         if let Some(kafka) = &config.cluster.kafka {
-            return Ok(Self::Shared(Box::new(SharedLog::open(kafka, tasks).context("cluster.kafka")?)));
+            let member = config.cluster.member().unwrap_or_default();
+            let log = SharedLog::open(kafka, &member, tasks).context("cluster.kafka")?;
+            return Ok(Self::Shared { log: Box::new(log), member });
         }
         let checkpoints = stores.checkpoints.clone().context("windows without checkpoints")?;
         Ok(Self::Own {
@@ -76,7 +87,7 @@ impl OpenLog {
                     health.is_refusing().then(|| NotReady { code: "log_full", detail: detail.into() })
                 })
             }
-            Self::Shared(log) => {
+            Self::Shared { log, .. } => {
                 let health = log.health();
                 Arc::new(move || {
                     let trouble = health.trouble()?;
@@ -95,7 +106,7 @@ impl OpenLog {
                 let own = Followed { log: log.log(), partitions: *partitions, generation: GENERATION };
                 (own.clone(), own)
             }
-            Self::Shared(log) => {
+            Self::Shared { log, .. } => {
                 let (partitions, generation) = (config.partitions(), log.generation());
                 let followed = |log| Followed { log, partitions, generation };
                 (followed(log.judged()), followed(log.lines()))
@@ -129,15 +140,17 @@ impl OpenLog {
                     tenure: None,
                 });
                 let partitions = Partitions::All(resumes.collect());
-                Ok(Line { behind, partitions, checkpoints, generation: GENERATION })
+                Ok(Line { behind, partitions, checkpoints, generation: GENERATION, link: None })
             }
-            Self::Shared(log) => {
+            Self::Shared { log, member } => {
                 let behind = produce::start(tasks, log.config(), log.producer(), dead_letters, clock);
                 let (checkpoints, generation) = (log.checkpoints(), log.generation());
-                let judged = log.judged();
-                let events = log.join(tasks);
+                let (judged, producer) = (log.judged(), log.producer().clone());
+                let topic = Topic::Members.name(log.config());
+                let (events, words) = log.join(tasks);
                 let partitions = Partitions::Shared { events, log: judged, readers };
-                Ok(Line { behind, partitions, checkpoints, generation })
+                let link = Some(members::Link { member, topic, producer, log: words });
+                Ok(Line { behind, partitions, checkpoints, generation, link })
             }
         }
     }

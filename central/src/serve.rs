@@ -135,6 +135,8 @@ pub struct Surroundings {
     pub report_self: ReportSelf,
     /// Partitions that are merged here.
     pub owned: Owned,
+    /// Where rules stand.
+    pub statuses: StatusBoard,
 }
 
 impl Stores {
@@ -250,7 +252,7 @@ pub async fn start(
     door: Door,
 ) -> anyhow::Result<()> {
     let listener = api::bind(config.http.listen, door.certificate.as_ref()).await?;
-    let board = StatusBoard::default();
+    let board = with.statuses.clone();
     let windows = Arc::clone(&stores.windows);
     let catalogue = Arc::clone(&stores.catalogue.alerts);
     let settings = merge::start::Settings {

@@ -17,10 +17,12 @@ use crate::backup;
 use crate::budget::Budget;
 use crate::commands::print::{setup_url, shown};
 use crate::config::Config;
+use crate::evaluate::handle::StatusBoard;
 use crate::evaluate::openslo::{RuleSet, RulesHandle, RulesWatch};
 use crate::ingest;
 use crate::ingest::board::AgentBoard;
 use crate::line::{AskLog, OpenLog};
+use crate::members::{self, Knowledge};
 use crate::merge::start::Owned;
 use crate::notify;
 use crate::persist::health::Health;
@@ -47,6 +49,12 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     if let Some(refused) = rules.refused() {
         tracing::error!("the rules are not in force:\n{}", refused.faults);
     }
+    if config.cluster.kafka.is_some() && config.cluster.postgres.is_none() {
+        tracing::warn!(
+            "without cluster.postgres each central keeps history, accounts and alerts of its own; set it before a \
+             second one starts"
+        );
+    }
     warn_of_unknown_targets(&rules.current(), &config);
     serve::make_private_dir(&config.state_dir)?;
     let dead_letters = ingest::open_dead_letters(&config.state_dir, &tasks).await?;
@@ -70,11 +78,14 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 
     let (transitions, incoming) = mpsc::channel(TRANSITIONS_MAX);
     let (shown, alerts) = mpsc::channel(ALERTS_MAX);
+    let (to_others, for_others) = mpsc::channel(ALERTS_MAX);
     let deps = notify::Deps {
         catalogue: Arc::clone(&stores.catalogue.alerts),
         clock: Arc::clone(&clock),
         tasks: tasks.clone(),
-        alerts: shown,
+        alerts: shown.clone(),
+        others: config.cluster.member().map(|_| to_others),
+        owner: config.cluster.member().unwrap_or_else(|| "embedded".into()),
     };
     let notifier = notify::start(&config.notify, deps, incoming).await?;
 
@@ -93,7 +104,26 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let line = log.start(&tasks, readers, &dead_letters, &clock).await?;
     drop(dead_letters);
     let agents = intake.start(&tasks, &config.agents, line.behind, in_force.clone()).await?;
-    let owned = Owned::default();
+    let (owned, statuses) = (Owned::default(), StatusBoard::default());
+    let agents = match line.link {
+        Some(link) => {
+            let knowledge = Knowledge {
+                agents: board.clone(),
+                statuses: statuses.clone(),
+                owned: owned.clone(),
+                partitions: config.partitions(),
+                notifier: notifier.clone(),
+                shown,
+                clock: Arc::clone(&clock),
+            };
+            members::start(&tasks, link, knowledge, agents, for_others)
+        }
+        None => {
+            // The live page's alerts end with the notifier.
+            drop(shown);
+            agents
+        }
+    };
     let report = Report {
         owned: owned.clone(),
         ask_log,
@@ -113,6 +143,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         started: clock.now(),
         report_self,
         owned,
+        statuses,
     };
     let intake = Intake {
         partitions: line.partitions,

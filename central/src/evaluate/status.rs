@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use goldentime_model::indicator::Signal;
 use goldentime_model::{Interval, Labels, Second, ServiceId, Severity, UnixNanos};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// State of a rule instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RuleState {
     /// Surely healthy.
@@ -23,7 +23,7 @@ pub enum RuleState {
 }
 
 /// One rule over one service, endpoint or host.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RuleStatus {
     /// Name of the rule.
     pub rule: Arc<str>,

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use goldentime_model::UnixNanos;
-use serde::Serialize;
+use goldentime_model::identity::HOST_SERVICE_PREFIX;
+use goldentime_model::{ServiceId, UnixNanos};
+use serde::{Deserialize, Serialize};
 
 /// An agent came, left or fell silent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,8 +17,18 @@ pub enum AgentEvent {
     LeaseEnded(AgentIdentity),
 }
 
+impl AgentEvent {
+    /// Whose it is.
+    #[must_use]
+    pub const fn agent(&self) -> &AgentIdentity {
+        match self {
+            Self::Connected(agent) | Self::Left(agent) | Self::LeaseEnded(agent) => agent,
+        }
+    }
+}
+
 /// Who an agent is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct AgentIdentity {
     /// Id given at enrolment.
     pub agent: Arc<str>,
@@ -29,8 +40,17 @@ pub struct AgentIdentity {
     pub host: Arc<str>,
 }
 
+impl AgentIdentity {
+    /// The service under which its host's own metrics stand; none for names that no service has.
+    #[must_use]
+    pub fn host_service(&self) -> Option<ServiceId> {
+        let name = format!("{HOST_SERVICE_PREFIX}{}", self.host);
+        ServiceId::new(&self.project, &self.environment, &name).ok()
+    }
+}
+
 /// What the agents page shows of one agent.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AgentStatus {
     /// Who it is.
     #[serde(flatten)]

@@ -6,10 +6,14 @@ use std::time::Duration;
 
 use goldentime_model::UnixNanos;
 use goldentime_wire::proto;
+use tokio::time::Instant;
 
 use super::agents::{AgentEvent, AgentIdentity, AgentStatus};
 use super::pulse::Pulse;
 use super::registry::Enrolled;
+
+/// An agent of which another central says that it is connected there counts as that for so long.
+const ELSEWHERE_FOR: Duration = Duration::from_secs(15);
 
 /// Reasons of drops that are kept of one agent.
 const DROP_REASONS_MAX: usize = 64;
@@ -23,6 +27,8 @@ struct Entry {
     status: AgentStatus,
     /// Connections at present: a new one may come before the old one has ended.
     connections: u32,
+    /// When another central last said that it is connected there.
+    elsewhere: Option<Instant>,
     lease: Lease,
     /// Shared with its connections, which note every record there.
     pulse: Pulse,
@@ -42,7 +48,9 @@ enum Lease {
 
 impl Entry {
     fn shown(&self) -> AgentStatus {
-        AgentStatus { last_seen: self.pulse.last_seen(), ..self.status.clone() }
+        let elsewhere = self.elsewhere.is_some_and(|heard| heard.elapsed() < ELSEWHERE_FOR);
+        let connected = self.connections > 0 || elsewhere;
+        AgentStatus { last_seen: self.pulse.last_seen(), connected, ..self.status.clone() }
     }
 }
 
@@ -64,6 +72,7 @@ impl AgentBoard {
                 Entry {
                     status: unheard(identity, last_seen),
                     connections: 0,
+                    elsewhere: None,
                     lease,
                     pulse: Pulse::new(last_seen),
                     started_ns: 0,
@@ -85,11 +94,13 @@ impl AgentBoard {
         let entry = board.entry(Arc::clone(&identity.agent)).or_insert_with(|| Entry {
             status: unheard(identity.clone(), now),
             connections: 0,
+            elsewhere: None,
             lease: Lease::Running,
             pulse: Pulse::new(now),
             started_ns,
         });
         entry.connections += 1;
+        entry.elsewhere = None;
         entry.started_ns = started_ns;
         entry.pulse.beat(now);
         entry.lease = Lease::Running;
@@ -164,6 +175,49 @@ impl AgentBoard {
         left.then(|| AgentEvent::Left(identity.clone()))
     }
 
+    /// Agents that are connected to this central, as others are told of them.
+    #[must_use]
+    pub fn connected_here(&self) -> Vec<AgentStatus> {
+        let board = self.lock();
+        board.values().filter(|entry| entry.connections > 0).map(Entry::shown).collect()
+    }
+
+    /// An agent connected to another central.
+    pub fn connected_elsewhere(&self, identity: &AgentIdentity, now: UnixNanos) {
+        let mut board = self.lock();
+        let entry = entry_of(&mut board, identity, now);
+        entry.elsewhere = Some(Instant::now());
+        entry.lease = Lease::Running;
+        entry.pulse.beat(now);
+    }
+
+    /// An agent said goodbye to another central.
+    pub fn left_elsewhere(&self, identity: &AgentIdentity, now: UnixNanos) {
+        let mut board = self.lock();
+        let entry = entry_of(&mut board, identity, now);
+        entry.elsewhere = None;
+        if entry.connections == 0 {
+            entry.lease = Lease::Left;
+            entry.pulse.beat(now);
+        }
+    }
+
+    /// Another central says how an agent does that is connected there. Gives its coming, where that was not
+    /// heard.
+    pub fn heard_elsewhere(&self, status: &AgentStatus, now: UnixNanos) -> Option<AgentEvent> {
+        let mut board = self.lock();
+        let is_new = !board.contains_key(&status.identity.agent);
+        let entry = entry_of(&mut board, &status.identity, now);
+        entry.elsewhere = Some(Instant::now());
+        entry.pulse.beat(now);
+        if entry.connections == 0 {
+            entry.status = status.clone();
+        }
+        let was_away = entry.lease != Lease::Running;
+        entry.lease = Lease::Running;
+        (is_new || was_away).then(|| AgentEvent::Connected(status.identity.clone()))
+    }
+
     /// An agent was revoked: it is not shown any more, and nothing is expected of it.
     pub fn revoked(&self, agent: &str) -> Option<AgentEvent> {
         let mut board = self.lock();
@@ -195,12 +249,27 @@ impl AgentBoard {
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
         let board = self.lock();
-        (board.values().filter(|entry| entry.status.connected).count(), board.len())
+        (board.values().filter(|entry| entry.shown().connected).count(), board.len())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Arc<str>, Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn entry_of<'a>(
+    board: &'a mut HashMap<Arc<str>, Entry>,
+    identity: &AgentIdentity,
+    now: UnixNanos,
+) -> &'a mut Entry {
+    board.entry(Arc::clone(&identity.agent)).or_insert_with(|| Entry {
+        status: unheard(identity.clone(), now),
+        connections: 0,
+        elsewhere: None,
+        lease: Lease::Running,
+        pulse: Pulse::new(now),
+        started_ns: 0,
+    })
 }
 
 fn gauge(board: &HashMap<Arc<str>, Entry>) {

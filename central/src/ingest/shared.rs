@@ -24,6 +24,7 @@ pub struct SharedLog {
     producer: ProducerHandle,
     judged: Arc<KafkaLog>,
     lines: Arc<KafkaLog>,
+    members: KafkaLog,
     checkpoints: Arc<KafkaCheckpoints>,
     group: Group,
     events: mpsc::Receiver<GroupEvent>,
@@ -50,11 +51,10 @@ pub fn memory_bound_bytes(config: &KafkaLogConfig) -> u64 {
 
 impl SharedLog {
     /// Opens clients; nothing is asked of Kafka yet. Fails for a configuration that cannot be used.
-    pub fn open(config: &KafkaLogConfig, tasks: &Tasks) -> Result<Self, IngestError> {
+    pub fn open(config: &KafkaLogConfig, member: &str, tasks: &Tasks) -> Result<Self, IngestError> {
         let (producer, handle) = Producer::new(&config.connection, config.producer_limits());
         tasks.spawn(TaskKind::Station, "kafka-producer", producer.run());
-        let member = config.member.clone().unwrap_or_else(host_name);
-        let joined = Group::new(config, Topic::Deltas, &member);
+        let joined = Group::new(config, Topic::Deltas, member);
         let (group, commits, events) = joined.map_err(|failure| LogError::Unavailable {
             action: "make a member of its group",
             source: Box::new(failure),
@@ -62,6 +62,7 @@ impl SharedLog {
         let ring = KafkaLog::open(config, Topic::Checkpoints, tasks)?;
         let waiting = Arc::new(Mutex::new(Some("it was not asked yet".to_owned())));
         Ok(Self {
+            members: KafkaLog::open(config, Topic::Members, tasks)?,
             judged: Arc::new(KafkaLog::open(config, Topic::Deltas, tasks)?),
             lines: Arc::new(KafkaLog::open(config, Topic::Logs, tasks)?),
             checkpoints: Arc::new(KafkaCheckpoints::new(config, handle.clone(), ring, Some(commits))),
@@ -115,10 +116,10 @@ impl SharedLog {
         self.health.clone()
     }
 
-    /// Takes part in the group once the topics are there, and gives what it is told. Topics that are wrong stop
-    /// the program; a Kafka that is away is waited for.
-    pub fn join(self, tasks: &Tasks) -> mpsc::Receiver<GroupEvent> {
-        let Self { config, group, events, health, .. } = self;
+    /// Takes part in the group once the topics are there. Gives what it is told, and what other members say.
+    /// Topics that are wrong stop the program; a Kafka that is away is waited for.
+    pub fn join(self, tasks: &Tasks) -> (mpsc::Receiver<GroupEvent>, KafkaLog) {
+        let Self { config, group, events, health, members, .. } = self;
         let stopping = tasks.stopping();
         tasks.spawn(TaskKind::Source, "kafka-group", async move {
             tokio::select! {
@@ -131,7 +132,7 @@ impl SharedLog {
                 tracing::error!(error = %failure, "this central takes no part in its group any more");
             }
         });
-        events
+        (events, members)
     }
 }
 
@@ -170,9 +171,4 @@ impl SharedLogHealth {
     fn set(&self, waiting: Option<String>) {
         *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = waiting;
     }
-}
-
-/// The host's name, or one that says that it has none.
-fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

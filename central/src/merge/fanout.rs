@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::evaluate::silence::HostSilence;
 use crate::evaluate::transition::Transition;
-use crate::ingest::agents::AgentEvent;
+use crate::ingest::agents::{AgentEvent, AgentIdentity};
 
 /// Room of each shard's queue of agent events. A full one holds the fan-out back, and with it the
 /// uplink's events, never its records.
@@ -42,11 +42,12 @@ impl EventSenders {
 }
 
 /// Takes events from the uplink until it ends and hands each to all `shards`; lets `silence`, where
-/// the rule is enabled, page for leases that ended.
+/// the rule is enabled, page for leases that ended of hosts that are ours to judge.
 pub async fn run(
     mut events: mpsc::Receiver<AgentEvent>,
     shards: EventSenders,
     mut silence: Option<HostSilence>,
+    is_ours: impl Fn(&AgentIdentity) -> bool + Send,
     transitions: mpsc::Sender<Transition>,
     clock: SharedClock,
 ) {
@@ -57,6 +58,7 @@ pub async fn run(
         }
         let told = silence.as_mut().and_then(|silence| silence.take(&event, clock.now()));
         if let Some(transition) = told
+            && is_ours(event.agent())
             && transitions.send(transition).await.is_err()
         {
             tracing::error!(event = ?event, "the notifier ended before the evaluators; this page is lost");

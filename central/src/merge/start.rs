@@ -17,7 +17,7 @@ use crate::evaluate::openslo::RuleSet;
 use crate::evaluate::silence::HostSilence;
 use crate::evaluate::stray::baseline::BASELINE_BYTES;
 use crate::evaluate::transition::Transition;
-use crate::ingest::agents::AgentEvent;
+use crate::ingest::agents::{AgentEvent, AgentIdentity};
 use crate::ingest::logged::Logged;
 
 /// Memory for open cells, for each service that may be known: a limit over all of them together, which
@@ -43,6 +43,12 @@ impl Owned {
     pub fn counts(&self) -> (usize, usize) {
         let owned = self.lock();
         (owned.len(), owned.values().filter(|judges| !**judges).count())
+    }
+
+    /// Whether a partition is owned.
+    #[must_use]
+    pub fn has(&self, partition: u32) -> bool {
+        self.lock().contains_key(&partition)
     }
 
     pub(super) fn begin(&self, partition: u32) {
@@ -133,7 +139,11 @@ impl Shards {
         let events = EventSenders::default();
         let silence = settings.host_silent.then(|| HostSilence::new(open_alerts));
         let (transitions, clock) = (with.transitions.clone(), Arc::clone(&with.clock));
-        let fanout = fanout::run(agents, events.clone(), silence, transitions, clock);
+        let (owned, partitions) = (settings.owned.clone(), settings.partitions);
+        let is_ours = move |agent: &AgentIdentity| {
+            agent.host_service().is_none_or(|service| owned.has(service.partition(partitions)))
+        };
+        let fanout = fanout::run(agents, events.clone(), silence, is_ours, transitions, clock);
         tasks.spawn(TaskKind::Station, "agent-events", fanout);
         Self { settings, with, events }
     }

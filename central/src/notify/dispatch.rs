@@ -281,6 +281,11 @@ impl Dispatcher {
             metrics::counter!(DROPS_TOTAL, "component" => "notify_live", "reason" => "queue_full")
                 .increment(1);
         }
+        if let Some(others) = &self.deps.others
+            && others.try_send(record.clone()).is_err()
+        {
+            metrics::counter!(DROPS_TOTAL, "component" => "members", "reason" => "queue_full").increment(1);
+        }
         self.recorder.write(Write::Alert(Box::new(record)));
     }
 }

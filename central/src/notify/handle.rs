@@ -1,6 +1,7 @@
 //! How others ask the notifier.
 
-use goldentime_model::Alert;
+use goldentime_catalog::AlertRecord;
+use goldentime_model::{Alert, AlertStatus};
 
 use super::book::Book;
 use super::health::{ChannelHealth, Health};
@@ -13,6 +14,18 @@ pub struct Handle {
 }
 
 impl Handle {
+    /// Another central told of an alert that it judges. Should this one judge it later, it is known what was told.
+    pub fn heard(&self, record: &AlertRecord) {
+        match record.alert.status {
+            AlertStatus::Firing if self.book.update(&record.alert).is_none() => {
+                // A full book forgets what others tell first.
+                self.book.enter(AlertRecord { told: true, ..record.clone() });
+            }
+            AlertStatus::Firing => {}
+            AlertStatus::Resolved => drop(self.book.leave(record.alert.fingerprint)),
+        }
+    }
+
     /// Alerts that fire now, oldest first.
     #[must_use]
     pub fn active(&self) -> Vec<Alert> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use goldentime_catalog::Catalogue;
+use goldentime_catalog::{AlertRecord, Catalogue};
 use goldentime_model::Alert;
 use goldentime_runtime::{SharedClock, TaskKind, Tasks};
 use tokio::sync::mpsc;
@@ -24,10 +24,6 @@ use crate::evaluate::transition::Transition;
 
 /// Deliveries that wait to be noted; a channel waits for room.
 const REPORTS_MAX: usize = 1024;
-
-/// Owner of all claims. An embedded central is alone on its catalogue, so every start has the same
-/// name and takes over at once what the last one had claimed and not finished.
-const OWNER: &str = "embedded";
 
 /// What one alert with its labels and texts takes in memory, for the budget: most are smaller.
 const ALERT_BYTES: u64 = 2 * 1024;
@@ -60,6 +56,10 @@ pub struct Deps {
     pub tasks: Tasks,
     /// Every state that an alert takes, for the live page. What does not fit is counted, not waited for.
     pub alerts: mpsc::Sender<Alert>,
+    /// The same for other centrals, where there may be any.
+    pub others: Option<mpsc::Sender<AlertRecord>>,
+    /// In whose name pages are claimed: no two centrals on one catalogue have the same.
+    pub owner: Arc<str>,
 }
 
 /// Why the notifier cannot start.
@@ -95,7 +95,7 @@ pub async fn start(
     let claims = Claims {
         catalogue: Arc::clone(&deps.catalogue),
         clock: Arc::clone(&deps.clock),
-        owner: OWNER.into(),
+        owner: deps.owner.to_string(),
     };
     let (writes, writes_rx) = mpsc::channel(WRITES_MAX);
     let recorder = Recorder(writes);

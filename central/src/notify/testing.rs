@@ -35,7 +35,14 @@ impl Running {
         let (transitions, transitions_rx) = mpsc::channel(100);
         let (alerts, live) = mpsc::channel(100);
         let shared: Arc<dyn Catalogue> = Arc::<SqliteCatalogue>::clone(&catalogue);
-        let deps = Deps { catalogue: shared, clock: Arc::new(SystemClock), tasks: tasks.clone(), alerts };
+        let deps = Deps {
+            catalogue: shared,
+            clock: Arc::new(SystemClock),
+            tasks: tasks.clone(),
+            alerts,
+            others: None,
+            owner: "embedded".into(),
+        };
         let handle = start(&config, deps, transitions_rx).await.expect("starts");
         Self { tasks, transitions, live, catalogue, handle }
     }

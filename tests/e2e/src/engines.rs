@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use goldentime_testkit::programs::CentralConfig;
 use goldentime_testkit::servers::kafka::{Kafka, Shape};
+use goldentime_testkit::servers::postgres::{Postgres, USER};
 use goldentime_testkit::servers::redis::{self, Redis, RedisProps};
 
 /// Partitions of the shared log.
@@ -17,6 +18,9 @@ pub struct Engines {
     pub kafka: Kafka,
     /// Live windows.
     pub redis: Redis,
+    /// History, accounts, alerts.
+    pub postgres: Postgres,
+    database: String,
 }
 
 impl Engines {
@@ -24,7 +28,9 @@ impl Engines {
     pub async fn start(folder: &Path, brokers: usize) -> Result<Self> {
         let kafka = Kafka::start(Shape::brokers(brokers)).await?;
         let redis = Redis::start(&folder.join("redis"), &RedisProps::default()).await?;
-        Ok(Self { kafka, redis })
+        let postgres = Postgres::start().await?;
+        let database = postgres.create_database().await?;
+        Ok(Self { kafka, redis, postgres, database })
     }
 
     /// Has a central use them, as the member of this name.
@@ -39,6 +45,19 @@ impl Engines {
             self.redis.address(),
             redis::PASSWORD
         )?;
+        writeln!(config.extra_yaml, "{}", postgres(&self.postgres, &self.database))?;
         Ok(())
     }
+}
+
+/// The section of `cluster` that names a database.
+#[must_use]
+pub fn postgres(server: &Postgres, database: &str) -> String {
+    format!(
+        "  postgres:\n    host: localhost\n    port: {}\n    database: {database}\n    user: {USER}\n    \
+         password_file: {}\n    ca_file: {}\n",
+        server.address().port(),
+        server.password_file().display(),
+        server.authority().display()
+    )
 }

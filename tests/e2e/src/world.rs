@@ -70,7 +70,12 @@ impl World {
 
     /// A central that has not been started yet; alerts go to `webhook`.
     pub fn central(&self, webhook: Option<&str>) -> Result<CentralConfig> {
-        let mut config = CentralConfig::new(&self.folder().join("central"), webhook)?;
+        self.named_central("central", webhook)
+    }
+
+    /// The same, with files of its own below a folder of this name.
+    pub fn named_central(&self, name: &str, webhook: Option<&str>) -> Result<CentralConfig> {
+        let mut config = CentralConfig::new(&self.folder().join(name), webhook)?;
         // Many steps between two kills, and nobody waits for the last.
         config.extra_yaml.push_str("series:\n  fold_for: 200ms\n");
         Ok(config)

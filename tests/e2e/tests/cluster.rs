@@ -8,6 +8,7 @@ use goldentime_e2e::engines::Engines;
 use goldentime_e2e::world::{BAD, FINE, World, restart};
 use goldentime_e2e::{pages, rules};
 use goldentime_testkit::receivers::WebhookReceiver;
+use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn counts_and_pages_come_through_kafka_and_redis_whatever_is_killed() -> Result<()> {
@@ -28,7 +29,7 @@ async fn counts_and_pages_come_through_kafka_and_redis_whatever_is_killed() -> R
 
     // The log is away: agents keep what they have.
     engines.kafka.kill9_all();
-    let is_told = |ready: &serde_json::Value| ready["not_ready"].to_string().contains("log_away");
+    let is_told = |ready: &Value| ready["not_ready"].to_string().contains("log_away");
     central_until(&central, "/api/v1/status", "it to say that Kafka is away", is_told).await?;
     engines.kafka.restart_all().await?;
     for agent in &agents {
@@ -45,10 +46,56 @@ async fn counts_and_pages_come_through_kafka_and_redis_whatever_is_killed() -> R
 
     drop(steady);
     assert_exact(&world, &central).await?;
-    for file in ["windows.db", "log"] {
+    for file in ["windows.db", "log", "series.db", "catalogue.db"] {
         let path = central.config.folder.join("state").join(file);
         assert!(!path.exists(), "{file} was made all the same");
     }
     central.stop().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_central_shows_everything_and_takes_over_what_a_killed_one_judged() -> Result<()> {
+    let hook = WebhookReceiver::start().await?;
+    let world = World::start(2, FINE).await?;
+    let engines = Engines::start(world.folder(), 1).await?;
+    let mut first = world.central(Some(&hook.url()))?;
+    engines.give_to(&mut first, "central-1")?;
+    let mut second = world.named_central("central-2", Some(&hook.url()))?;
+    engines.give_to(&mut second, "central-2")?;
+    for config in [&first, &second] {
+        rules::write(&config.slo_dir, "errors", world.service, 0.3, None)?;
+    }
+    let gateway = first.start().await?;
+    let agents = world.start_agents(&gateway)?;
+    let steady = world.steady(200.0);
+    all_ship(&gateway, &agents).await?;
+    let other = second.start().await?;
+
+    // Both show both agents and where the rule stands, whoever judges it.
+    for central in [&gateway, &other] {
+        let both = |status: &Value| status["agents"]["connected"] == 2;
+        central_until(central, "/api/v1/status", "both agents to be shown", both).await?;
+        let stands = |slos: &Value| slos.to_string().contains("\"ok\"");
+        central_until(central, "/api/v1/rules", "the rule to be shown as ok", stands).await?;
+    }
+
+    // Whichever of them judges the service: with the other one gone, the one that is left pages.
+    let config = other.kill9();
+    world.change(0, BAD, BAD)?;
+    let page = pages::until(&hook, "the page", |page| page.name == "errors" && page.is_firing).await?;
+    let other = restart(config).await?;
+    central_until(&other, "/api/v1/status", "it to be ready", |status| status["not_ready"] == json!([]))
+        .await?;
+    world.change(0, FINE, FINE)?;
+    pages::until(&hook, "the resolve", |other| other.name == page.name && !other.is_firing).await?;
+    let named = |alerts: &Value| alerts.to_string().contains("\"errors\"");
+    central_until(&other, "/api/v1/alerts/history", "the alert's history", named).await?;
+    drop(steady);
+    for central in [&gateway, &other] {
+        assert_exact(&world, central).await?;
+    }
+    other.stop().await?;
+    gateway.stop().await?;
     Ok(())
 }

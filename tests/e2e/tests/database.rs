@@ -3,24 +3,19 @@
 use anyhow::{Result, ensure};
 use goldentime_e2e::ask::{central_command, central_until};
 use goldentime_e2e::counts::assert_exact;
+use goldentime_e2e::engines::postgres;
 use goldentime_e2e::history::{is_waiting, is_writing, store_in};
 use goldentime_e2e::world::{BAD, FINE, World, restart};
 use goldentime_e2e::{pages, rules};
 use goldentime_testkit::http_client;
 use goldentime_testkit::programs::CentralConfig;
 use goldentime_testkit::receivers::WebhookReceiver;
-use goldentime_testkit::servers::postgres::{Postgres, USER};
+use goldentime_testkit::servers::postgres::Postgres;
 use serde_json::Value;
 
 /// Has the central keep what a database may keep there.
 fn keep_in(config: &mut CentralConfig, server: &Postgres, database: &str) {
-    config.extra_yaml.push_str(&format!(
-        "cluster:\n  postgres:\n    host: localhost\n    port: {}\n    database: {database}\n    user: {USER}\n    \
-         password_file: {}\n    ca_file: {}\n",
-        server.address().port(),
-        server.password_file().display(),
-        server.authority().display()
-    ));
+    config.extra_yaml.push_str(&format!("cluster:\n{}", postgres(server, database)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

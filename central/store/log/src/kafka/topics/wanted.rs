@@ -12,6 +12,8 @@ const BATCH_OVERHEAD_BYTES: u64 = 4 * 1024;
 const CHECKPOINT_BYTES_MAX: u64 = 8 << 20;
 /// Dead letters are kept for somebody to look at.
 const LETTERS_KEPT_MS: u128 = 7 * 24 * 60 * 60 * 1000;
+/// What centrals tell each other is of the moment.
+const WORDS_KEPT_MS: u128 = 60 * 60 * 1000;
 
 /// The topics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,6 +30,8 @@ pub enum Topic {
     Checkpoints,
     /// What could not be taken.
     DeadLetter,
+    /// What centrals tell each other.
+    Members,
 }
 
 /// How a value must be.
@@ -62,8 +66,15 @@ pub(super) struct Wanted {
 
 impl Topic {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Deltas, Self::Samples, Self::Logs, Self::Raw, Self::Checkpoints, Self::DeadLetter];
+    pub const ALL: [Self; 7] = [
+        Self::Deltas,
+        Self::Samples,
+        Self::Logs,
+        Self::Raw,
+        Self::Checkpoints,
+        Self::DeadLetter,
+        Self::Members,
+    ];
 
     /// Its name: `goldentime.deltas`, and `goldentime.deltas.2` in the second generation.
     #[must_use]
@@ -75,11 +86,12 @@ impl Topic {
             Self::Raw => "raw",
             Self::Checkpoints => "checkpoints",
             Self::DeadLetter => "deadletter",
+            Self::Members => "members",
         };
         let (prefix, generation) = (&config.topic_prefix, config.generation);
         match (self, generation) {
             // Nothing in these depends on the partitions of the others.
-            (Self::Raw | Self::DeadLetter, _) | (_, 1) => format!("{prefix}.{own}").into(),
+            (Self::Raw | Self::DeadLetter | Self::Members, _) | (_, 1) => format!("{prefix}.{own}").into(),
             _ => format!("{prefix}.{own}.{generation}").into(),
         }
     }
@@ -94,7 +106,7 @@ impl Topic {
     }
 
     pub(super) fn wanted(self, config: &KafkaLogConfig) -> Wanted {
-        let is_partitioned = !matches!(self, Self::Raw | Self::DeadLetter);
+        let is_partitioned = !matches!(self, Self::Raw | Self::DeadLetter | Self::Members);
         let mut settings = vec![
             Setting {
                 name: "message.timestamp.type",
@@ -121,6 +133,7 @@ impl Topic {
         if self != Self::Checkpoints {
             let kept = match self {
                 Self::DeadLetter => LETTERS_KEPT_MS,
+                Self::Members => WORDS_KEPT_MS,
                 _ => config.retention.get().as_millis(),
             };
             settings.push(Setting {
@@ -140,7 +153,7 @@ impl Topic {
         }
         Wanted {
             name: self.name(config).to_string(),
-            partitions: if self == Self::DeadLetter { 1 } else { config.partitions },
+            partitions: if matches!(self, Self::DeadLetter | Self::Members) { 1 } else { config.partitions },
             is_partitioned,
             replication: config.replication,
             settings,

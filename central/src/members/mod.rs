@@ -1,0 +1,85 @@
+//! What centrals that share a log tell each other: which agents come and go, where rules stand, and which alerts
+//! changed. So each of them shows everything, whoever owns a service or serves its agents.
+//!
+//! [`word`] is what is said, on a topic of one partition; [`speak`] says what happens here, [`listen`] hears the
+//! others. A word that is lost is said again within seconds, but for an alert's, which the catalogue has.
+//! Pages do not wait for any of it.
+
+pub mod listen;
+pub mod speak;
+pub mod word;
+
+use std::sync::Arc;
+
+use goldentime_catalog::AlertRecord;
+use goldentime_kafka::ProducerHandle;
+use goldentime_log::kafka::KafkaLog;
+use goldentime_model::Alert;
+use goldentime_runtime::{SharedClock, TaskKind, Tasks};
+use tokio::sync::mpsc;
+
+use crate::evaluate::handle::StatusBoard;
+use crate::ingest::agents::AgentEvent;
+use crate::ingest::board::AgentBoard;
+use crate::merge::start::Owned;
+use crate::notify;
+use listen::Listener;
+use speak::Speaker;
+
+/// Agents that come or go and were not told to the shards yet.
+const EVENTS_MAX: usize = 1024;
+
+/// How members reach each other.
+pub struct Link {
+    /// This member's name.
+    pub member: Arc<str>,
+    /// The topic's name.
+    pub topic: Arc<str>,
+    /// Where words are given in.
+    pub producer: ProducerHandle,
+    /// Where they are heard.
+    pub log: KafkaLog,
+}
+
+/// What this central knows, and what it shows.
+pub struct Knowledge {
+    /// Agents.
+    pub agents: AgentBoard,
+    /// Where rules stand.
+    pub statuses: StatusBoard,
+    /// Partitions that are judged here.
+    pub owned: Owned,
+    /// Partitions of the log.
+    pub partitions: u32,
+    /// Alerts as the notifier knows them.
+    pub notifier: notify::Handle,
+    /// Alerts for the live page.
+    pub shown: mpsc::Sender<Alert>,
+    /// The present.
+    pub clock: SharedClock,
+}
+
+/// Begins to speak and listen. `agents` come and go here, `alerts` changed here; gives the agents that come and
+/// go anywhere.
+pub fn start(
+    tasks: &Tasks,
+    link: Link,
+    knowledge: Knowledge,
+    agents: mpsc::Receiver<AgentEvent>,
+    alerts: mpsc::Receiver<AlertRecord>,
+) -> mpsc::Receiver<AgentEvent> {
+    let (events, everywhere) = mpsc::channel(EVENTS_MAX);
+    let knowledge = Arc::new(knowledge);
+    let Link { member, topic, producer, log } = link;
+    let speaker = Speaker {
+        member: Arc::clone(&member),
+        topic,
+        producer,
+        knowledge: Arc::clone(&knowledge),
+        events: Some(events.clone()),
+    };
+    tasks.spawn(TaskKind::Station, "members-speak", speaker.run(agents, alerts));
+    let listener = Listener { member, log, knowledge, events, rounds: Default::default() };
+    tasks.spawn(TaskKind::Upkeep, "members-listen", listener.run());
+    everywhere
+}

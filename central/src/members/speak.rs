@@ -1,0 +1,144 @@
+//! Says what happens here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use goldentime_catalog::AlertRecord;
+use goldentime_kafka::{Outgoing, ProducerHandle};
+use goldentime_model::ServiceId;
+use goldentime_model::metric_names::DROPS_TOTAL;
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+
+use super::Knowledge;
+use super::word::{Said, Statuses, Word};
+use crate::evaluate::status::RuleStatus;
+use crate::ingest::agents::AgentEvent;
+
+/// Statuses are said this often, and when one changes its state.
+const STATUSES_EVERY: Duration = Duration::from_secs(1);
+/// How many of those lie between two rounds of agents.
+const AGENTS_EVERY: u64 = 5;
+/// Changes are gathered for this long.
+const GATHER: Duration = Duration::from_millis(50);
+/// Statuses, or agents, in one word.
+const IN_A_WORD: usize = 250;
+
+pub(super) struct Speaker {
+    pub(super) member: Arc<str>,
+    pub(super) topic: Arc<str>,
+    pub(super) producer: ProducerHandle,
+    pub(super) knowledge: Arc<Knowledge>,
+    /// Agents that come and go here, for the shards.
+    pub(super) events: Option<mpsc::Sender<AgentEvent>>,
+}
+
+impl Speaker {
+    /// Speaks until the uplink and the notifier have ended.
+    pub(super) async fn run(
+        mut self,
+        mut agents: mpsc::Receiver<AgentEvent>,
+        mut alerts: mpsc::Receiver<AlertRecord>,
+    ) {
+        let mut ticks = tokio::time::interval(STATUSES_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut changes = self.knowledge.statuses.changes();
+        let (mut round, mut has_agents, mut has_alerts) = (0, true, true);
+        while has_agents || has_alerts {
+            tokio::select! {
+                event = agents.recv(), if has_agents => match event {
+                    Some(event) => {
+                        if let Some(said) = said(&event) {
+                            self.say(said).await;
+                        }
+                        if let Some(events) = &self.events {
+                            // Shards that ended have no use for it.
+                            let _ = events.send(event).await;
+                        }
+                    }
+                    // The shards end with the uplink; the notifier does after them.
+                    None => (has_agents, self.events) = (false, None),
+                },
+                alert = alerts.recv(), if has_alerts => match alert {
+                    Some(alert) => self.say(Said::Alert(Box::new(alert))).await,
+                    None => has_alerts = false,
+                },
+                Ok(()) = changes.changed(), if has_agents => {
+                    tokio::time::sleep(GATHER).await;
+                    changes.mark_unchanged();
+                    self.say_statuses(&mut round).await;
+                }
+                _ = ticks.tick(), if has_agents => {
+                    self.say_statuses(&mut round).await;
+                    if round % AGENTS_EVERY == 0 {
+                        self.say_agents().await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Where the rules of our own partitions stand.
+    async fn say_statuses(&self, round: &mut u64) {
+        *round += 1;
+        let Knowledge { statuses, owned, partitions, .. } = &*self.knowledge;
+        let mut all: Vec<(ServiceId, Vec<RuleStatus>)> = Vec::new();
+        for status in statuses.all() {
+            if !owned.has(status.service.partition(*partitions)) {
+                continue;
+            }
+            match all.last_mut() {
+                Some((service, of_it)) if *service == status.service => of_it.push(status),
+                _ => all.push((status.service.clone(), vec![status])),
+            }
+        }
+        let words = all.chunks(IN_A_WORD).count().max(1);
+        let mut chunks = all.chunks(IN_A_WORD);
+        for nth in 1..=words {
+            let services = chunks.next().unwrap_or_default().to_vec();
+            self.say(Said::Statuses(Statuses { round: *round, is_last: nth == words, services })).await;
+        }
+    }
+
+    async fn say_agents(&self) {
+        let connected = self.knowledge.agents.connected_here();
+        for agents in connected.chunks(IN_A_WORD) {
+            self.say(Said::Agents(agents.to_vec())).await;
+        }
+    }
+
+    /// Gives a word in; whether Kafka takes it is not waited for. While it takes nothing, nothing is said.
+    async fn say(&self, said: Said) {
+        if self.producer.trouble().now().is_some() {
+            drop_word("log_away");
+            return;
+        }
+        let word = Word { member: Arc::clone(&self.member), said };
+        let Ok(payload) = serde_json::to_vec(&word) else { return drop_word("not_written") };
+        let outgoing = Outgoing {
+            topic: Arc::clone(&self.topic),
+            partition: 0,
+            key: Bytes::new(),
+            headers: Vec::new(),
+            payload: payload.into(),
+        };
+        if let Err(failure) = self.producer.send(outgoing).await {
+            tracing::debug!(error = %failure, "the other members were not told");
+            drop_word("refused");
+        }
+    }
+}
+
+fn drop_word(reason: &'static str) {
+    metrics::counter!(DROPS_TOTAL, "component" => "members", "reason" => reason).increment(1);
+}
+
+/// What others are told of it. Each of them ends leases by itself.
+fn said(event: &AgentEvent) -> Option<Said> {
+    match event {
+        AgentEvent::Connected(agent) => Some(Said::Connected(agent.clone())),
+        AgentEvent::Left(agent) => Some(Said::Left(agent.clone())),
+        AgentEvent::LeaseEnded(_) => None,
+    }
+}

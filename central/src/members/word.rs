@@ -1,0 +1,46 @@
+//! What members say.
+
+use std::sync::Arc;
+
+use goldentime_catalog::AlertRecord;
+use goldentime_model::ServiceId;
+use serde::{Deserialize, Serialize};
+
+use crate::evaluate::status::RuleStatus;
+use crate::ingest::agents::{AgentIdentity, AgentStatus};
+
+/// Something that a member says. A kind that a newer version knows and this one does not is passed over.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Word {
+    /// Who says it.
+    pub member: Arc<str>,
+    /// What.
+    pub said: Said,
+}
+
+/// What is said.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind", content = "of")]
+pub enum Said {
+    /// An agent connected here.
+    Connected(AgentIdentity),
+    /// An agent said goodbye here, or was revoked.
+    Left(AgentIdentity),
+    /// Agents that are connected here, some of them.
+    Agents(Vec<AgentStatus>),
+    /// Where the rules stand that are judged here, some of the services.
+    Statuses(Statuses),
+    /// An alert that is judged here changed.
+    Alert(Box<AlertRecord>),
+}
+
+/// Some of a round of statuses.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Statuses {
+    /// Rises with each round of this member.
+    pub round: u64,
+    /// With it, the round has named every service.
+    pub is_last: bool,
+    /// By service, all of each.
+    pub services: Vec<(ServiceId, Vec<RuleStatus>)>,
+}
