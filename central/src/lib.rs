@@ -11,7 +11,8 @@
 //! | [`api`] | HTTP requests | answers |
 //!
 //! No station calls back up the line; [`line`](mod@line) is what lies between intake and merge,
-//! [`members`] what centrals that share a log tell each other. [`access`] says who may ask; [`backup`] copies the state folder from
+//! [`members`] what centrals that share a log tell each other;
+//! [`publish`] writes to Redis what people and scripts read there. [`access`] says who may ask; [`backup`] copies the state folder from
 //! another process.
 
 pub mod access;
@@ -31,5 +32,6 @@ pub mod merge;
 pub mod notify;
 pub mod persist;
 pub mod places;
+pub mod publish;
 pub mod push;
 pub mod serve;

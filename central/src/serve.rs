@@ -32,6 +32,7 @@ use crate::merge;
 use crate::merge::assigned::{self, Begin};
 use crate::merge::start::{Owned, Resume, Rules, Shards};
 use crate::persist::{self, Logs, Readers, Series};
+use crate::publish::Publisher;
 use crate::push::sources::ReportSelf;
 use crate::push::{self, Sources};
 
@@ -308,6 +309,16 @@ pub async fn start(
         clock: Arc::clone(&with.clock),
         started: with.started,
     };
+    if let Some(redis) = &stores.redis {
+        let publisher = Publisher {
+            redis: Arc::clone(redis),
+            statuses: board.clone(),
+            owned: with.owned.clone(),
+            partitions: config.partitions(),
+            clock: Arc::clone(&with.clock),
+        };
+        with.tasks.spawn(TaskKind::Upkeep, "publish", publisher.run());
+    }
     let push = push::start(&with.tasks, sources, CLIENTS_MAX);
     door.access.keep(&with.tasks);
     if let Some(certificate) = &door.certificate {

@@ -34,7 +34,7 @@ pub fn standing(statuses: &[RuleStatus]) -> Standing {
 /// Share of bad events among those that were seen, from the share of good ones with the missing taken
 /// at its worst and at its best. The last flush is always on its way: counted as bad, it would show a
 /// service without one failure with most of its budget spent. None when nothing was seen.
-fn bad_of_seen(good: Interval) -> Option<f64> {
+pub(crate) fn bad_of_seen(good: Interval) -> Option<f64> {
     let seen = 1.0 - (good.high - good.low);
     (seen > 1e-9).then(|| ((1.0 - good.high) / seen).clamp(0.0, 1.0))
 }

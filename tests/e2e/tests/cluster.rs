@@ -1,13 +1,19 @@
 //! The cluster's path: agents, a central as gateway, Kafka, the merge, Redis, pages. Whatever is killed, counts
 //! are nginx's and the page comes.
 
+use std::fmt::Write as _;
+use std::time::Duration;
+
 use anyhow::Result;
-use goldentime_e2e::ask::{all_ship, central_until, further};
+use goldentime_e2e::ask::{PATIENCE, all_ship, central_until, further, log_lines};
 use goldentime_e2e::counts::assert_exact;
 use goldentime_e2e::engines::Engines;
 use goldentime_e2e::world::{BAD, FINE, World, restart};
 use goldentime_e2e::{pages, rules};
+use goldentime_testkit::oracle::read_access_log;
 use goldentime_testkit::receivers::WebhookReceiver;
+use goldentime_testkit::servers::elasticsearch::{self, Elasticsearch};
+use goldentime_testkit::wait;
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,6 +86,16 @@ async fn a_second_central_shows_everything_and_takes_over_what_a_killed_one_judg
         central_until(central, "/api/v1/rules", "the rule to be shown as ok", stands).await?;
     }
 
+    // What people and scripts read, whoever writes it.
+    let service = format!("default/default/{}", world.service);
+    let read = async || {
+        let of = |name: &str, field: &str| engines.redis.cli(["HGET", name, field]).unwrap_or_default();
+        let traffic = of(&format!("metrics:{{{service}}}:traffic:1m"), "count");
+        let status = of(&format!("slo:{{{service}}}:status"), "errors");
+        (traffic.trim().parse::<u64>().is_ok() && status.contains(r#""status":"ok""#)).then_some(())
+    };
+    wait::until("a summary and the SLO's status in Redis", PATIENCE, read).await?;
+
     // Whichever of them judges the service: with the other one gone, the one that is left pages.
     let config = other.kill9();
     world.change(0, BAD, BAD)?;
@@ -97,5 +113,41 @@ async fn a_second_central_shows_everything_and_takes_over_what_a_killed_one_judg
     }
     other.stop().await?;
     gateway.stop().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_that_are_shipped_through_kafka_are_found_once_in_elasticsearch() -> Result<()> {
+    let world = World::start(1, FINE).await?;
+    let engines = Engines::start(world.folder(), 1).await?;
+    let search = Elasticsearch::start().await?;
+    let mut config = world.central(None)?;
+    engines.give_to(&mut config, "central-1")?;
+    write!(
+        config.extra_yaml,
+        "  elasticsearch:\n    urls: ['{}']\n    user: {}\n    password: '{}'\n    ca_file: '{}'\n    replicas: 0\n",
+        Elasticsearch::url(search.address()),
+        elasticsearch::USER,
+        elasticsearch::PASSWORD,
+        search.certificate_file().display()
+    )?;
+    let central = config.start().await?;
+    let address = format!("127.0.0.1:{}", central.config.agents_port);
+    let mut agent = world.agent(0, &address, &central.join_token("default")?)?;
+    agent.inputs_yaml.push_str("      ship_logs: true\n");
+    let agent = agent.start()?;
+    let steady = world.steady(200.0);
+    all_ship(&central, std::slice::from_ref(&agent)).await?;
+    let central = restart(central.kill9()).await?;
+    all_ship(&central, std::slice::from_ref(&agent)).await?;
+    drop(steady);
+    assert_exact(&world, &central).await?;
+    let written = read_access_log(&world.hosts[0].log)?.len();
+    let whole = async || log_lines(&central, "").await.ok().filter(|lines| lines.len() >= written).map(drop);
+    wait::until("every line", PATIENCE, whole).await?;
+    // Something stored twice may arrive late as well.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_eq!(log_lines(&central, "").await?.len(), written);
+    central.stop().await?;
     Ok(())
 }

@@ -42,7 +42,7 @@ pub struct ServiceSummary {
 pub struct SloStatus {
     /// Its name; `updated_at` cannot be one.
     pub slo: String,
-    /// What the evaluation says: `ok`, `burning`, `unknown`.
+    /// What the evaluation says: `ok`, `pending`, `firing`, `unknown`, `no_data`.
     pub status: String,
     /// The indicator, 0 to 1; `None` while it is unknown.
     pub sli: Option<f64>,
