@@ -199,6 +199,7 @@ impl Shard {
     /// Merges a batch in order, then judges what it touched, each service once, then adds what is late.
     pub async fn take(&mut self, batch: &mut Vec<Logged>) {
         let mut outcomes = Outcomes::default();
+        let logged_at = batch.last().map(|last| last.append_time);
         for logged in batch.drain(..) {
             self.load_bases(&logged).await;
             let applied = self.partition.apply(&logged, self.clock.now());
@@ -220,6 +221,10 @@ impl Shard {
         outcomes.tell();
         self.written.has_dirty = true;
         self.settle().await;
+        if let Some(at) = logged_at.filter(|_| self.live) {
+            let behind_s = self.clock.now().since(at).max(0) as f64 / 1e9;
+            metrics::histogram!("goldentime_merge_lag_seconds").record(behind_s);
+        }
         self.begin_if_caught_up().await;
     }
 

@@ -1,11 +1,12 @@
 //! What tests, benchmarks and the demo stand on: real programs started in temporary folders on free
-//! ports ([`process`], [`nginx`], [`programs`], [`peers`], [`servers`]), links and files that can be made to hurt
+//! ports ([`process`], [`nginx`], [`programs`], [`peers`], [`servers`], those of a cluster together as [`engines`]), links and files that can be made to hurt
 //! ([`proxy`], [`blocked`], [`disk`]), those who get pages ([`receivers`]), traffic ([`load`]), exact answers to compare with
 //! ([`oracle`]), checked-in files compared with what is generated ([`generated`]), and configuration files
 //! with their examples taken in ([`examples`]).
 
 pub mod blocked;
 pub mod disk;
+pub mod engines;
 pub mod examples;
 pub mod generated;
 pub mod load;

@@ -9,7 +9,6 @@
 pub mod ask;
 pub mod clients;
 pub mod counts;
-pub mod engines;
 pub mod fault;
 pub mod history;
 pub mod lines;

@@ -1,18 +1,16 @@
 //! The cluster's path: agents, a central as gateway, Kafka, the merge, Redis, pages. Whatever is killed, counts
 //! are nginx's and the page comes.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use anyhow::Result;
 use goldentime_e2e::ask::{PATIENCE, all_ship, central_until, further, log_lines};
 use goldentime_e2e::counts::assert_exact;
-use goldentime_e2e::engines::Engines;
 use goldentime_e2e::world::{BAD, FINE, World, restart};
 use goldentime_e2e::{pages, rules};
+use goldentime_testkit::engines::Engines;
 use goldentime_testkit::oracle::read_access_log;
 use goldentime_testkit::receivers::WebhookReceiver;
-use goldentime_testkit::servers::elasticsearch::{self, Elasticsearch};
 use goldentime_testkit::wait;
 use serde_json::{Value, json};
 
@@ -119,18 +117,9 @@ async fn a_second_central_shows_everything_and_takes_over_what_a_killed_one_judg
 #[tokio::test(flavor = "multi_thread")]
 async fn lines_that_are_shipped_through_kafka_are_found_once_in_elasticsearch() -> Result<()> {
     let world = World::start(1, FINE).await?;
-    let engines = Engines::start(world.folder(), 1).await?;
-    let search = Elasticsearch::start().await?;
+    let engines = Engines::start(world.folder(), 1).await?.and_search().await?;
     let mut config = world.central(None)?;
     engines.give_to(&mut config, "central-1")?;
-    write!(
-        config.extra_yaml,
-        "  elasticsearch:\n    urls: ['{}']\n    user: {}\n    password: '{}'\n    ca_file: '{}'\n    replicas: 0\n",
-        Elasticsearch::url(search.address()),
-        elasticsearch::USER,
-        elasticsearch::PASSWORD,
-        search.certificate_file().display()
-    )?;
     let central = config.start().await?;
     let address = format!("127.0.0.1:{}", central.config.agents_port);
     let mut agent = world.agent(0, &address, &central.join_token("default")?)?;

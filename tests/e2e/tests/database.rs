@@ -3,10 +3,10 @@
 use anyhow::{Result, ensure};
 use goldentime_e2e::ask::{central_command, central_until};
 use goldentime_e2e::counts::assert_exact;
-use goldentime_e2e::engines::postgres;
 use goldentime_e2e::history::{is_waiting, is_writing, store_in};
 use goldentime_e2e::world::{BAD, FINE, World, restart};
 use goldentime_e2e::{pages, rules};
+use goldentime_testkit::engines::postgres;
 use goldentime_testkit::http_client;
 use goldentime_testkit::programs::CentralConfig;
 use goldentime_testkit::receivers::WebhookReceiver;

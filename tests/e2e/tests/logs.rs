@@ -1,9 +1,8 @@
 //! Shipped log lines: each found once, whatever is killed on the way.
 
 use std::collections::BTreeMap;
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,8 +12,9 @@ use goldentime_e2e::ask::{PATIENCE, central_until, log_lines};
 use goldentime_e2e::fault::Dice;
 use goldentime_e2e::is_full;
 use goldentime_runtime::{Clock, SystemClock};
+use goldentime_testkit::engines::elasticsearch;
 use goldentime_testkit::programs::{AgentConfig, Central, CentralConfig};
-use goldentime_testkit::servers::elasticsearch::{self, Elasticsearch};
+use goldentime_testkit::servers::elasticsearch::Elasticsearch;
 use goldentime_testkit::wait;
 use serde_json::{Value, json};
 
@@ -118,17 +118,7 @@ async fn every_shipped_line_is_found_once_on_a_search_server_that_is_killed_as_w
     let folder = tempfile::tempdir()?;
     let mut server = Elasticsearch::start().await?;
     let mut config = CentralConfig::new(&folder.path().join("central"), None)?;
-    let secret = folder.path().join("search-password");
-    std::fs::write(&secret, elasticsearch::PASSWORD)?;
-    std::fs::set_permissions(&secret, Permissions::from_mode(0o600))?;
-    config.extra_yaml.push_str(&format!(
-        "cluster:\n  elasticsearch:\n    urls: ['{}']\n    user: {}\n    password: {{file: '{}'}}\n    \
-         ca_file: '{}'\n    replicas: 0\n",
-        Elasticsearch::url(server.address()),
-        elasticsearch::USER,
-        secret.display(),
-        server.certificate_file().display()
-    ));
+    config.extra_yaml.push_str(&format!("cluster:\n{}", elasticsearch(&server)));
     let fault = async |round| match round {
         1 => {
             server.kill9();

@@ -1,4 +1,4 @@
-//! What reading a 60-second window with three quantiles costs, over the embedded store.
+//! What reading a 60-second window with three quantiles costs.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -32,12 +32,16 @@ pub struct Reads {
     pub p99_ms: f64,
 }
 
-/// Fills a store with a plausible service and reads it again and again.
-pub async fn measure() -> Result<Reads> {
+/// Reads the embedded store.
+pub async fn measure_embedded() -> Result<Reads> {
     let folder = tempfile::tempdir()?;
     let store = MemoryWindows::open(&folder.path().join("windows.db"), &WindowsConfig::default()).await?;
-    let service = ServiceId::new("default", "default", "order-api")?;
-    let start = Second(1_800_000_000);
+    measure(&store, Second(1_800_000_000)).await
+}
+
+/// Fills a store with a plausible service from `start` on and reads it again and again.
+pub async fn measure(store: &dyn WindowStore, start: Second) -> Result<Reads> {
+    let service = ServiceId::new("default", "default", "window-read")?;
     for offset in 0..SECONDS {
         let key = CellKey { service: service.clone(), tier: Tier::OneSecond, start: start.offset(offset) };
         let blob = cell().encode();
@@ -49,7 +53,7 @@ pub async fn measure() -> Result<Reads> {
     let mut quantiles = [0.0; 3];
     for _ in 0..READS {
         let began = Instant::now();
-        let window = read_window(&store, &service, Tier::OneSecond, from, until, Detail::TOTAL).await?;
+        let window = read_window(store, &service, Tier::OneSecond, from, until, Detail::TOTAL).await?;
         anyhow::ensure!(
             window.total.latency.quantiles(&[0.5, 0.95, 0.99], &mut quantiles),
             "an empty window"

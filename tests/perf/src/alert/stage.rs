@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use goldentime_testkit::engines::Engines;
 use goldentime_testkit::load::Steady;
 use goldentime_testkit::nginx::{Nginx, Site};
 use goldentime_testkit::oracle::{AccessLine, read_access_log};
@@ -36,8 +37,8 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Starts everything below `root`. The central keeps its state in `central/state` there.
-    pub async fn start(root: &Path) -> Result<Self> {
+    /// Starts everything below `root`. The central keeps its state in `central/state` there, or in the engines.
+    pub async fn start(root: &Path, engines: Option<&Engines>) -> Result<Self> {
         let upstream = Upstream::start(SERVICES).await?;
         let sites: Vec<Site> = (0..SERVICES)
             .map(|number| Site {
@@ -52,6 +53,9 @@ impl Stage {
         // As the peer: every alert is told at once.
         config.notify_yaml.push_str("  debounce: 0s\n  group_interval: 0s\n");
         std::fs::write(config.slo_dir.join("bench.yaml"), openslo())?;
+        if let Some(engines) = engines {
+            engines.give_to(&mut config, "central-1")?;
+        }
         let central = config.start().await?;
         let address = format!("127.0.0.1:{}", central.config.agents_port);
         let token = central.join_token("default")?;

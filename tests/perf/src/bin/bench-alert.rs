@@ -1,11 +1,13 @@
 //! `make bench-alert`: tipping request to webhook, beside Prometheus and Alertmanager in the same run,
-//! once more while somebody else holds the series store, and once more while the central bears half of the
-//! load that `bench-central` found.
+//! once more while somebody else holds the series store, once more while the central bears half of the
+//! load that `bench-central` found, and once more through Kafka and Redis, with PostgreSQL and Elasticsearch and
+//! without.
 //!
 //! `RUNS` is the number of trials of each kind (errors, latency); default 50. The rows without
 //! Prometheus take a fifth of them.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -19,6 +21,7 @@ use goldentime_perf::earlier::read_figure;
 use goldentime_perf::fleet::agent::{self, Shape};
 use goldentime_perf::report::Report;
 use goldentime_testkit::blocked::{Blocked, series_of};
+use goldentime_testkit::engines::Engines;
 use goldentime_testkit::peers::prometheus::PrometheusStack;
 use tokio::task::JoinSet;
 
@@ -34,7 +37,7 @@ async fn main() -> Result<()> {
     let runs: usize = std::env::var("RUNS").ok().map_or(Ok(50), |runs| runs.parse()).context("RUNS")?;
     let folder = tempfile::Builder::new().prefix("goldentime-bench-alert-").tempdir()?;
     let peer = Receiver::start().await?;
-    let stage = Stage::start(folder.path()).await?;
+    let stage = Stage::start(folder.path(), None).await?;
 
     let rules: Vec<_> = Rule::all().into_iter().map(Rule::prometheus).collect();
     let scraped = stage.upstream.address.to_string();
@@ -79,8 +82,32 @@ async fn main() -> Result<()> {
             .figure("loaded_tipping_to_webhook_p99_ms", loaded.ours.tipping(0.99))
             .figure("loaded_missed", loaded.ours.missed as f64);
     }
+    let [with, without] = cluster_trials(&folder.path().join("cluster"), runs.div_ceil(5)).await?;
+    for (title, name, row) in [
+        ("through Kafka and Redis", "cluster", with),
+        ("the same with PostgreSQL and Elasticsearch stopped", "cluster_alone", without),
+    ] {
+        let row = tell(title, row, false);
+        report
+            .figure(format!("{name}_tipping_to_webhook_p50_ms"), row.ours.tipping(0.5))
+            .figure(format!("{name}_tipping_to_webhook_p99_ms"), row.ours.tipping(0.99))
+            .figure(format!("{name}_missed"), row.ours.missed as f64);
+    }
     report.finish()?;
     Ok(())
+}
+
+/// Trials through Kafka and Redis: while PostgreSQL and Elasticsearch run as well, and after they were killed.
+async fn cluster_trials(root: &Path, runs: usize) -> Result<[BTreeMap<Rule, Outcome>; 2]> {
+    std::fs::create_dir_all(root)?;
+    let mut engines = Engines::start(root, 1).await?.and_search().await?;
+    let stage = Stage::start(root, Some(&engines)).await?;
+    let with = stage.trials(runs, None).await;
+    engines.postgres.kill9();
+    engines.search = None;
+    let without = stage.trials(runs, None).await;
+    let logs = stage.stop().await?;
+    Ok([outcomes(&with, &logs), outcomes(&without, &logs)])
 }
 
 /// Trials without the peer while somebody else holds the series store.

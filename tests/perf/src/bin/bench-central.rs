@@ -34,7 +34,7 @@ async fn main() -> Result<()> {
         rates.push(measured.deltas as f64 / measured.elapsed_s);
         rss.push(measured.rss_bytes as f64 / f64::from(1 << 20));
     }
-    let reads = window_read::measure().await?;
+    let reads = window_read::measure_embedded().await?;
     let mut report = Report::new("central", runs);
     report
         .figure("deltas_per_core_s", median(&per_core))

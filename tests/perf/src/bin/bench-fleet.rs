@@ -18,7 +18,6 @@ use goldentime_perf::fleet::watch::{EVERY, Watch};
 use goldentime_perf::report::Report;
 use goldentime_perf::series::feed::{DAY_S, Feed, Shape, store};
 use goldentime_runtime::{Clock, SystemClock};
-use goldentime_series::SeriesStore;
 use goldentime_testkit::process::own_cpu_time;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -48,7 +47,7 @@ async fn main() -> Result<()> {
     let now = SystemClock.now().second().0;
     prefill(&folder.path().join("central/state"), now).await.context("thirty days of history")?;
 
-    let stage = Stage::start(folder.path()).await?;
+    let stage = Stage::start(folder.path(), None).await?;
     let (token, address) = (stage.central.join_token("default")?, stage.agents_address());
     let (end_all, over) = watch::channel(false);
     let mut hosts = JoinSet::new();

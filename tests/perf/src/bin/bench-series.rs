@@ -5,6 +5,7 @@
 
 use anyhow::{Context, Result};
 use goldentime_perf::report::Report;
+use goldentime_perf::series::feed::store;
 use goldentime_perf::series::{charts, writes};
 
 #[tokio::main(flavor = "current_thread")]
@@ -18,7 +19,8 @@ async fn main() -> Result<()> {
         .figure("written_bytes_per_row", written.written_bytes_per_row)
         .figure("rolled_series_per_s", written.rolled_series_per_s)
         .figure("disk_3000_series_gib", written.disk_3000_series_gib());
-    for chart in charts::measure(runs).await? {
+    let folder = tempfile::Builder::new().prefix("goldentime-bench-series-").tempdir()?;
+    for chart in charts::measure(store(folder.path()), runs).await? {
         report
             .figure(format!("chart_{}_ms", chart.name), chart.p50_ms)
             .figure(format!("chart_{}_p99_ms", chart.name), chart.p99_ms)

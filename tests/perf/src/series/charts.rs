@@ -1,5 +1,6 @@
 //! Thirty days of one service among others, and charts of them with percentiles.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
@@ -7,7 +8,7 @@ use goldentime_model::Second;
 use goldentime_series::{ChartQuery, Requests, SeriesStore, Span};
 use goldentime_testkit::oracle::quantile;
 
-use super::feed::{DAY_S, Feed, Shape, store};
+use super::feed::{DAY_S, Feed, Shape};
 
 const DAYS: i64 = 30;
 /// The beginning of a day, so that rows of every width begin with it.
@@ -25,11 +26,10 @@ pub struct Chart {
     pub points: usize,
 }
 
-/// Fills thirty days and asks for each chart `runs` times.
-pub async fn measure(runs: u32) -> Result<Vec<Chart>> {
-    let folder = tempfile::Builder::new().prefix("goldentime-bench-series-").tempdir()?;
+/// Fills thirty days of an empty store and asks for each chart `runs` times.
+pub async fn measure(store: Arc<dyn SeriesStore>, runs: u32) -> Result<Vec<Chart>> {
     let shape = Shape::new(0, 1, 2, 50)?;
-    let mut feed = Feed::new(store(folder.path()));
+    let mut feed = Feed::new(store);
     let end = START + DAYS * DAY_S;
     feed.fill(&shape, START, end).await?;
     let asked =

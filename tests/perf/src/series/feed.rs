@@ -1,6 +1,7 @@
 //! What a central writes: steps of the log, with latencies as services have them.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -15,12 +16,15 @@ pub const DAY_S: i64 = 24 * 3600;
 /// Seconds that are written at once where there are days to write.
 const FILL_STEP_S: i64 = 600;
 
+/// The retention that stores have by default, and room for all.
+pub const KEEP: Keep =
+    Keep { seconds: [2 * DAY_S, 8 * DAY_S, 31 * DAY_S], bytes_max: 1 << 40, series_max: 200_000 };
+
 /// A store with the retention that it has by default and room for all.
 #[must_use]
-pub fn store(folder: &Path) -> SqliteSeries {
-    let keep = Keep { seconds: [2 * DAY_S, 8 * DAY_S, 31 * DAY_S], bytes_max: 1 << 40, series_max: 200_000 };
+pub fn store(folder: &Path) -> Arc<dyn SeriesStore> {
     let path = folder.join("series.db");
-    SqliteSeries::new(SqliteSettings { path, keep, busy_timeout: Duration::from_secs(5) })
+    Arc::new(SqliteSeries::new(SqliteSettings { path, keep: KEEP, busy_timeout: Duration::from_secs(5) }))
 }
 
 /// A service with as many hosts and routes.
@@ -75,7 +79,7 @@ impl Shape {
 
 /// Commits steps one after the other.
 pub struct Feed {
-    store: SqliteSeries,
+    store: Arc<dyn SeriesStore>,
     generation: u32,
     offset: u64,
 }
@@ -83,13 +87,13 @@ pub struct Feed {
 impl Feed {
     /// From the beginning.
     #[must_use]
-    pub const fn new(store: SqliteSeries) -> Self {
+    pub fn new(store: Arc<dyn SeriesStore>) -> Self {
         Self { store, generation: 1, offset: 0 }
     }
 
     /// As it was before the log that a central begins with: that log is then read from its beginning.
     #[must_use]
-    pub const fn before_the_log(store: SqliteSeries) -> Self {
+    pub fn before_the_log(store: Arc<dyn SeriesStore>) -> Self {
         Self { store, generation: 0, offset: 0 }
     }
 
@@ -108,8 +112,8 @@ impl Feed {
 
     /// The store.
     #[must_use]
-    pub const fn store(&self) -> &SqliteSeries {
-        &self.store
+    pub fn store(&self) -> &dyn SeriesStore {
+        &*self.store
     }
 
     /// Commits one step at log time `at`; gives the rows written.

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use goldentime_series::{Rows, SeriesStore};
+use goldentime_series::Rows;
 use goldentime_testkit::process::own_cpu_time;
 
 use super::feed::{DAY_S, Feed, Shape, store};

@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use crate::programs::CentralConfig;
+use crate::servers::elasticsearch::{self, Elasticsearch};
+use crate::servers::kafka::{Kafka, Shape};
+use crate::servers::postgres::{Postgres, USER};
+use crate::servers::redis::{self, Redis, RedisProps};
 use anyhow::Result;
-use goldentime_testkit::programs::CentralConfig;
-use goldentime_testkit::servers::kafka::{Kafka, Shape};
-use goldentime_testkit::servers::postgres::{Postgres, USER};
-use goldentime_testkit::servers::redis::{self, Redis, RedisProps};
 
 /// Partitions of the shared log.
 const PARTITIONS: u32 = 4;
@@ -21,6 +22,8 @@ pub struct Engines {
     /// History, accounts, alerts.
     pub postgres: Postgres,
     database: String,
+    /// Log lines, where they are to be kept outside as well.
+    pub search: Option<Elasticsearch>,
 }
 
 impl Engines {
@@ -30,7 +33,13 @@ impl Engines {
         let redis = Redis::start(&folder.join("redis"), &RedisProps::default()).await?;
         let postgres = Postgres::start().await?;
         let database = postgres.create_database().await?;
-        Ok(Self { kafka, redis, postgres, database })
+        Ok(Self { kafka, redis, postgres, database, search: None })
+    }
+
+    /// Starts a search server too.
+    pub async fn and_search(mut self) -> Result<Self> {
+        self.search = Some(Elasticsearch::start().await?);
+        Ok(self)
     }
 
     /// Has a central use them, as the member of this name.
@@ -45,7 +54,10 @@ impl Engines {
             self.redis.address(),
             redis::PASSWORD
         )?;
-        writeln!(config.extra_yaml, "{}", postgres(&self.postgres, &self.database))?;
+        config.extra_yaml.push_str(&postgres(&self.postgres, &self.database));
+        if let Some(search) = &self.search {
+            config.extra_yaml.push_str(&elasticsearch(search));
+        }
         Ok(())
     }
 }
@@ -59,5 +71,17 @@ pub fn postgres(server: &Postgres, database: &str) -> String {
         server.address().port(),
         server.password_file().display(),
         server.authority().display()
+    )
+}
+
+/// The section of `cluster` that names a search server.
+#[must_use]
+pub fn elasticsearch(server: &Elasticsearch) -> String {
+    format!(
+        "  elasticsearch:\n    urls: ['{}']\n    user: {}\n    password: '{}'\n    ca_file: '{}'\n    replicas: 0\n",
+        Elasticsearch::url(server.address()),
+        elasticsearch::USER,
+        elasticsearch::PASSWORD,
+        server.certificate_file().display()
     )
 }
