@@ -31,6 +31,7 @@ use crate::ingest::deadletter::DeadLetters;
 use crate::merge;
 use crate::merge::assigned::{self, Begin};
 use crate::merge::start::{Owned, Resume, Rules, Shards};
+use crate::notify;
 use crate::persist::{self, Logs, Readers, Series};
 use crate::publish::Publisher;
 use crate::push::sources::ReportSelf;
@@ -111,6 +112,8 @@ pub struct Notified {
     pub transitions: mpsc::Sender<Transition>,
     /// Alerts come out as they begin, change and end.
     pub alerts: mpsc::Receiver<Alert>,
+    /// What else the notifier is asked.
+    pub handle: notify::Handle,
 }
 
 /// Who may come in over HTTP, and how it is encrypted.
@@ -287,6 +290,8 @@ pub async fn start(
                 log,
                 catalogue: Arc::clone(&catalogue),
                 open_alerts: stores.open_alerts.clone(),
+                notifier: notified.handle,
+                partitions: config.partitions(),
                 tasks: with.tasks.clone(),
             };
             with.tasks.spawn(TaskKind::Station, "partitions", assigned::run(events, begin));

@@ -124,6 +124,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             agents
         }
     };
+    let handle = notifier.clone();
     let report = Report {
         owned: owned.clone(),
         ask_log,
@@ -152,7 +153,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         generation: line.generation,
         list_agents: Arc::new(move || board.all()),
     };
-    let notified = Notified { transitions, alerts };
+    let notified = Notified { transitions, alerts, handle };
     let door = Door { access, certificate };
     serve::start(&config, &surroundings, &stores, in_force, intake, notified, door).await?;
     // What it asks of would otherwise outlive its last user.

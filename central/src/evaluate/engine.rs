@@ -255,7 +255,7 @@ fn project_all(rules: &[Arc<Rule>]) -> Vec<Arc<Projection>> {
 }
 
 /// The service that an alert's labels name.
-fn service_of(labels: &Labels) -> Option<ServiceId> {
+pub(crate) fn service_of(labels: &Labels) -> Option<ServiceId> {
     use goldentime_model::alert::label;
     let part = |name| labels.get(name).map(String::as_str);
     ServiceId::new(part(label::PROJECT)?, part(label::ENVIRONMENT)?, part(label::SERVICE)?).ok()

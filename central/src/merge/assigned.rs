@@ -17,7 +17,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::bases::chain;
 use super::start::{Resume, Shards};
+use crate::evaluate::engine::service_of;
 use crate::ingest::logged::Logged;
+use crate::notify;
 use crate::persist::Readers;
 
 /// Records that wait for a shard.
@@ -39,6 +41,10 @@ pub struct Begin {
     pub catalogue: Arc<dyn Catalogue>,
     /// Alerts that were firing at the start, where the catalogue does not answer.
     pub open_alerts: Vec<Alert>,
+    /// Tells what its former owner left untold.
+    pub notifier: notify::Handle,
+    /// Partitions of the log.
+    pub partitions: u32,
     /// Where shards and readers run.
     pub tasks: Tasks,
 }
@@ -106,7 +112,7 @@ impl Begin {
             place = self.place(partition) => place,
             () = tenure.ended() => return,
         };
-        let open_alerts = self.alerts().await;
+        let open_alerts = self.alerts(partition).await;
         let from = checkpoint.as_ref().map_or(1, |checkpoint| checkpoint.offset + 1);
         let feed = assigned.start(from);
         let (logged, records) = mpsc::channel(LOGGED_MAX);
@@ -138,9 +144,18 @@ impl Begin {
         }
     }
 
-    async fn alerts(&self) -> Vec<Alert> {
+    /// Alerts that fire, of which those of this partition that nobody was told of are told.
+    async fn alerts(&self, partition: u32) -> Vec<Alert> {
         match tokio::time::timeout(ALERTS_WITHIN, self.catalogue.active_alerts()).await {
-            Ok(Ok(active)) => active.into_iter().map(|record| record.alert).collect(),
+            Ok(Ok(active)) => {
+                let is_ours = |alert: &Alert| {
+                    service_of(&alert.labels).is_some_and(|id| id.partition(self.partitions) == partition)
+                };
+                for record in active.iter().filter(|record| !record.told && is_ours(&record.alert)) {
+                    self.notifier.take_over(record.clone()).await;
+                }
+                active.into_iter().map(|record| record.alert).collect()
+            }
             Ok(Err(_)) | Err(_) => {
                 tracing::warn!("the catalogue does not answer: alerts that fire may be told once more");
                 self.open_alerts.clone()

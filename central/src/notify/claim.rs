@@ -10,8 +10,19 @@ use goldentime_runtime::SharedClock;
 /// than none.
 pub(super) const CLAIM_WAIT_MAX: Duration = Duration::from_millis(100);
 
-/// How long nobody else may send what was claimed; renewed with each attempt.
-const LEASE_NANOS: i64 = 120 * 1_000_000_000;
+/// What a lease is longer than an attempt may take: renewed before each, it ends only for who does not go on.
+const LEASE_SPARE: Duration = Duration::from_secs(5);
+
+/// Whether to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leave {
+    /// Nobody else does.
+    Granted,
+    /// Every page of it was told already.
+    Told,
+    /// Another central has it, and may yet fail.
+    Elsewhere,
+}
 
 /// Claims in the name of this central.
 #[derive(Clone)]
@@ -22,18 +33,21 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    /// Whether to send: `false` only if every page of it was told already or is another's.
-    pub(super) async fn may_send(&self, notification: &Notification) -> bool {
+    /// Asks to send, in an attempt that may take so long.
+    pub(super) async fn ask(&self, notification: &Notification, attempt: Duration) -> Leave {
         let now = self.clock.now();
+        let lease = i64::try_from((attempt + LEASE_SPARE).as_nanos()).unwrap_or(i64::MAX);
         let claim = self.catalogue.claim(Claim {
             pages: notification.pages.clone(),
             channel: notification.channel.clone(),
             owner: self.owner.clone(),
             now,
-            lease_until: now.saturating_add(LEASE_NANOS),
+            lease_until: now.saturating_add(lease),
         });
         let why = match tokio::time::timeout(CLAIM_WAIT_MAX, claim).await {
-            Ok(Ok(granted)) => return !granted.is_empty(),
+            Ok(Ok(claimed)) if !claimed.given.is_empty() => return Leave::Granted,
+            Ok(Ok(claimed)) if claimed.elsewhere => return Leave::Elsewhere,
+            Ok(Ok(_)) => return Leave::Told,
             Ok(Err(error)) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "sending a page unclaimed");
                 "failed"
@@ -44,6 +58,6 @@ impl Claims {
             }
         };
         metrics::counter!("goldentime_notifications_unclaimed_total", "reason" => why).increment(1);
-        true
+        Leave::Granted
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::channels::{Channel, SendError};
-use super::claim::Claims;
+use super::claim::{Claims, Leave};
 use super::health::Health;
 use super::record::{Recorder, Write};
 use super::retry::{Next, RetryPolicy};
@@ -24,6 +24,9 @@ const TOLD_MAX: usize = 4096;
 
 /// How often the catalogue is asked for what did not fit into the queue.
 const OVERFLOW_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often it is asked for what another central had claimed and did not send.
+const ORPHANS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Tells the dispatcher of a delivery.
 #[derive(Debug)]
@@ -62,6 +65,8 @@ impl Told {
 pub(super) struct Worker {
     pub(super) name: String,
     pub(super) overflowed: Arc<AtomicBool>,
+    /// Other centrals send over this channel too.
+    pub(super) is_shared: bool,
     pub(super) channel: Arc<dyn Channel>,
     pub(super) timeout: Duration,
     pub(super) policy: RetryPolicy,
@@ -76,6 +81,8 @@ pub(super) struct Worker {
 /// How a notification left the worker.
 enum End {
     Ended(Outcome),
+    /// Another central has it. Should it fail, the catalogue shows it again.
+    Elsewhere,
     /// The central stops; the next run goes on.
     Left,
 }
@@ -87,6 +94,7 @@ impl Worker {
         let channel = Arc::clone(&self.channel);
         let mut warm = tokio::time::interval(channel.warm_interval().unwrap_or(Duration::from_secs(3600)));
         let mut overflow = tokio::time::interval(OVERFLOW_INTERVAL);
+        let mut orphans = tokio::time::interval(ORPHANS_INTERVAL);
         loop {
             tokio::select! {
                 biased;
@@ -103,6 +111,7 @@ impl Worker {
                     let _ = tokio::time::timeout(self.timeout, channel.warm()).await;
                 }
                 _ = overflow.tick() => self.take_up_overflow().await,
+                _ = orphans.tick(), if self.is_shared => self.overflowed.store(true, Ordering::Release),
             }
         }
     }
@@ -125,11 +134,19 @@ impl Worker {
     }
 
     async fn handle(&mut self, notification: Notification) -> End {
-        if self.told.has_all(&notification.pages) || !self.claims.may_send(&notification).await {
-            metrics::counter!("goldentime_notifications_known_total", "channel" => self.name.clone())
-                .increment(1);
-            self.finish(notification, 0, Outcome::Delivered);
-            return End::Ended(Outcome::Delivered);
+        let leave = match self.told.has_all(&notification.pages) {
+            true => Leave::Told,
+            false => self.claims.ask(&notification, self.timeout).await,
+        };
+        match leave {
+            Leave::Granted => {}
+            Leave::Elsewhere => return End::Elsewhere,
+            Leave::Told => {
+                metrics::counter!("goldentime_notifications_known_total", "channel" => self.name.clone())
+                    .increment(1);
+                self.finish(notification, 0, Outcome::Delivered);
+                return End::Ended(Outcome::Delivered);
+            }
         }
         if notification.recovered && notification.attempts > 0 {
             metrics::counter!("goldentime_notification_repeats_total", "channel" => self.name.clone())
@@ -176,6 +193,11 @@ impl Worker {
                     tokio::select! {
                         () = tokio::time::sleep(wait) => {}
                         () = self.stopping.cancelled() => return End::Left,
+                    }
+                    match self.claims.ask(notification, self.timeout).await {
+                        Leave::Granted => {}
+                        Leave::Elsewhere => return End::Elsewhere,
+                        Leave::Told => return End::Ended(Outcome::Delivered),
                     }
                 }
             }

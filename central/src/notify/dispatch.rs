@@ -125,6 +125,7 @@ impl Dispatcher {
     pub(super) async fn run(
         mut self,
         mut transitions: mpsc::Receiver<Transition>,
+        mut taken_over: mpsc::Receiver<AlertRecord>,
         mut reports: mpsc::Receiver<Report>,
     ) {
         let mut reporting = !self.outlets.is_empty();
@@ -136,6 +137,7 @@ impl Dispatcher {
                     Some(transition) => self.transition(transition),
                     None => break,
                 },
+                Some(record) = taken_over.recv() => self.take_over(&record),
                 report = reports.recv(), if reporting => match report {
                     Some(report) => self.delivered(&report),
                     None => reporting = false,
@@ -150,6 +152,14 @@ impl Dispatcher {
         while let Some(report) = reports.recv().await {
             self.delivered(&report);
         }
+    }
+
+    /// Who fired it may have sent its page without having noted that, so whether to send is asked once more.
+    fn take_over(&mut self, record: &AlertRecord) {
+        if self.book.get(record.alert.fingerprint).is_none() {
+            self.book.enter(record.clone());
+        }
+        self.tell(record, PageKind::Fired, Instant::now());
     }
 
     fn transition(&mut self, transition: Transition) {

@@ -2,6 +2,7 @@
 
 use goldentime_catalog::AlertRecord;
 use goldentime_model::{Alert, AlertStatus};
+use tokio::sync::mpsc;
 
 use super::book::Book;
 use super::health::{ChannelHealth, Health};
@@ -11,6 +12,7 @@ use super::health::{ChannelHealth, Health};
 pub struct Handle {
     pub(super) book: Book,
     pub(super) channels: Vec<Health>,
+    pub(super) taken_over: mpsc::Sender<AlertRecord>,
 }
 
 impl Handle {
@@ -24,6 +26,13 @@ impl Handle {
             AlertStatus::Firing => {}
             AlertStatus::Resolved => drop(self.book.leave(record.alert.fingerprint)),
         }
+    }
+
+    /// An alert that this central judges from now on and that fired elsewhere without being told: it is told now,
+    /// unless that was done meanwhile.
+    pub async fn take_over(&self, record: AlertRecord) {
+        // A notifier that ended tells nothing any more; its next run reads the same.
+        let _ = self.taken_over.send(record).await;
     }
 
     /// Alerts that fire now, oldest first.

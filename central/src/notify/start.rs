@@ -25,6 +25,9 @@ use crate::evaluate::transition::Transition;
 /// Deliveries that wait to be noted; a channel waits for room.
 const REPORTS_MAX: usize = 1024;
 
+/// Alerts of another central that wait to be told.
+const TAKEN_OVER_MAX: usize = 1024;
+
 /// What one alert with its labels and texts takes in memory, for the budget: most are smaller.
 const ALERT_BYTES: u64 = 2 * 1024;
 
@@ -111,6 +114,7 @@ pub async fn start(
         workers.push((
             Worker {
                 name: channel_config.name.clone(),
+                is_shared: deps.others.is_some(),
                 overflowed: outlets.last().map(Outlet::overflow_flag).unwrap_or_default(),
                 channel,
                 timeout: channel_config.timeout.get(),
@@ -127,8 +131,9 @@ pub async fn start(
     }
     drop(reports);
     let book = Book::default();
-    let handle =
-        Handle { book: book.clone(), channels: outlets.iter().map(|outlet| outlet.health.clone()).collect() };
+    let (taken_over, take_over) = mpsc::channel(TAKEN_OVER_MAX);
+    let channels = outlets.iter().map(|outlet| outlet.health.clone()).collect();
+    let handle = Handle { book: book.clone(), channels, taken_over };
     let names: route::Names = outlets.iter().map(|outlet| outlet.name.clone()).collect();
     let left = restore::read(&*deps.catalogue, deps.clock.now(), config.debounce.get()).await;
     let mut dispatcher = Dispatcher::new(config, deps.clone(), book, outlets, names, recorder);
@@ -138,7 +143,11 @@ pub async fn start(
     }
     let (stopping, catalogue) = (deps.tasks.stopping(), Arc::clone(&deps.catalogue));
     deps.tasks.spawn(TaskKind::Station, "notify_record", record::run(catalogue, writes_rx, stopping));
-    deps.tasks.spawn(TaskKind::Station, "notify_dispatch", dispatcher.run(transitions, reports_rx));
+    deps.tasks.spawn(
+        TaskKind::Station,
+        "notify_dispatch",
+        dispatcher.run(transitions, take_over, reports_rx),
+    );
     deps.tasks.spawn(
         TaskKind::Upkeep,
         "notify_prune",

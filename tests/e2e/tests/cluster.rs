@@ -10,7 +10,7 @@ use goldentime_e2e::world::{BAD, FINE, World, restart};
 use goldentime_e2e::{pages, rules};
 use goldentime_testkit::engines::Engines;
 use goldentime_testkit::oracle::read_access_log;
-use goldentime_testkit::receivers::WebhookReceiver;
+use goldentime_testkit::receivers::{Answer, WebhookReceiver};
 use goldentime_testkit::wait;
 use serde_json::{Value, json};
 
@@ -138,5 +138,46 @@ async fn lines_that_are_shipped_through_kafka_are_found_once_in_elasticsearch() 
     tokio::time::sleep(Duration::from_millis(1500)).await;
     assert_eq!(log_lines(&central, "").await?.len(), written);
     central.stop().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_its_central_could_not_send_before_it_died_is_sent_by_another() -> Result<()> {
+    let hook = WebhookReceiver::start().await?;
+    let world = World::start(1, FINE).await?;
+    let engines = Engines::start(world.folder(), 1).await?;
+    let mut centrals = Vec::new();
+    for member in ["central-1", "central-2"] {
+        let mut config = world.named_central(member, Some(&hook.url()))?;
+        engines.give_to(&mut config, member)?;
+        rules::write(&config.slo_dir, "errors", world.service, 0.3, None)?;
+        centrals.push(config.start().await?);
+    }
+    let agents = world.start_agents(&centrals[0])?;
+    let steady = world.steady(100.0);
+    all_ship(&centrals[0], &agents).await?;
+
+    hook.always(Some(Answer::Status(503)));
+    world.change(0, BAD, BAD)?;
+    let fails = |status: &Value| status["channels"][0]["failed"].as_u64() > Some(0);
+    let failing = wait::until("one of them to fail to page", PATIENCE, async || {
+        for (at, central) in centrals.iter().enumerate() {
+            if central.get("/api/v1/status").await.is_ok_and(|status| fails(&status)) {
+                return Some(at);
+            }
+        }
+        None
+    });
+    let failing = failing.await?;
+    drop(centrals.remove(failing).kill9());
+    // What it tried is there already; what comes now was sent by the other.
+    let tried = hook.received().len();
+    hook.always(None);
+    let sent = hook.wait_for(tried + 1, PATIENCE).await?;
+    assert!(sent[tried..].iter().any(|page| page.body.to_string().contains("errors")), "{sent:?}");
+    drop(steady);
+    for central in centrals {
+        central.stop().await?;
+    }
     Ok(())
 }

@@ -10,7 +10,7 @@ use futures_util::future::join;
 use goldentime_model::{Alert, AlertStatus, Fingerprint, Labels, Second, Severity, StageTimes, UnixNanos};
 
 use crate::store::BoxFuture;
-use crate::{AlertRecord, Catalogue, Claim, HistoryQuery, Notification, Outcome, PageKey, PageKind};
+use crate::{AlertRecord, Catalogue, Claim, Claimed, HistoryQuery, Notification, Outcome, PageKey, PageKind};
 
 type Shared = Arc<dyn Catalogue>;
 type Case = fn(Shared) -> BoxFuture<'static, ()>;
@@ -131,31 +131,33 @@ async fn ended_stays(c: Shared) {
 
 async fn one_owner(c: Shared) {
     let pages = notification(1).pages;
-    assert_eq!(c.claim(claim("a", 100)).await.expect("claims"), pages);
-    assert_eq!(c.claim(claim("b", 110)).await.expect("claims"), []);
-    assert_eq!(c.claim(claim("a", 110)).await.expect("claims"), pages, "the owner renews its lease");
+    assert_eq!(c.claim(claim("a", 100)).await.expect("claims").given, pages);
+    let refused = c.claim(claim("b", 110)).await.expect("claims");
+    assert_eq!(refused, Claimed { given: Vec::new(), elsewhere: true }, "the other may yet fail");
+    assert_eq!(c.claim(claim("a", 110)).await.expect("claims").given, pages, "the owner renews its lease");
     let elsewhere = Claim { channel: "mail".into(), ..claim("b", 110) };
-    assert_eq!(c.claim(elsewhere).await.expect("claims"), pages, "each channel has its own claim");
+    assert_eq!(c.claim(elsewhere).await.expect("claims").given, pages, "each channel has its own claim");
 }
 
 async fn one_of_two(c: Shared) {
     for now_s in [100, 200, 300] {
         let (a, b) = join(c.claim(claim("a", now_s)), c.claim(claim("b", now_s))).await;
-        assert_eq!(a.expect("claims").len() + b.expect("claims").len(), 1);
+        assert_eq!(a.expect("claims").given.len() + b.expect("claims").given.len(), 1);
     }
 }
 
 async fn lease_ends(c: Shared) {
-    c.claim(claim("a", 100)).await.expect("claims");
-    assert_eq!(c.claim(claim("b", 130)).await.expect("claims"), notification(1).pages);
-    assert_eq!(c.claim(claim("a", 131)).await.expect("claims"), [], "its lease was taken over");
+    c.claim(claim("a", 100)).await.expect("claims").given;
+    assert_eq!(c.claim(claim("b", 130)).await.expect("claims").given, notification(1).pages);
+    assert_eq!(c.claim(claim("a", 131)).await.expect("claims").given, [], "its lease was taken over");
 }
 
 async fn delivered_once(c: Shared) {
-    c.claim(claim("a", 100)).await.expect("claims");
+    c.claim(claim("a", 100)).await.expect("claims").given;
     c.finish(notification(1), 1, Outcome::Delivered, Second(101).start()).await.expect("notes");
-    assert_eq!(c.claim(claim("a", 102)).await.expect("claims"), []);
-    assert_eq!(c.claim(claim("b", 9_999)).await.expect("claims"), []);
+    assert_eq!(c.claim(claim("a", 102)).await.expect("claims").given, []);
+    let refused = c.claim(claim("b", 9_999)).await.expect("claims");
+    assert_eq!(refused, Claimed::default(), "it was sent, and there is nothing to wait for");
 }
 
 async fn dead_letters(c: Shared) {

@@ -15,6 +15,8 @@ pub mod store;
 
 pub use access::{AccessStore, Account, ApiToken, NewAccount, Removed, Role, SecretHash, Session, SetupLink};
 pub use postgres::PostgresCatalogue;
-pub use record::{AlertRecord, Claim, DeadLetter, HistoryQuery, Notification, Outcome, PageKey, PageKind};
+pub use record::{
+    AlertRecord, Claim, Claimed, DeadLetter, HistoryQuery, Notification, Outcome, PageKey, PageKind,
+};
 pub use sqlite::SqliteCatalogue;
 pub use store::{BoxFuture, Catalogue, CatalogueError, ROWS_MAX};

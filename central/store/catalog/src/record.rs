@@ -94,6 +94,15 @@ pub struct Claim {
     pub lease_until: UnixNanos,
 }
 
+/// What became of a claim.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Claimed {
+    /// Pages that the asker may send.
+    pub given: Vec<PageKey>,
+    /// Another has some of the others, and its lease has not ended: it may yet fail to send them.
+    pub elsewhere: bool,
+}
+
 /// How a notification ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {

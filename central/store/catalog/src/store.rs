@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use goldentime_model::{Alert, UnixNanos};
 
-use crate::{AlertRecord, Claim, DeadLetter, HistoryQuery, Notification, Outcome, PageKey};
+use crate::{AlertRecord, Claim, Claimed, DeadLetter, HistoryQuery, Notification, Outcome};
 
 /// A future that a trait object returns.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -86,7 +86,7 @@ pub trait Catalogue: Send + Sync + 'static {
     /// Gives those of the claim's pages that the asker may send: never claimed over this channel,
     /// claimed by the same owner, or claimed by another whose lease has ended; never one that was
     /// finished. What is given is leased until `lease_until`.
-    fn claim(&self, claim: Claim) -> BoxFuture<'_, Result<Vec<PageKey>, CatalogueError>>;
+    fn claim(&self, claim: Claim) -> BoxFuture<'_, Result<Claimed, CatalogueError>>;
 
     /// Notes how a notification ended or that it is being retried after `attempts` attempts. A final
     /// outcome finishes the claims on its pages and takes it out of the queue; it also stands if the

@@ -62,8 +62,9 @@ async fn two_centrals_share_a_catalogue_from_their_first_call_on() {
     let centrals = [(); 4].map(|()| PostgresCatalogue::new(config(&server, &database)));
     let mut tasks = tokio::task::JoinSet::new();
     for (n, central) in centrals.iter().cloned().enumerate() {
-        tasks
-            .spawn(async move { central.claim(claim(&format!("central-{n}"))).await.expect("claims").len() });
+        tasks.spawn(async move {
+            central.claim(claim(&format!("central-{n}"))).await.expect("claims").given.len()
+        });
     }
     assert_eq!(tasks.join_all().await.iter().sum::<usize>(), 1, "one of them sends the page");
 }
@@ -72,13 +73,13 @@ async fn two_centrals_share_a_catalogue_from_their_first_call_on() {
 async fn what_a_killed_server_had_answered_is_there_when_it_runs_again() {
     let mut server = server().await;
     let catalogue = fresh(&server).await;
-    assert_eq!(catalogue.claim(claim("me")).await.expect("claims").len(), 1);
+    assert_eq!(catalogue.claim(claim("me")).await.expect("claims").given.len(), 1);
     server.kill9();
     let refused = catalogue.claim(claim("other")).await.expect_err("away");
     assert!(matches!(refused, CatalogueError::Unavailable { .. }), "{refused}");
     server.restart().await.expect("starts again");
-    assert_eq!(catalogue.claim(claim("other")).await.expect("claims"), []);
-    assert_eq!(catalogue.claim(claim("me")).await.expect("claims").len(), 1);
+    assert_eq!(catalogue.claim(claim("other")).await.expect("claims").given, []);
+    assert_eq!(catalogue.claim(claim("me")).await.expect("claims").given.len(), 1);
 }
 
 /// A page waits 100 ms for its claim and is then sent all the same: calls that are given up must not use up
@@ -99,7 +100,7 @@ async fn claims_given_up_over_a_half_open_link_leave_nothing_behind() {
     }
     proxy.link().set(Fault::None);
     let claimed = tokio::time::timeout(HANG_MAX, catalogue.claim(claim("me"))).await.expect("in time");
-    assert_eq!(claimed.expect("claims").len(), 1);
+    assert_eq!(claimed.expect("claims").given.len(), 1);
 }
 
 #[tokio::test]

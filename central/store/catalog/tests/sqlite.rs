@@ -73,11 +73,11 @@ async fn what_was_written_is_there_after_opening_again() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("catalogue.db");
     let first = SqliteCatalogue::open(&path).await.expect("opens");
-    assert_eq!(first.claim(claim()).await.expect("claims").len(), 1);
+    assert_eq!(first.claim(claim()).await.expect("claims").given.len(), 1);
     first.close().await;
     let second = SqliteCatalogue::open(&path).await.expect("opens again");
     let other = Claim { owner: "another".into(), ..claim() };
-    assert_eq!(second.claim(other).await.expect("claims"), []);
+    assert_eq!(second.claim(other).await.expect("claims").given, []);
 }
 
 #[tokio::test]
@@ -105,7 +105,7 @@ async fn a_claim_given_up_while_the_file_is_locked_leaves_nothing_behind() {
         assert!(tokio::time::timeout(Duration::from_millis(50), catalogue.claim(claim())).await.is_err());
     }
     sqlx::query("COMMIT").execute(&mut raw).await.expect("unlocks");
-    assert_eq!(catalogue.claim(claim()).await.expect("claims").len(), 1);
+    assert_eq!(catalogue.claim(claim()).await.expect("claims").given.len(), 1);
 }
 
 async fn connect(path: &std::path::Path) -> SqliteConnection {

@@ -18,7 +18,7 @@ use goldentime_perf::series::charts;
 use goldentime_perf::series::feed::KEEP;
 use goldentime_perf::window_read;
 use goldentime_postgres::PostgresConfig;
-use goldentime_runtime::{Clock, SystemClock, Tasks};
+use goldentime_runtime::{SystemClock, Tasks};
 use goldentime_series::PostgresSeries;
 use goldentime_testkit::engines::Engines;
 use goldentime_testkit::programs::{Central, CentralConfig};

@@ -17,7 +17,7 @@ use goldentime_postgres::{Database, Error, Layout, Placed, PostgresConfig};
 
 use crate::body;
 use crate::store::{BoxFuture, Catalogue, CatalogueError};
-use crate::{AlertRecord, Claim, DeadLetter, HistoryQuery, Notification, Outcome, PageKey};
+use crate::{AlertRecord, Claim, Claimed, DeadLetter, HistoryQuery, Notification, Outcome};
 
 const BACKEND: &str = "postgres";
 
@@ -127,7 +127,7 @@ impl Catalogue for PostgresCatalogue {
         Box::pin(self.call("queue a notification", notifications::enqueue(&self.database, notifications)))
     }
 
-    fn claim(&self, claim: Claim) -> BoxFuture<'_, Result<Vec<PageKey>, CatalogueError>> {
+    fn claim(&self, claim: Claim) -> BoxFuture<'_, Result<Claimed, CatalogueError>> {
         Box::pin(self.call("claim a page", notifications::claim(&self.database, claim)))
     }
 

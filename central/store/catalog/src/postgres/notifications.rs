@@ -10,7 +10,7 @@ use sqlx::postgres::PgRow;
 use super::text::text;
 use super::{Fault, decode, encode};
 use crate::store::ROWS_MAX;
-use crate::{Claim, DeadLetter, Notification, Outcome, PageKey};
+use crate::{Claim, Claimed, DeadLetter, Notification, Outcome, PageKey};
 
 pub(super) async fn enqueue(database: &Database, notifications: Vec<Notification>) -> Result<(), Fault> {
     let bodies = notifications.iter().map(|notification| encode("a notification", notification));
@@ -30,7 +30,7 @@ pub(super) async fn enqueue(database: &Database, notifications: Vec<Notification
     Ok(())
 }
 
-pub(super) async fn claim(database: &Database, claim: Claim) -> Result<Vec<PageKey>, Fault> {
+pub(super) async fn claim(database: &Database, claim: Claim) -> Result<Claimed, Fault> {
     // Each once and in one order for all, so that two who claim the same never wait for each other.
     let pages: BTreeSet<&PageKey> = claim.pages.iter().collect();
     let statement = sqlx::query(
@@ -56,7 +56,19 @@ pub(super) async fn claim(database: &Database, claim: Claim) -> Result<Vec<PageK
     let is_given = |page: &PageKey| {
         taken.iter().any(|(episode, kind)| *episode == page.episode && *kind == page.kind.as_str())
     };
-    Ok(claim.pages.into_iter().filter(is_given).collect())
+    let (given, rest): (Vec<PageKey>, Vec<PageKey>) = claim.pages.into_iter().partition(is_given);
+    let mut elsewhere = false;
+    if !rest.is_empty() {
+        let statement = sqlx::query(
+            "SELECT FROM claims JOIN unnest($1::text[], $2::text[]) p (episode, transition) \
+             USING (episode, transition) WHERE channel = $3 AND NOT done LIMIT 1",
+        )
+        .bind(rest.iter().map(|page| page.episode.as_str()).collect::<Vec<_>>())
+        .bind(rest.iter().map(|page| page.kind.as_str()).collect::<Vec<_>>())
+        .bind(&claim.channel);
+        elsewhere = database.fetch_optional(statement).await?.is_some();
+    }
+    Ok(Claimed { given, elsewhere })
 }
 
 pub(super) async fn finish(

@@ -19,7 +19,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
 use crate::body;
 use crate::store::{BoxFuture, Catalogue, CatalogueError};
-use crate::{AlertRecord, Claim, DeadLetter, HistoryQuery, Notification, Outcome, PageKey};
+use crate::{AlertRecord, Claim, Claimed, DeadLetter, HistoryQuery, Notification, Outcome};
 
 const BACKEND: &str = "sqlite";
 
@@ -93,7 +93,7 @@ impl Catalogue for SqliteCatalogue {
         Box::pin(async move { notifications::enqueue(&self.writer, &notifications).await })
     }
 
-    fn claim(&self, claim: Claim) -> BoxFuture<'_, Result<Vec<PageKey>, CatalogueError>> {
+    fn claim(&self, claim: Claim) -> BoxFuture<'_, Result<Claimed, CatalogueError>> {
         Box::pin(notifications::claim(&self.writer, claim))
     }
 

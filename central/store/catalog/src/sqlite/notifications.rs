@@ -6,7 +6,7 @@ use sqlx::{Row, SqlitePool};
 
 use super::{decode, encode, failed};
 use crate::store::{CatalogueError, ROWS_MAX};
-use crate::{Claim, DeadLetter, Notification, Outcome, PageKey};
+use crate::{Claim, Claimed, DeadLetter, Notification, Outcome};
 
 pub(super) async fn enqueue(pool: &SqlitePool, notifications: &[Notification]) -> Result<(), CatalogueError> {
     const ACTION: &str = "queue a notification";
@@ -27,10 +27,10 @@ pub(super) async fn enqueue(pool: &SqlitePool, notifications: &[Notification]) -
     tx.commit().await.map_err(|e| failed(ACTION, e))
 }
 
-pub(super) async fn claim(pool: &SqlitePool, claim: Claim) -> Result<Vec<PageKey>, CatalogueError> {
+pub(super) async fn claim(pool: &SqlitePool, claim: Claim) -> Result<Claimed, CatalogueError> {
     const ACTION: &str = "claim a page";
     let mut tx = pool.begin_with("BEGIN IMMEDIATE").await.map_err(|e| failed(ACTION, e))?;
-    let mut granted = Vec::with_capacity(claim.pages.len());
+    let mut claimed = Claimed::default();
     for page in claim.pages {
         let taken = sqlx::query(
             "INSERT INTO claims (episode, transition, channel, owner, lease_until) VALUES (?, ?, ?, ?, ?) \
@@ -48,11 +48,22 @@ pub(super) async fn claim(pool: &SqlitePool, claim: Claim) -> Result<Vec<PageKey
         .await
         .map_err(|e| failed(ACTION, e))?;
         if taken.rows_affected() > 0 {
-            granted.push(page);
+            claimed.given.push(page);
+            continue;
         }
+        let done: bool = sqlx::query_scalar(
+            "SELECT done FROM claims WHERE episode = ? AND transition = ? AND channel = ?",
+        )
+        .bind(&page.episode)
+        .bind(page.kind.as_str())
+        .bind(&claim.channel)
+        .fetch_one(&mut *tx)
+        .await
+        .map_err(|e| failed(ACTION, e))?;
+        claimed.elsewhere |= !done;
     }
     tx.commit().await.map_err(|e| failed(ACTION, e))?;
-    Ok(granted)
+    Ok(claimed)
 }
 
 pub(super) async fn finish(
