@@ -147,13 +147,13 @@ async fn one_of_two(c: Shared) {
 }
 
 async fn lease_ends(c: Shared) {
-    c.claim(claim("a", 100)).await.expect("claims").given;
+    c.claim(claim("a", 100)).await.expect("claims");
     assert_eq!(c.claim(claim("b", 130)).await.expect("claims").given, notification(1).pages);
     assert_eq!(c.claim(claim("a", 131)).await.expect("claims").given, [], "its lease was taken over");
 }
 
 async fn delivered_once(c: Shared) {
-    c.claim(claim("a", 100)).await.expect("claims").given;
+    c.claim(claim("a", 100)).await.expect("claims");
     c.finish(notification(1), 1, Outcome::Delivered, Second(101).start()).await.expect("notes");
     assert_eq!(c.claim(claim("a", 102)).await.expect("claims").given, []);
     let refused = c.claim(claim("b", 9_999)).await.expect("claims");
