@@ -29,11 +29,18 @@ test: ## Every unit and conformance test, one end-to-end run a path, a browser s
 test-full: export GOLDENTIME_TEST_FULL := 1
 test-full: test ## The same with long fault matrices, packages in a fresh Debian, and all screenshots
 	cd central/dashboard && npm run --silent screenshots
+	GOLDENTIME_BIN_DIR=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/debug tests/services.sh
 
 .PHONY: lint
-lint: dashboard ## Formatting and lints of the whole tree
+lint: dashboard shell-lint ## Formatting and lints of the whole tree
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+.PHONY: shell-lint
+shell-lint: ## Lints of the shell scripts alone
+	@scripts/setup lint
+	shellcheck --external-sources --check-sourced .ci/run scripts/setup scripts/dist scripts/services tests/*.sh packaging/deb/*/p*
+	shellcheck --shell sh packaging/rpm/*/p*
 
 FUZZ_TARGETS := sketch_wire sketch_state sketch_operations frames record config lines datagrams
 SECONDS ?= 60
