@@ -27,9 +27,10 @@ test: ## Every unit and conformance test, one end-to-end run a path, a browser s
 
 .PHONY: test-full
 test-full: export GOLDENTIME_TEST_FULL := 1
-test-full: test ## The same with long fault matrices, packages in a fresh Debian, and all screenshots
+test-full: test ## The same with long fault matrices, packages in a fresh Debian, images, chart, all screenshots
 	cd central/dashboard && npm run --silent screenshots
-	GOLDENTIME_BIN_DIR=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/debug tests/services.sh
+	export GOLDENTIME_BIN_DIR=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/debug; \
+	  tests/services.sh && tests/packaging/manifests.sh && tests/packaging/images.sh
 
 .PHONY: lint
 lint: dashboard shell-lint ## Formatting and lints of the whole tree
@@ -39,7 +40,8 @@ lint: dashboard shell-lint ## Formatting and lints of the whole tree
 .PHONY: shell-lint
 shell-lint: ## Lints of the shell scripts alone
 	@scripts/setup lint
-	shellcheck --external-sources --check-sourced .ci/run scripts/setup scripts/dist scripts/services tests/*.sh packaging/deb/*/p*
+	shellcheck --external-sources --check-sourced .ci/run scripts/setup scripts/dist scripts/services \
+	  tests/*.sh tests/packaging/*.sh packaging/container/compose/make-secrets packaging/deb/*/p*
 	shellcheck --shell sh packaging/rpm/*/p*
 
 FUZZ_TARGETS := sketch_wire sketch_state sketch_operations frames record config lines datagrams
