@@ -50,8 +50,15 @@ launch() {
   [ "$(id -u)" != 0 ] || as=(setpriv --reuid="$user" --regid="$(id -gn "$user")" --init-groups --)
   # What an earlier run wrote is not this one's.
   : > "$dir/$process/log"
+  # A signal between the start and the note of it would leave a server that nobody knows of.
+  local told=
+  trap 'told=130' INT
+  trap 'told=143' TERM
   (cd "$dir/$process" && exec setsid "${as[@]}" "$@") < /dev/null >> "$dir/$process/log" 2>&1 9>&- &
   echo "$! $(beginning $!)" > "$dir/$process/process"
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+  [ -z "$told" ] || exit "$told"
 }
 
 # State, parent, group and beginning of a process, as the kernel tells them; nothing when it is gone.

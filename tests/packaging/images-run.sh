@@ -13,7 +13,9 @@ enter() {
   mount --bind "$state" "$root/var/lib/goldentime-$name"
   mount -t proc proc "$root/proc"
   mount --bind /dev "$root/dev"
-  if [ "$name" = agent ]; then
+  if [ "$name" = central ]; then
+    mount --bind -o ro "$work/slo" "$root/etc/goldentime/slo"
+  else
     mount --bind -o ro /proc "$root/host/proc"
     mount --bind -o ro /sys/fs/cgroup "$root/host/cgroup"
     mount --bind -o ro "$work/secrets" "$root/run/secrets"
@@ -40,7 +42,15 @@ until_true() {
 
 ask() { curl --silent --fail --insecure "${@:2}" "https://127.0.0.1:7700$1"; }
 
-mkdir -p "$work/secrets" "$work/logs" "$work/agent.d" "$work/agent/etc/goldentime/agent.d"
+mkdir -p "$work/secrets" "$work/logs" "$work/agent.d" "$work/agent/etc/goldentime/agent.d" "$work/central/etc/goldentime/slo"
+
+# Rules as Kubernetes mounts a ConfigMap: names that lead through one link, which is replaced at a change.
+mkdir -p "$work/slo/..first" "$work/slo/..second"
+cp docs/slo/availability.yaml "$work/slo/..first/rules.yaml"
+cp docs/slo/latency-p95.yaml "$work/slo/..second/rules.yaml"
+ln -s ..first "$work/slo/..data"
+ln -s ..data/rules.yaml "$work/slo/rules.yaml"
+
 enter central
 "${central[@]}" serve > "$work/central.log" 2>&1 &
 central_pid=$!
@@ -48,6 +58,12 @@ until_true 60 "the central does not become ready" ask /readyz --output "$work/re
 grep -q '^Uid:.65532.65532' "/proc/$central_pid/status" || fail "the central does not run as its user"
 grep -q '^CapEff:.0000000000000000' "/proc/$central_pid/status" || fail "the central has rights that it needs not"
 touch "$work/central/etc/x" 2> /dev/null && fail "the central's root can be written"
+
+loaded() { [ "$(grep -c 'SLO files loaded.*files=1' "$work/central.log")" = "$1" ]; }
+until_true 10 "the rules are not loaded" loaded 1
+ln -s ..second "$work/slo/..new"
+mv -T "$work/slo/..new" "$work/slo/..data"
+until_true 60 "changed rules are not taken up" loaded 2
 
 "${central[@]}" token create > "$work/secrets/join-token"
 chown 65532 "$work/secrets/join-token"

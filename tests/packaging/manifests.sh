@@ -61,6 +61,15 @@ for values in tests/packaging/values/*.yaml; do
   done
 done
 
+step "what is shown after an installation says what is left to do"
+cp -r "$chart" "$work/notes"
+{ echo '{{- define "notes" }}'; cat "$chart/templates/NOTES.txt"; echo '{{- end }}'; } > "$work/notes/templates/_notes.tpl"
+printf 'notes: |\n{{ include "notes" . | indent 2 }}\n' > "$work/notes/templates/notes.yaml"
+"$tools/bin/helm" template try "$work/notes" --kube-version "${KUBERNETES[0]}" -s templates/notes.yaml > "$work/said"
+for what in 'exec try-goldentime-central-0 -- /usr/bin/goldentime-central setup-link' 'NOBODY IS PAGED YET' 'create secret generic'; do
+  grep -q -- "$what" "$work/said" || fail "the notes do not say '$what'"
+done
+
 step "wrong values are refused, and the refusal says what to do"
 refused() {
   local what=$1
