@@ -42,7 +42,7 @@ until_true() {
 
 ask() { curl --silent --fail --insecure "${@:2}" "https://127.0.0.1:7700$1"; }
 
-mkdir -p "$work/secrets" "$work/logs" "$work/agent.d" "$work/agent/etc/goldentime/agent.d" "$work/central/etc/goldentime/slo"
+mkdir -p "$work/secrets" "$work/logs" "$work/agent.d"
 
 # Rules as Kubernetes mounts a ConfigMap: names that lead through one link, which is replaced at a change.
 mkdir -p "$work/slo/..first" "$work/slo/..second"

@@ -42,6 +42,7 @@ images add -q "$base" "$work/base" / > /dev/null
 images commit -q "$base" "$(sed -n 's/^FROM \(gcr[^ ]*\) AS central$/\1/p' packaging/container/Dockerfile)" > /dev/null
 
 step "the last stages are built, for programs from $bin"
+mkdir -p "$work/build/parts/etc/central/slo" "$work/build/parts/etc/agent/agent.d"
 for name in central agent; do
   install -D -m 755 "$bin/goldentime-$name" "$work/build/parts/bin/goldentime-$name"
   strip --strip-unneeded "$work/build/parts/bin/goldentime-$name"
