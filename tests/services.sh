@@ -53,6 +53,11 @@ services status || fail "status after up"
   REDISCLI_AUTH=$(cat "$GOLDENTIME_SERVICES_REDIS_PASSWORD_FILE") redis-cli -p "${GOLDENTIME_SERVICES_REDIS#*:}" set kept 1
   curl -sf -X PUT "$GOLDENTIME_SERVICES_ELASTICSEARCH/kept"
 ) > "$work/said" 2>&1 || fail "env does not lead to the servers"
+if [ -n "${GOLDENTIME_BIN_DIR:-}" ]; then
+  # All engines together want more than the default.
+  GOLDENTIME_CENTRAL__MEMORY_BYTES_MAX=2GiB "$GOLDENTIME_BIN_DIR/goldentime-central" config check \
+    --config "$dir/central.yaml" > "$work/said" 2>&1 || fail "a central does not take central.yaml"
+fi
 [ "$(find "$dir" -name '*-password' -perm /077)" = "" ] || fail "a password is not for its owner alone"
 redis-cli -p "$(cut -d ' ' -f 1 "$dir/redis/ports")" get kept 2>&1 | grep -q NOAUTH || fail "Redis lets in whoever comes"
 
@@ -126,6 +131,7 @@ wait "$up" && fail "up succeeded"
 
 step "down with --purge leaves nothing"
 services up redis || fail "up"
+grep -qx 'cluster: {}' "$dir/central.yaml" || fail "Redis stands in central.yaml without Kafka, which no central takes"
 services down --purge || fail "down"
 [ ! -e "$dir" ] || fail "$dir is left"
 [ -z "$(left)" ] || fail "processes are left: $(left)"

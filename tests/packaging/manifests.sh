@@ -30,14 +30,7 @@ for version in "${KUBERNETES[@]}"; do cp -r "$schemas/v$version-local-strict" "$
 find "$work" -name '*.json' -exec sed -i 's|"/api/_definitions.json|"_definitions.json|; s|"$id": "[^"]*"|"$comment": ""|' {} +
 
 check_config() {
-  local program=$1 file=$2 unknown secret
-  # What this program does not know yet, as part of a cluster, is left out and said.
-  for unknown in kafka redis postgres elasticsearch; do
-    if grep -qE "^  $unknown:" "$file" && ! "$bin/goldentime-central" config reference | grep -q "^## .cluster.$unknown"; then
-      echo "manifests: NOT CHECKED: cluster.$unknown, which this central does not know"
-      sed -i "/^  $unknown:/,/^  [a-z]/{/^  $unknown:/d;/^   /d}" "$file"
-    fi
-  done
+  local program=$1 file=$2 secret
   # Secrets are where the pod would have them mounted.
   sed -i "s|/etc/goldentime/secrets|$work/secrets|" "$file"
   while read -r secret; do
