@@ -27,7 +27,7 @@ user_of() {
 # A folder that is a server's own.
 make_folder() {
   mkdir -m 700 "$dir/$1"
-  made+=("$1")
+  up_made+=("$1")
   chown "$(user_of "$1"):$(id -gn "$(user_of "$1")")" "$dir/$1"
 }
 
@@ -118,6 +118,7 @@ has_anything() { [ -n "$(family "$1")" ]; }
 living() {
   local other began state at
   while read -r other began; do
+    [ -n "$other" ] || continue
     read -r state _ _ at <<< "$(look "$other")"
     [ -z "$state" ] || [ "$state" = Z ] || [ "$at" != "$began" ] || echo "$other $began"
   done
@@ -206,7 +207,7 @@ password() {
   local file=$dir/$1-password
   if [ ! -s "$file" ]; then
     (umask 077 && od -An -N24 -tx1 /dev/urandom | tr -d ' \n' > "$file")
-    made+=("$1-password")
+    up_made+=("$1-password")
   fi
   cat "$file"
 }
