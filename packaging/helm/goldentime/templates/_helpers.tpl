@@ -90,7 +90,13 @@ seccompProfile:
 {{- if not .Values.central.enabled -}}
 {{- fail "agent.central.address is not set, and this release has no central: say where it is, as host:port." -}}
 {{- end -}}
-{{- $address = printf "%s-agents.%s.svc:%v" (include "goldentime.central.name" .) .Release.Namespace .Values.central.agentService.port -}}
+{{- $name := include "goldentime.central.name" . -}}
+{{- if gt (int .Values.central.replicas) 1 -}}
+{{- /* Each has an authority of its own: an agent goes to the one that it joined. */ -}}
+{{- $address = printf "%s-0.%s-each.%s.svc:7701" $name $name .Release.Namespace -}}
+{{- else -}}
+{{- $address = printf "%s-agents.%s.svc:%v" $name .Release.Namespace .Values.central.agentService.port -}}
+{{- end -}}
 {{- end -}}
 {{- $inputs := dict "host" (dict "enabled" false) -}}
 {{- if .Values.agent.host.enabled -}}
