@@ -10,6 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 tools=$PWD/target/tools
 bin=${GOLDENTIME_BIN_DIR:-$PWD/target/debug}
+[ -x "$bin/goldentime-central" ] || { echo "there are no programs in $bin: build them, or set GOLDENTIME_BIN_DIR" >&2; exit 2; }
 
 step() { echo "images: $*"; }
 fail() { echo "FAILED: $*" >&2; exit 1; }
