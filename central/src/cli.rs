@@ -24,6 +24,9 @@ pub struct Cli {
 pub enum Command {
     /// Runs the central until SIGTERM or SIGINT.
     Serve(ConfigArgs),
+    /// Asks the central of this configuration, on this machine, whether it is ready. Exit code 1 when it is not,
+    /// and why: a health check.
+    Ready(ConfigArgs),
     /// Rules: OpenSLO files.
     #[command(subcommand)]
     Rules(RulesCommand),

@@ -6,7 +6,7 @@ use goldentime_central::cli::{
     AccountCommand, AgentsCommand, ApiTokenCommand, Cli, Command, ConfigArgs, ConfigCommand, RulesCommand,
     TokenCommand,
 };
-use goldentime_central::commands::{access, agents, authority, backup, check, migrate, serve, token};
+use goldentime_central::commands::{access, agents, authority, backup, check, migrate, ready, serve, token};
 use goldentime_central::config::{Config, reference};
 use goldentime_central::evaluate::openslo::{report, starter};
 use goldentime_model::exit::ExitCode;
@@ -16,6 +16,7 @@ fn main() -> ExitCode {
     goldentime_runtime::make_files_private();
     match Cli::parse().command {
         Command::Serve(args) => with_config(&args, serve::main),
+        Command::Ready(args) => with_config(&args, |config| wait_for(ready::run(&config))),
         Command::Rules(RulesCommand::Check { paths }) => {
             let reports: Vec<_> = paths.iter().map(|path| report::check(path)).collect();
             reports.iter().for_each(|report| print!("{}", report.text));

@@ -1,7 +1,7 @@
 //! The commands of the program: [`serve`] runs the central, [`check`] looks at its configuration
 //! before, [`token`] manages join tokens and [`agents`] those that joined with them, [`access`] accounts and
 //! API tokens, [`authority`] prints the certificate of its authority, [`backup`] copies and returns the
-//! state, [`migrate`] brings databases to this version's layout. The command line itself is [`crate::cli`].
+//! state, [`migrate`] brings databases to this version's layout, [`ready`] is a health check. The command line itself is [`crate::cli`].
 
 pub mod access;
 pub mod agents;
@@ -10,5 +10,6 @@ pub mod backup;
 pub mod check;
 pub mod migrate;
 pub mod print;
+pub mod ready;
 pub mod serve;
 pub mod token;

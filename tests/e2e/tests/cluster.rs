@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use goldentime_e2e::ask::{PATIENCE, all_ship, central_until, further, log_lines};
+use goldentime_e2e::ask::{PATIENCE, all_ship, central_command, central_until, further, log_lines};
 use goldentime_e2e::counts::assert_exact;
 use goldentime_e2e::world::{BAD, FINE, World, restart};
 use goldentime_e2e::{pages, rules};
@@ -35,10 +35,15 @@ async fn counts_and_pages_come_through_kafka_and_redis_whatever_is_killed() -> R
     engines.kafka.kill9_all();
     let is_told = |ready: &Value| ready["not_ready"].to_string().contains("log_away");
     central_until(&central, "/api/v1/status", "it to say that Kafka is away", is_told).await?;
+    let told = central_command(&["ready"], &central.config.file()).expect_err("it is not ready").to_string();
+    assert!(told.contains("log_away") && told.contains("Kafka"), "{told}");
     engines.kafka.restart_all().await?;
     for agent in &agents {
         further(agent).await?;
     }
+
+    let is_ready = async || central_command(&["ready"], &central.config.file()).ok();
+    wait::until("it to be ready", PATIENCE, is_ready).await?;
 
     // Windows are away: pages come from memory, and what was not written is written later.
     engines.redis.kill9();
