@@ -155,6 +155,11 @@ impl Central {
         })
     }
 
+    /// Stops it in its tracks, or lets it go on.
+    pub fn pause(&self, paused: bool) -> Result<()> {
+        self.process.signal(if paused { Signal::STOP } else { Signal::CONT })
+    }
+
     /// Kills it with SIGKILL and gives its configuration back for another start.
     #[must_use]
     pub fn kill9(mut self) -> CentralConfig {

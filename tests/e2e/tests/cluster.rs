@@ -14,6 +14,9 @@ use goldentime_testkit::receivers::{Answer, WebhookReceiver};
 use goldentime_testkit::wait;
 use serde_json::{Value, json};
 
+/// A member that is not heard for six seconds loses its partitions.
+const LONGER_THAN_A_SESSION: Duration = Duration::from_secs(8);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn counts_and_pages_come_through_kafka_and_redis_whatever_is_killed() -> Result<()> {
     let hook = WebhookReceiver::start().await?;
@@ -182,6 +185,53 @@ async fn a_page_that_its_central_could_not_send_before_it_died_is_sent_by_anothe
     assert!(sent[tried..].iter().any(|page| page.body.to_string().contains("errors")), "{sent:?}");
     drop(steady);
     for central in centrals {
+        central.stop().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_central_that_slept_and_redis_without_its_data_make_no_count_wrong() -> Result<()> {
+    let hook = WebhookReceiver::start().await?;
+    let world = World::start(1, FINE).await?;
+    let mut engines = Engines::start(world.folder(), 1).await?;
+    let mut centrals = Vec::new();
+    for member in ["central-1", "central-2"] {
+        let mut config = world.named_central(member, Some(&hook.url()))?;
+        engines.give_to(&mut config, member)?;
+        rules::write(&config.slo_dir, "errors", world.service, 0.3, None)?;
+        centrals.push(config.start().await?);
+    }
+    let agents = world.start_agents(&centrals[0])?;
+    let steady = world.steady(100.0);
+    all_ship(&centrals[0], &agents).await?;
+
+    // The gateway goes on; the other sleeps for longer than its session, whatever it owned.
+    centrals[1].pause(true)?;
+    world.change(0, BAD, BAD)?;
+    let page = pages::until(&hook, "the page", |page| page.name == "errors" && page.is_firing).await?;
+    tokio::time::sleep(LONGER_THAN_A_SESSION).await;
+    centrals[1].pause(false)?;
+    world.change(0, FINE, FINE)?;
+    pages::until(&hook, "the resolve", |other| other.name == page.name && !other.is_firing).await?;
+
+    // What Redis had is gone: what is in memory is written again, and a start brings back the rest.
+    engines.redis.kill9();
+    engines.redis.restart_empty().await?;
+    for agent in &agents {
+        further(agent).await?;
+    }
+    let mut restarted = Vec::new();
+    for central in centrals {
+        restarted.push(restart(central.kill9()).await?);
+    }
+    drop(steady);
+    for central in &restarted {
+        assert_exact(&world, central).await?;
+    }
+    let fired = pages::all(&hook).iter().filter(|page| page.name == "errors" && page.is_firing).count();
+    assert_eq!(fired, 1, "one incident is one page");
+    for central in restarted {
         central.stop().await?;
     }
     Ok(())
