@@ -17,6 +17,14 @@ demo: ## Build all, start a shop with central and agent, break it, and show the 
 	$(CARGO) build $(PROGRAMS) --bins
 	@$${CARGO_TARGET_DIR:-target}/debug/goldentime-demo
 
+.PHONY: demo-cluster
+demo-cluster: ## The same with two centrals over a real Kafka, Redis, PostgreSQL and Elasticsearch
+	@scripts/setup demo
+	@scripts/setup services
+	$(MAKE) --no-print-directory dashboard
+	$(CARGO) build $(PROGRAMS) --bins
+	@$${CARGO_TARGET_DIR:-target}/debug/goldentime-demo --cluster
+
 .PHONY: test
 test: ## Every unit and conformance test, one end-to-end run a path, a browser smoke test
 	@scripts/setup $(if $(GOLDENTIME_TEST_FULL),test-full,test)

@@ -126,6 +126,12 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        // No trouble: whoever reads is told by its own queue.
+        if matches!(error, KafkaError::PartitionEOF(_))
+            || error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF)
+        {
+            return;
+        }
         let is_known = self.trouble.now().is_some();
         // Why each of them is away was said before.
         if is_known && error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use goldentime_shop::demo::pages::{self, Receiver};
-use goldentime_shop::demo::stack::{self, Stack};
+use goldentime_shop::demo::stack::{self, Plan, Stack};
 use goldentime_shop::fault::Fault;
 use goldentime_testkit::ports;
 use tokio::signal::unix::{SignalKind, signal};
@@ -30,6 +30,10 @@ struct Arguments {
     /// End after the page instead of going on until Ctrl-C; fails when no page arrived.
     #[arg(long, env = "DEMO_ONCE")]
     once: bool,
+    /// Two centrals over a real Kafka, Redis, PostgreSQL and Elasticsearch, which `scripts/setup services`
+    /// installs, instead of one central with files of its own.
+    #[arg(long)]
+    cluster: bool,
     /// Port of the dashboard; any free one when it is taken.
     #[arg(long, default_value_t = 7700)]
     port: u16,
@@ -60,9 +64,21 @@ async fn run(arguments: &Arguments) -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut receiver = pages::receive().await?;
-    println!("Starting the shop, the central and an agent …");
+    match arguments.cluster {
+        true => println!(
+            "Starting the shop, Kafka, Redis, PostgreSQL, Elasticsearch, two centrals and an agent …"
+        ),
+        false => println!("Starting the shop, the central and an agent …"),
+    }
+    let plan = Plan {
+        folder: folder.path(),
+        slo_dir: &slo_dir,
+        webhook: &receiver.url,
+        http_port: dashboard_port(arguments.port),
+        as_cluster: arguments.cluster,
+    };
     let stack = tokio::select! {
-        stack = stack::start(folder.path(), &slo_dir, &receiver.url, dashboard_port(arguments.port)) => stack?,
+        stack = stack::start(plan) => stack?,
         _ = interrupt.recv() => return Ok(()),
         _ = terminate.recv() => return Ok(()),
     };
@@ -91,7 +107,18 @@ fn dashboard_port(wanted: u16) -> u16 {
 fn introduce(stack: &Stack, folder: &Path) {
     let front =
         if stack.nginx.is_some() { "behind a real nginx" } else { "without nginx: it is not installed" };
-    println!("\n  Dashboard  {}/", stack.central.url());
+    println!();
+    for central in &stack.centrals {
+        println!("  Dashboard  {}/", central.url());
+    }
+    if let Some(engines) = &stack.engines {
+        println!("  Kafka      {}", engines.kafka.addresses().join(", "));
+        println!("  Redis      {}", engines.redis.address());
+        println!("  PostgreSQL {}", engines.postgres.address());
+        if let Some(search) = &engines.search {
+            println!("  Search     https://{}/", search.address());
+        }
+    }
     println!("  Shop       five services {front}, 60 requests a second");
     println!("  Files      {}\n", folder.display());
 }
@@ -112,7 +139,8 @@ async fn tell(arguments: &Arguments, stack: &Stack, receiver: &mut Receiver) -> 
     stack.inject(BROKEN, broken).await?;
     let paged = timeout(PAGE_WITHIN, print_until_page_of(BROKEN, receiver)).await;
     paged.unwrap_or_else(|_| bail!("no page of {BROKEN} within {PAGE_WITHIN:?}")).with_context(|| {
-        format!("the story ends here; the central says:\n{}", stack.central.process().output())
+        let said: Vec<String> = stack.centrals.iter().map(|central| central.process().output()).collect();
+        format!("the story ends here; the central says:\n{}", said.join("\n"))
     })?;
     if arguments.once {
         return Ok(());

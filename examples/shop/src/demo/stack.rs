@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use goldentime_testkit::engines::Engines;
 use goldentime_testkit::load::Steady;
 use goldentime_testkit::nginx::{Nginx, Site};
 use goldentime_testkit::ports;
@@ -21,8 +22,10 @@ const START_MAX: Duration = Duration::from_secs(20);
 
 /// Everything that runs.
 pub struct Stack {
-    /// The central.
-    pub central: Central,
+    /// The central, or all of them: agents join the first.
+    pub centrals: Vec<Central>,
+    /// What they share, where there are several.
+    pub engines: Option<Engines>,
     /// The agent.
     pub agent: Agent,
     /// Whether nginx stands before the services.
@@ -33,8 +36,23 @@ pub struct Stack {
     load: Option<Steady>,
 }
 
-/// Starts everything below `folder`. Alerts go to `webhook`, rules come from `slo_dir`.
-pub async fn start(folder: &Path, slo_dir: &Path, webhook: &str, http_port: u16) -> Result<Stack> {
+/// What is started.
+pub struct Plan<'a> {
+    /// Where everything writes.
+    pub folder: &'a Path,
+    /// Rules.
+    pub slo_dir: &'a Path,
+    /// Where alerts go.
+    pub webhook: &'a str,
+    /// Port of the first dashboard.
+    pub http_port: u16,
+    /// Two centrals over real engines instead of one with its own files.
+    pub as_cluster: bool,
+}
+
+/// Starts everything.
+pub async fn start(plan: Plan<'_>) -> Result<Stack> {
+    let folder = plan.folder;
     let logs = folder.join("logs");
     std::fs::create_dir_all(&logs)?;
     let with_nginx = find("nginx").is_ok();
@@ -63,10 +81,24 @@ pub async fn start(folder: &Path, slo_dir: &Path, webhook: &str, http_port: u16)
         None
     };
 
-    let mut config = CentralConfig::new(&folder.join("central"), Some(webhook))?;
-    config.http_port = http_port;
-    config.slo_dir = slo_dir.to_owned();
-    let central = config.start().await.context("the central")?;
+    let engines = match plan.as_cluster {
+        true => Some(Engines::start(folder, 1).await?.and_search().await?),
+        false => None,
+    };
+    let members: &[&str] = if plan.as_cluster { &["central-1", "central-2"] } else { &["central"] };
+    let mut centrals = Vec::new();
+    for member in members {
+        let mut config = CentralConfig::new(&folder.join(member), Some(plan.webhook))?;
+        if centrals.is_empty() {
+            config.http_port = plan.http_port;
+        }
+        config.slo_dir = plan.slo_dir.to_owned();
+        if let Some(engines) = &engines {
+            engines.give_to(&mut config, member)?;
+        }
+        centrals.push(config.start().await.with_context(|| (*member).to_owned())?);
+    }
+    let central = &centrals[0];
     let token = central.join_token("default")?;
     let address = format!("127.0.0.1:{}", central.config.agents_port);
     let mut agent = AgentConfig::new(&folder.join("agent"), &address, &token, "shop-1")?;
@@ -79,7 +111,7 @@ pub async fn start(folder: &Path, slo_dir: &Path, webhook: &str, http_port: u16)
     let base = format!("http://127.0.0.1:{}", front["storefront"]);
     let urls = ["/", "/products/4", "/checkout", "/products/17", "/", "/checkout"];
     let load = Steady::start(urls.iter().map(|path| format!("{base}{path}")).collect(), REQUESTS_PER_SECOND);
-    Ok(Stack { central, agent, nginx, service_ports: own, services, load: Some(load) })
+    Ok(Stack { centrals, engines, agent, nginx, service_ports: own, services, load: Some(load) })
 }
 
 fn access_log(logs: &Path, service: &Service) -> PathBuf {
@@ -125,7 +157,9 @@ impl Stack {
             nginx.stop().await?;
         }
         self.agent.stop().await?;
-        self.central.stop().await?;
+        for central in self.centrals {
+            central.stop().await?;
+        }
         Ok(())
     }
 }
