@@ -37,7 +37,7 @@ struct Agent {
 impl Agent {
     async fn start(central: &Central, folder: &Path) -> Self {
         let config = Config {
-            address: central.address.to_string(),
+            address: Some(central.address.to_string()),
             join_token: Some(Secret::new(central.token.to_string())),
             reconnect_interval_max: HumanDuration::from_millis(200),
             ..Config::default()

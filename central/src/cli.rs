@@ -60,8 +60,16 @@ pub enum Command {
     #[command(subcommand)]
     ApiToken(ApiTokenCommand),
     /// Prints the certificate of the central's own authority, which signs HTTP's certificate with
-    /// `http.tls.mode: self_made`.
-    Authority(ConfigArgs),
+    /// `http.tls.mode: self_made`; `create` makes one for several centrals.
+    #[command(args_conflicts_with_subcommands = true)]
+    Authority {
+        /// What to do instead.
+        #[command(subcommand)]
+        command: Option<AuthorityCommand>,
+        /// Which configuration.
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
     /// Brings the databases of `cluster` to this version's layout, as their first use does. For those who let
     /// only this command make tables.
     Migrate(ConfigArgs),
@@ -211,6 +219,17 @@ pub enum RulesCommand {
     /// Prints the rules that come with the program, to copy and adapt. `starter_rules` in
     /// `central.yaml` switches them on as they are.
     Starter,
+}
+
+/// The authority that agents trust.
+#[derive(Debug, Subcommand)]
+pub enum AuthorityCommand {
+    /// Makes one in a folder, to be placed on every central and named there in `agents.authority_dir`.
+    Create {
+        /// The folder; it must hold none yet.
+        #[arg(long)]
+        dir: PathBuf,
+    },
 }
 
 /// Join tokens.

@@ -3,8 +3,8 @@
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use goldentime_central::cli::{
-    AccountCommand, AgentsCommand, ApiTokenCommand, Cli, Command, ConfigArgs, ConfigCommand, RulesCommand,
-    TokenCommand,
+    AccountCommand, AgentsCommand, ApiTokenCommand, AuthorityCommand, Cli, Command, ConfigArgs,
+    ConfigCommand, RulesCommand, TokenCommand,
 };
 use goldentime_central::commands::{access, agents, authority, backup, check, migrate, ready, serve, token};
 use goldentime_central::config::{Config, reference};
@@ -62,7 +62,12 @@ fn main() -> ExitCode {
         Command::ApiToken(ApiTokenCommand::Revoke { id, config }) => {
             with_config(&config, |config| wait_for(access::revoke_token(&config, &id)))
         }
-        Command::Authority(config) => with_config(&config, |config| authority::print(&config)),
+        Command::Authority { command: None, config } => {
+            with_config(&config, |config| authority::print(&config))
+        }
+        Command::Authority { command: Some(AuthorityCommand::Create { dir }), .. } => {
+            ended(authority::create(&dir))
+        }
         Command::Migrate(config) => with_config(&config, |config| wait_for(migrate::run(&config))),
         Command::Backup { folder, config } => {
             with_config(&config, |config| wait_for(backup::take(&config, &folder)))

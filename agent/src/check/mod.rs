@@ -94,20 +94,20 @@ impl<W: Write> Checker<'_, W> {
 
     /// Who this host is, and what `run` would stumble over before it reads. Gives the project.
     fn needs(&mut self) -> io::Result<String> {
-        let central = &self.config.central;
+        let central = self.config.central.addresses().join(", ");
         writeln!(self.out, "host {} in environment {}", self.config.host_name(), self.config.environment)?;
         let mut check = Check::new();
         let found = needs::needs(self.config, &mut check);
         match &found.identity {
             Some(identity) => writeln!(
                 self.out,
-                "central {}: enrolled as {} in project {}",
-                central.address, identity.agent, identity.project
+                "central {central}: enrolled as {} in project {}",
+                identity.agent, identity.project
             )?,
             None if check.is_clean() => {
-                writeln!(self.out, "central {}: will be enrolled with the join token", central.address)?;
+                writeln!(self.out, "central {central}: will be enrolled with the join token")?;
             }
-            None => writeln!(self.out, "central {}: not enrolled", central.address)?,
+            None => writeln!(self.out, "central {central}: not enrolled")?,
         }
         self.problems("", check)?;
         for advice in &found.advice {

@@ -34,7 +34,9 @@ pub(super) fn needs(config: &Config, check: &mut Check) -> Found {
         room(config, check, &mut found.advice);
         spool(config, check, &mut found.advice);
     }
-    resolve(&config.central.address, &mut found.advice);
+    for address in config.central.addresses() {
+        resolve(&address, &mut found.advice);
+    }
     found
 }
 
@@ -166,7 +168,7 @@ fn resolve(address: &str, advice: &mut Vec<String>) {
         Err(error) => error.to_string(),
     };
     advice.push(format!(
-        "`central.address` {address} cannot be resolved from here ({why}): nothing is sent until it can"
+        "the central's address {address} cannot be resolved from here ({why}): nothing is sent there until it can"
     ));
 }
 

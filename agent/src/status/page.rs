@@ -137,7 +137,13 @@ impl Page<'_> {
         let (report, uplink) = (self.0, &self.0.uplink);
         let offset_ns = (uplink.clock_offset_ms.unwrap_or_default() * 1e6) as i64;
         let ago = |at: UnixNanos| seconds(report.now.saturating_add(offset_ns).since(at));
-        writeln!(f, "\nuplink to {}", uplink.address)?;
+        write!(f, "\nuplink to {}", uplink.address)?;
+        let others: Vec<&str> =
+            uplink.addresses.iter().map(String::as_str).filter(|other| *other != uplink.address).collect();
+        match others.is_empty() {
+            true => writeln!(f)?,
+            false => writeln!(f, ", or else {}", others.join(", "))?,
+        }
         let phase = match uplink.phase {
             LinkPhase::Starting => "not tried yet".to_owned(),
             LinkPhase::Enrolling => "asking for a certificate with the join token".to_owned(),

@@ -30,6 +30,7 @@ const SENT_MAX: usize = 8 * 1024;
 pub fn start(
     tasks: &Tasks,
     config: &KafkaLogConfig,
+    member: &str,
     producer: &ProducerHandle,
     dead_letters: &DeadLetters,
     clock: &SharedClock,
@@ -59,6 +60,7 @@ pub fn start(
         opened: Vec::new(),
         generation: config.generation,
         retention: config.retention.get(),
+        member: member.to_owned(),
     }
 }
 

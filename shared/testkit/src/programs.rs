@@ -182,6 +182,8 @@ pub struct AgentConfig {
     pub folder: PathBuf,
     /// Where the central listens, or a proxy before it.
     pub central: String,
+    /// Where further centrals listen that share their work with that one.
+    pub other_centrals: Vec<String>,
     /// Join token.
     pub token: String,
     /// Name of the host that it says it is.
@@ -208,6 +210,7 @@ impl AgentConfig {
         Ok(Self {
             folder: folder.to_owned(),
             central: central.to_owned(),
+            other_centrals: Vec::new(),
             token: token.to_owned(),
             host: host.to_owned(),
             inputs_yaml: String::new(),
@@ -245,9 +248,12 @@ impl AgentConfig {
     }
 
     fn write(&self) -> Result<()> {
+        let address = match self.other_centrals.is_empty() {
+            true => format!("address: {}", self.central),
+            false => format!("addresses: [{}, {}]", self.central, self.other_centrals.join(", ")),
+        };
         let text = format!(
-            "central:\n  address: {}\n  join_token: {}\nhost: {}\nstate_dir: {}\ninputs:\n{}\n{}",
-            self.central,
+            "central:\n  {address}\n  join_token: {}\nhost: {}\nstate_dir: {}\ninputs:\n{}\n{}",
             self.token,
             self.host,
             self.state_dir().display(),

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::centrals::Centrals;
 use super::config::Config;
 use super::lane::Applied;
 use super::session::{self, SessionFailure};
@@ -83,6 +84,7 @@ impl LinkContext {
 /// Connects, runs sessions, and connects again, until nothing comes any more.
 pub struct Link {
     context: LinkContext,
+    centrals: Centrals,
     client: Client,
     started_at: UnixNanos,
 }
@@ -90,18 +92,24 @@ pub struct Link {
 impl Link {
     /// A link that is not connected yet. Fails when the identity's certificate or key is unusable.
     pub fn new(context: LinkContext) -> Result<Self, SessionError> {
+        let centrals = Centrals::new(context.config.addresses());
         let client = Client::new(&context.identity)?;
+        let client = match centrals.answer_max() {
+            Some(answer_max) => client.within(answer_max),
+            None => client,
+        };
         let started_at = context.clock.now();
-        context.state.update(|status| status.address.clone_from(&context.config.address));
-        Ok(Self { context, client, started_at })
+        context.state.update(|status| status.addresses = context.config.addresses());
+        Ok(Self { context, centrals, client, started_at })
     }
 
     /// Runs until the queues are finished: then what was sent is waited for, briefly, and goodbye is
     /// said. Without a session it ends at once, for everything is in the spool.
-    pub async fn run(self) {
+    pub async fn run(mut self) {
         let mut backoff = Backoff::new(self.context.config.reconnect_interval_max.get());
         loop {
             self.context.state.set_phase(LinkPhase::Connecting);
+            self.context.state.update(|status| self.centrals.address().clone_into(&mut status.address));
             let connected = tokio::select! {
                 connected = self.connect() => connected,
                 () = self.context.live.finished() => break,
@@ -114,10 +122,12 @@ impl Link {
                         connected.session,
                         &connected.streams,
                         &connected.applied,
+                        self.centrals.silence_max(),
                     )
                     .await;
                     if since.elapsed() >= GOOD_SESSION_MIN {
                         backoff.reset();
+                        self.centrals.did_well();
                     }
                     ended
                 }
@@ -131,6 +141,10 @@ impl Link {
             self.context.state.note_failure(&failure);
             tracing::warn!(error = &failure as &dyn std::error::Error, "no session with the central");
             let pause_min = self.recover(&failure).await;
+            let is_round_over = self.centrals.give_up();
+            if !is_round_over && pause_min.is_zero() {
+                continue;
+            }
             tokio::select! {
                 () = self.context.live.finished() => break,
                 () = backoff.wait_at_least(pause_min) => {}
@@ -152,9 +166,9 @@ impl Link {
             streams = spool.streams().await?;
         }
         let hello = self.hello(&streams);
-        let session = self.client.connect(&self.context.config.address, hello).await?;
+        let session = self.client.connect(self.centrals.address(), hello).await?;
         let applied = self.take_welcome(&session.welcome, &streams).await?;
-        tracing::info!(early = session.early, address = self.context.config.address, "connected");
+        tracing::info!(early = session.early, address = self.centrals.address(), "connected");
         let now = self.context.corrected_now();
         self.context.state.update(|status| {
             status.phase = LinkPhase::Connected;

@@ -1,8 +1,10 @@
-//! From the spool to the central: [`identity`] is who we are to it, [`link`] keeps a session up,
+//! From the spool to the central: [`identity`] is who we are to it, [`link`] keeps a session up
+//! with one of the [`centrals`],
 //! [`session`] runs one, in which [`control`] talks of numbers, clocks and thresholds while a
 //! [`lane`] sends what is live, another the log lines, and [`backlog`] what earlier streams left.
 
 mod backlog;
+mod centrals;
 mod config;
 mod control;
 mod identity;

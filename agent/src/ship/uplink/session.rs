@@ -49,6 +49,7 @@ pub(super) async fn run(
     session: Session,
     streams: &[StreamPending],
     applied: &Applied,
+    silence_max: Duration,
 ) -> Result<(), SessionFailure> {
     let Session { control, replies, uplink, .. } = session;
     let outstanding = Outstanding::default();
@@ -83,7 +84,8 @@ pub(super) async fn run(
         send_backlog(sender, &context.spool, applied, share, &context.state).await?;
         std::future::pending::<Result<Infallible, SessionFailure>>().await
     };
-    let talk = ControlLoop { context, outstanding: &outstanding, uplink: &uplink, all_sent: &all_sent };
+    let (outstanding, uplink, all_sent) = (&outstanding, &uplink, &all_sent);
+    let talk = ControlLoop { context, outstanding, uplink, silence_max, all_sent };
     let ended = tokio::select! {
         ended = talk.run(control, replies) => ended,
         Err(failure) = current => Err(failure),

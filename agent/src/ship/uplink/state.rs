@@ -27,8 +27,11 @@ pub enum LinkPhase {
 pub struct UplinkStatus {
     /// Where the link stands.
     pub phase: LinkPhase,
-    /// Address of the central.
+    /// Address of the central that it is connected to, or tries.
     pub address: String,
+    /// Addresses of all that it may connect to.
+    #[serde(default)]
+    pub addresses: Vec<String>,
     /// When the present session was welcomed, on the corrected clock.
     pub connected_since: Option<UnixNanos>,
     /// Sessions welcomed since the start.

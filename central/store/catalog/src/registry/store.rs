@@ -29,11 +29,7 @@ pub trait AgentRegistry: Send + Sync + 'static {
     fn tokens(&self) -> BoxFuture<'_, Result<Vec<TokenInfo>, CatalogueError>>;
 
     /// Revokes the tokens in force whose id begins with these hexadecimal digits; gives how many.
-    fn revoke_token<'a>(
-        &'a self,
-        id: &'a str,
-        now: UnixNanos,
-    ) -> BoxFuture<'a, Result<u64, CatalogueError>>;
+    fn revoke_token<'a>(&'a self, id: &'a str, now: UnixNanos) -> BoxFuture<'a, Result<u64, CatalogueError>>;
 
     /// Enrols an agent with a token, which is used up by one; gives `false` and keeps nothing if the token is
     /// not good any more. However many ask at once, in however many processes, a token lets in no more agents

@@ -74,9 +74,8 @@ pub(super) async fn restore(database: &Database, agent: &str) -> Result<bool, Fa
 }
 
 pub(super) async fn revocations(database: &Database) -> Result<Revocations, Fault> {
-    let statement = sqlx::query(
-        "SELECT count(*), coalesce(max(revoked_at), 0) FROM agents WHERE revoked_at IS NOT NULL",
-    );
+    let statement =
+        sqlx::query("SELECT count(*), coalesce(max(revoked_at), 0) FROM agents WHERE revoked_at IS NOT NULL");
     let Some(row) = database.fetch_optional(statement).await? else { return Ok(Revocations::default()) };
     Ok(Revocations { count: row.try_get(0)?, last: UnixNanos(row.try_get(1)?) })
 }

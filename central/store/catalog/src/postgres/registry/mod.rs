@@ -25,11 +25,7 @@ impl AgentRegistry for PostgresCatalogue {
         Box::pin(self.call("list join tokens", tokens::all(&self.database)))
     }
 
-    fn revoke_token<'a>(
-        &'a self,
-        id: &'a str,
-        now: UnixNanos,
-    ) -> BoxFuture<'a, Result<u64, CatalogueError>> {
+    fn revoke_token<'a>(&'a self, id: &'a str, now: UnixNanos) -> BoxFuture<'a, Result<u64, CatalogueError>> {
         Box::pin(self.call("revoke a join token", tokens::revoke(&self.database, id, now)))
     }
 

@@ -33,8 +33,8 @@ pub(super) async fn one(database: &Database, secret: SecretHash) -> Result<Optio
 }
 
 pub(super) async fn all(database: &Database) -> Result<Vec<TokenInfo>, Fault> {
-    let statement = sqlx::query("SELECT * FROM join_tokens ORDER BY created_at DESC LIMIT $1")
-        .bind(i64::from(ROWS_MAX));
+    let statement =
+        sqlx::query("SELECT * FROM join_tokens ORDER BY created_at DESC LIMIT $1").bind(i64::from(ROWS_MAX));
     let found = database.fetch_all(statement).await?;
     found.iter().map(rows::token).collect()
 }

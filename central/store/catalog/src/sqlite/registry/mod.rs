@@ -64,11 +64,7 @@ impl AgentRegistry for SqliteRegistry {
         Box::pin(tokens::all(&self.0, ROWS_MAX.into()))
     }
 
-    fn revoke_token<'a>(
-        &'a self,
-        id: &'a str,
-        now: UnixNanos,
-    ) -> BoxFuture<'a, Result<u64, CatalogueError>> {
+    fn revoke_token<'a>(&'a self, id: &'a str, now: UnixNanos) -> BoxFuture<'a, Result<u64, CatalogueError>> {
         Box::pin(tokens::revoke(&self.0, id, now))
     }
 

@@ -66,7 +66,8 @@ fn info(row: &SqliteRow) -> Result<TokenInfo, CatalogueError> {
     let read = || {
         let hash: Vec<u8> = row.try_get("secret_hash")?;
         let at = |column| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(column)?.map(UnixNanos));
-        let secret = hash.try_into().map_err(|_| sqlx::Error::Decode("a hash that is not 32 bytes".into()))?;
+        let secret =
+            hash.try_into().map_err(|_| sqlx::Error::Decode("a hash that is not 32 bytes".into()))?;
         Ok::<_, sqlx::Error>(TokenInfo {
             secret: SecretHash(secret),
             project: row.try_get("project")?,
