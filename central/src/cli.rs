@@ -1,11 +1,15 @@
 //! The commands of `goldentime-central`.
 
+mod deadletter;
+
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use goldentime_catalog::Role;
 use goldentime_model::units::HumanDuration;
 use goldentime_runtime::manual::Shell;
+
+pub use deadletter::{DeadletterCommand, FilterArgs, ListArgs, ReplayArgs, ShowArgs};
 
 /// Where the configuration is read from unless told otherwise.
 const CONFIG_FILE: &str = "/etc/goldentime/central.yaml";
@@ -36,6 +40,9 @@ pub enum Command {
     /// Agents that were enrolled.
     #[command(subcommand)]
     Agents(AgentsCommand),
+    /// Dead letters: what agents sent and could not be taken, and log lines that no store took.
+    #[command(subcommand)]
+    Deadletter(DeadletterCommand),
     /// Makes a link by which somebody sets name and password of an account, once, and prints it. Also
     /// for who lost their password.
     SetupLink {

@@ -4,9 +4,11 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use goldentime_central::cli::{
     AccountCommand, AgentsCommand, ApiTokenCommand, AuthorityCommand, Cli, Command, ConfigArgs,
-    ConfigCommand, RulesCommand, TokenCommand,
+    ConfigCommand, DeadletterCommand, RulesCommand, TokenCommand,
 };
-use goldentime_central::commands::{access, agents, authority, backup, check, migrate, ready, serve, token};
+use goldentime_central::commands::{
+    access, agents, authority, backup, check, deadletter, migrate, ready, serve, token,
+};
 use goldentime_central::config::{Config, reference};
 use goldentime_central::evaluate::openslo::{report, starter};
 use goldentime_model::exit::ExitCode;
@@ -43,6 +45,15 @@ fn main() -> ExitCode {
         }
         Command::Agents(AgentsCommand::Restore { id, config }) => {
             with_config(&config, |config| wait_for(agents::restore(&config, &id)))
+        }
+        Command::Deadletter(DeadletterCommand::List(args)) => {
+            with_config(&args.config, |config| wait_for(deadletter::list(&config, &args)))
+        }
+        Command::Deadletter(DeadletterCommand::Show(args)) => {
+            with_config(&args.config, |config| wait_for(deadletter::show(&config, &args)))
+        }
+        Command::Deadletter(DeadletterCommand::Replay(args)) => {
+            with_config(&args.config, |config| wait_for(deadletter::replay(&config, &args)))
         }
         Command::SetupLink { role, name, expires, config } => {
             with_config(&config, |config| wait_for(access::setup_link(&config, role, name, expires)))

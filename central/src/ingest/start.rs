@@ -21,7 +21,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::agents::AgentEvent;
 use super::board::AgentBoard;
 use super::config::AgentsConfig;
-use super::deadletter::DeadLetters;
+use super::deadletter::replayer::Replayer;
+use super::deadletter::{self, DeadLetters, DeadLettersConfig};
 use super::quic::listener;
 use super::quic::shared::{PartitionDoor, Shared};
 use super::registry::watch::Revoked;
@@ -152,8 +153,13 @@ pub struct Good {
 }
 
 /// Opens the dead letters, and keeps them until everybody who has a clone has ended.
-pub async fn open_dead_letters(state_dir: &Path, tasks: &Tasks) -> Result<DeadLetters, IngestError> {
-    let opened = DeadLetters::open(&state_dir.join("dead-letters.db")).await;
+pub async fn open_dead_letters(
+    state_dir: &Path,
+    config: &DeadLettersConfig,
+    clock: SharedClock,
+    tasks: &Tasks,
+) -> Result<DeadLetters, IngestError> {
+    let opened = DeadLetters::open(state_dir, config, clock).await;
     let (dead_letters, writer) =
         opened.map_err(|source| IngestError::Store { what: "dead-letters.db", source })?;
     tasks.spawn(TaskKind::Station, "dead-letters", writer.run());
@@ -189,7 +195,8 @@ pub fn memory_bound_bytes(config: &AgentsConfig, partitions: u32) -> u64 {
     // Every connection may have a window of unread bytes; that all fill theirs at once is bounded by
     // what the queues let through, so a tenth is reckoned with.
     let windows = config.connections_max as u64 * u64::from(endpoint::CONNECTION_WINDOW_BYTES) / 10;
-    queues * RECORD_BYTES + room::BYTES_MAX as u64 + windows.min(128 << 20)
+    let letters = deadletter::writer::WAITING_BYTES_MAX as u64;
+    queues * RECORD_BYTES + room::BYTES_MAX as u64 + windows.min(128 << 20) + letters
 }
 
 impl Ingest {
@@ -222,6 +229,15 @@ impl Ingest {
         self.watch_leases(tasks, lease, events.clone());
         let revoked = self.watch_revocations(tasks, events.clone()).await;
         self.watch_certificate(tasks, certificate);
+        let room = Room::of_all();
+        let replayer = Replayer {
+            replays: self.dead_letters.replays(),
+            registry: self.registry.clone(),
+            doors: behind.doors.clone(),
+            room: Room::of_connection(&room),
+            clock: Arc::clone(&self.clock),
+        };
+        tasks.spawn(TaskKind::Source, "replayer", replayer.run(tasks.stopping()));
         let shared = Arc::new(Shared {
             authority: self.authority,
             registry: self.registry,
@@ -229,7 +245,7 @@ impl Ingest {
             board: self.board,
             events,
             partitions: behind.doors,
-            room: Room::of_all(),
+            room,
             generation: behind.generation,
             rules,
             dead_letters: self.dead_letters,

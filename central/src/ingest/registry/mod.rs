@@ -35,6 +35,17 @@ pub const FILE: &str = "agents.db";
 /// A store that has not answered in this time is not waited for where the answer is known.
 const ANSWER_MAX: Duration = Duration::from_millis(500);
 
+/// Whether an agent may speak.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It may, for this project.
+    Good(String),
+    /// It was revoked.
+    Revoked,
+    /// Nobody knows it.
+    Unknown,
+}
+
 /// Tokens and agents. Cheap to clone.
 #[derive(Clone)]
 pub struct Registry {
@@ -90,6 +101,16 @@ impl Registry {
         self.known.replace(&agents);
         self.is_ready.store(true, Ordering::Release);
         Ok(agents)
+    }
+
+    /// Whether the agent of this id may speak.
+    pub async fn standing(&self, agent: &str) -> Result<Standing, CatalogueError> {
+        let agents = self.ready()?.agents().await?;
+        Ok(match agents.into_iter().find(|enrolled| enrolled.agent == agent) {
+            None => Standing::Unknown,
+            Some(enrolled) if enrolled.revoked_at.is_some() => Standing::Revoked,
+            Some(enrolled) => Standing::Good(enrolled.project),
+        })
     }
 
     fn is_ready(&self) -> bool {
