@@ -17,6 +17,7 @@ use crate::ingest::registry::Registry;
 use crate::ingest::room::Room;
 use crate::ingest::sequencer::{Incoming, Received};
 use crate::ingest::validity::Refusal;
+use crate::merge::dedupe::STREAM_AGE_NS_MAX;
 
 /// How often it looks whether somebody asked for a replay.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -24,6 +25,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// Letters on their way at a time. Few: live records wait behind them.
 const BATCH: u32 = 64;
+/// A replay that was interrupted goes on within this time. A stream is known for a day of log time.
+const GO_ON_WITHIN_NS: i64 = STREAM_AGE_NS_MAX / 2;
 /// Bytes on their way at a time; one letter more may pass it.
 const BATCH_BYTES: i64 = 4 << 20;
 
@@ -90,6 +93,9 @@ impl Replayer {
     /// Brings the oldest replay to its end, if there is one.
     async fn look(&self, stopping: &CancellationToken) -> Result<bool, Stopped> {
         let Some(replay) = self.replays.next(self.clock.now()).await? else { return Ok(false) };
+        if self.clock.now().since(replay.begun_at) > GO_ON_WITHIN_NS {
+            self.leave(&replay).await?;
+        }
         self.go_on(&replay, stopping).await?;
         while self.batch(&replay).await? {
             self.go_on(&replay, stopping).await?;
@@ -97,6 +103,18 @@ impl Replayer {
         self.replays.end(replay.id, self.clock.now()).await?;
         tracing::info!(replay = replay.id, "dead letters were replayed");
         Ok(true)
+    }
+
+    /// Refuses what has a place for so long that whoever drops repeats may have forgotten the stream.
+    async fn leave(&self, replay: &Replay) -> Result<(), sqlx::Error> {
+        let placed = self.replays.placed(replay.id, BATCH).await?;
+        let refusal = || {
+            let detail = "a replay was interrupted and too long ago to go on: whether the log has the record is not \
+                known; look at the charts of its time, and replay it if it is missing there";
+            Decision::Refused(Refusal::new("replay_interrupted", detail))
+        };
+        let refused: Vec<_> = placed.iter().map(|place| (place.letter, refusal())).collect();
+        self.decide(replay, &refused).await
     }
 
     /// Decides about the next letters. Gives whether there were any.

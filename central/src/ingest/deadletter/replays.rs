@@ -71,6 +71,8 @@ pub struct Replay {
     pub id: i64,
     /// Its stream.
     pub stream: StreamId,
+    /// When a central took it up first.
+    pub begun_at: UnixNanos,
 }
 
 /// A letter's place in the stream of its replay.
@@ -238,14 +240,16 @@ impl Replays {
         let open = sqlx::query("SELECT id, stream FROM replays WHERE ended_at IS NULL ORDER BY id LIMIT 1");
         let Some(row) = open.fetch_optional(&self.0.pool).await? else { return Ok(None) };
         let id: i64 = row.get("id");
-        let begun = sqlx::query("UPDATE replays SET begun_at = coalesce(begun_at, ?) WHERE id = ?");
-        let begun = begun.bind(now.0).bind(id).execute(&self.0.pool).await?.rows_affected() > 0;
-        // Withdrawn in between, or not ours: a stream's id has 16 bytes.
-        let stream = StreamId::try_from(row.get::<Vec<u8>, _>("stream"));
-        match (begun, stream) {
-            (true, Ok(stream)) => Ok(Some(Replay { id, stream })),
-            (true, Err(_)) => self.end(id, now).await.map(|()| None),
-            (false, _) => Ok(None),
+        let begun = sqlx::query_scalar(
+            "UPDATE replays SET begun_at = coalesce(begun_at, ?) WHERE id = ? RETURNING begun_at",
+        );
+        // None: it was withdrawn in between.
+        let begun = begun.bind(now.0).bind(id).fetch_optional(&self.0.pool).await?;
+        let Some(begun_at) = begun.map(UnixNanos) else { return Ok(None) };
+        match StreamId::try_from(row.get::<Vec<u8>, _>("stream")) {
+            Ok(stream) => Ok(Some(Replay { id, stream, begun_at })),
+            // Not written by us: a stream's id has 16 bytes.
+            Err(_) => self.end(id, now).await.map(|()| None),
         }
     }
 
@@ -325,8 +329,14 @@ impl Replays {
     ) -> Result<(), sqlx::Error> {
         let mut tx = self.0.pool.begin_with("BEGIN IMMEDIATE").await?;
         for Placed { letter, .. } in placed {
-            let state = sqlx::query("UPDATE replay_letters SET state = ? WHERE replay = ? AND letter = ?");
-            state.bind(GIVEN).bind(replay).bind(letter).execute(&mut *tx).await?;
+            let state = sqlx::query(
+                "UPDATE replay_letters SET state = ? WHERE replay = ? AND letter = ? AND state = ?",
+            );
+            let state = state.bind(GIVEN).bind(replay).bind(letter).bind(PLACED).execute(&mut *tx).await?;
+            // It may have come back already.
+            if state.rows_affected() == 0 {
+                continue;
+            }
             let done = sqlx::query("UPDATE dead_letters SET replayed_at = ? WHERE id = ?");
             done.bind(now.0).bind(letter).execute(&mut *tx).await?;
         }

@@ -20,16 +20,18 @@ use super::lines::LineLetters;
 use super::replays::Replays;
 use super::sqlite::{FILE, SqliteLetters};
 
-/// Letters that wait to be written; beyond it they are only counted.
-const WAITING_MAX: usize = 256;
-/// Bytes of records that wait to be written; beyond it letters are only counted.
+/// What a letter takes beside its record and its detail: in memory, and in its row and its places in indices.
+const LETTER_BYTES: usize = 512;
+/// Bytes of letters that wait to be written; beyond it they are only counted.
 pub const WAITING_BYTES_MAX: usize = 8 << 20;
+/// Letters that wait to be written.
+const WAITING_MAX: usize = WAITING_BYTES_MAX / LETTER_BYTES;
 /// How often letters are looked for that are too old.
 const RETAIN_EVERY: Duration = Duration::from_secs(60);
 /// Letters that are dropped at a time for want of room.
 const MAKE_ROOM: i64 = 16;
 
-/// What a letter counts for against `bytes_max`: its texts, and this for its row and its places in indices.
+/// What a letter counts for against `bytes_max`, as [`DeadLetter::weight`] says.
 const WEIGHT: &str = "length(record) + length(detail) + 512";
 
 /// Something that was refused.
@@ -90,7 +92,7 @@ impl DeadLetters {
     /// Counts a refused record by its reason, and keeps it while there is room.
     pub fn add(&self, letter: DeadLetter) {
         metrics::counter!(DROPS_TOTAL, "component" => "ingest", "reason" => letter.reason).increment(1);
-        let bytes = u32::try_from(letter.record.len()).unwrap_or(u32::MAX);
+        let bytes = u32::try_from(letter.weight()).unwrap_or(u32::MAX);
         let kept = Arc::clone(&self.room).try_acquire_many_owned(bytes).is_ok_and(|room| {
             self.letters.try_send(Posted { letter, kept: None, room: Some(room) }).is_ok()
         });
@@ -188,8 +190,7 @@ impl Writer {
         .fetch_one(&self.store.pool)
         .await?;
         if written.get::<i64, _>("times") == 1 {
-            let bytes = letter.record.len() + letter.detail.len() + 512;
-            self.held_bytes += i64::try_from(bytes).unwrap_or(i64::MAX);
+            self.held_bytes += i64::try_from(letter.weight()).unwrap_or(i64::MAX);
         }
         Ok(())
     }
@@ -237,6 +238,10 @@ impl Writer {
 }
 
 impl DeadLetter {
+    fn weight(&self) -> usize {
+        self.record.len() + self.detail.len() + LETTER_BYTES
+    }
+
     /// What tells letters apart. An agent that heard no acknowledgement sends a refused record again, byte for
     /// byte, perhaps under an id that it got since: that is the same letter. The stream's random id and the number
     /// are among the bytes.
@@ -333,6 +338,6 @@ mod tests {
         drop(letters);
         let waited = writer.waiting.len();
         writer.run().await;
-        assert_eq!((waited, store.pool.is_closed()), (8, true));
+        assert_eq!((waited, store.pool.is_closed()), (7, true));
     }
 }
