@@ -4,14 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use goldentime_central::evaluate::openslo::RuleSet;
+use goldentime_central::ingest::agents::AgentEvent;
 use goldentime_central::ingest::deadletter::replays::{Progress, Replays, Wanted};
 use goldentime_central::ingest::deadletter::{
     DeadLetters, Filter, Head, Kind, LetterStore, PageRequest, SqliteLetters,
 };
-use goldentime_central::ingest::start::Feeds;
+use goldentime_central::ingest::embedded::{EmbeddedLog, PartitionFeed};
 use goldentime_central::ingest::{self, AgentsConfig, DeadLettersConfig};
 use goldentime_log::LogConfig;
-use goldentime_runtime::{Clock, Drained, SystemClock, Tasks};
+use goldentime_runtime::{Clock, Drained, SharedClock, SystemClock, Tasks};
 use goldentime_search::conformance::line;
 use goldentime_search::{Identity, NewLine, Rejected, Rejects};
 use goldentime_testkit::ports::{free_udp, loopback};
@@ -25,22 +26,25 @@ use crate::world::{PARTITIONS, SOON};
 
 /// Intake without anything behind it: what it gives to the merge is looked at here.
 struct Intake {
-    feeds: Feeds,
+    feeds: Vec<PartitionFeed>,
+    _agents: tokio::sync::mpsc::Receiver<AgentEvent>,
     letters: DeadLetters,
     tasks: Tasks,
     _rules: watch::Sender<Arc<RuleSet>>,
 }
 
 async fn intake(state: &Path) -> Intake {
-    let (clock, tasks) = (Arc::new(SystemClock), Tasks::new());
+    let (clock, tasks): (SharedClock, _) = (Arc::new(SystemClock), Tasks::new());
     let kept = DeadLettersConfig::default();
-    let letters = ingest::open_dead_letters(state, &kept, clock.clone(), &tasks).await.expect("opens");
-    let ingest = ingest::open(state, LogConfig::default(), letters.clone(), clock).await.expect("opens");
+    let letters = ingest::open_dead_letters(state, &kept, Arc::clone(&clock), &tasks).await.expect("opens");
+    let log = EmbeddedLog::open(state, LogConfig::default()).await.expect("opens");
+    let ingest = ingest::open(state, letters.clone(), Arc::clone(&clock)).await.expect("opens");
     let config = AgentsConfig { listen: loopback(free_udp()), ..AgentsConfig::default() };
     let (rules_sender, rules) = watch::channel(Arc::new(RuleSet::default()));
     let none = vec![None; PARTITIONS as usize];
-    let feeds = ingest.start(&tasks, &config, &none, rules).await.expect("starts");
-    Intake { feeds, letters, tasks, _rules: rules_sender }
+    let (behind, feeds) = log.start(&tasks, &none, &clock).await.expect("starts");
+    let agents = ingest.start(&tasks, &config, behind, rules).await.expect("starts");
+    Intake { feeds, _agents: agents, letters, tasks, _rules: rules_sender }
 }
 
 impl Intake {
@@ -54,7 +58,7 @@ impl Intake {
     /// The next record of a line's partition, as the log store reads it.
     async fn logged(&mut self, line: &NewLine) -> NewLine {
         let partition = line.service.partition(PARTITIONS);
-        let records = &mut self.feeds.partitions[partition as usize].records;
+        let records = &mut self.feeds[partition as usize].records;
         let logged = timeout(SOON, records.recv()).await.expect("in time").expect("open");
         let Some(Body::Logs(logs)) = &logged.record.body else { panic!("{logged:?}") };
         let stream = stream_id(&logged.record).expect("it has one");

@@ -1,6 +1,7 @@
 //! Dead letters over the real programs: an agent is refused, somebody looks, mends, and has it given back.
 
 mod lines;
+mod search_server;
 mod world;
 
 use std::process::Command;
@@ -135,6 +136,50 @@ async fn without_a_running_central_letters_are_looked_at_and_a_replay_is_taken_b
     let replayed = deadletter(&config, &["replay", &id]);
     assert!(replayed.status.success(), "{:?}", said(&replayed));
     assert_counted(&central, 7).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_admin_reads_letters_over_http_page_by_page_and_nobody_else_does() {
+    let folder = tempfile::tempdir().expect("folder");
+    let central = central(folder.path()).await;
+    let config = central.config.file();
+    let mut agent = Agent::of(&central).await;
+    let refused: Vec<_> = (1..=3).map(|number| misplaced(record(number, present(), number))).collect();
+    agent.send_all(&refused).await;
+    agent.send(vec![0xff; 40]).await;
+    letters(&config, &[], 4).await;
+    let ask = async |path: &str, token: Option<&str>| {
+        let url = format!("{}/api/v1/dead-letters{path}", central.url());
+        let mut ask = goldentime_testkit::http_client().get(url);
+        if let Some(token) = token {
+            ask = ask.bearer_auth(token);
+        }
+        let answer = ask.send().await.expect("answers");
+        (answer.status().as_u16(), answer.json::<serde_json::Value>().await.expect("JSON"))
+    };
+    let (admin, viewer) = (api_token(&config, "admin"), api_token(&config, "viewer"));
+    assert_eq!(ask("", Some(&viewer)).await.0, 403);
+    assert!(matches!(ask("", None).await.0, 401 | 403));
+    let (status, first) = ask("?limit=3", Some(&admin)).await;
+    assert_eq!((status, first["letters"][0]["reason"].as_str()), (200, Some("protobuf")), "{first:#}");
+    assert_eq!((&first["reasons"][0]["letters"], &first["letters"][1]["host"]), (&3.into(), &"web-1".into()));
+    let next = first["next"].as_str().expect("more");
+    let (_, last) = ask(&format!("?limit=3&before={next}"), Some(&admin)).await;
+    assert_eq!((last["letters"].as_array().map(Vec::len), last["next"].as_str()), (Some(1), None), "{last:#}");
+    let id = last["letters"][0]["id"].as_str().expect("text");
+    let (_, shown) = ask(&format!("/{id}"), Some(&admin)).await;
+    assert_eq!(shown["record"]["deltas"][0]["buckets"][0]["ok"], 1, "{shown:#}");
+    let garbage = first["letters"][0]["id"].as_str().expect("text");
+    let (_, shown) = ask(&format!("/{garbage}"), Some(&admin)).await;
+    assert_eq!(shown["hex"], "ff".repeat(40), "{shown:#}");
+    assert_eq!(ask("/no-such-letter", Some(&admin)).await.0, 404);
+    assert_eq!(ask("?limit=0", Some(&admin)).await.0, 400);
+}
+
+fn api_token(config: &std::path::Path, role: &str) -> String {
+    let mut command = Command::new(program("goldentime-central").expect("built"));
+    command.args(["api-token", "create", "--name", role, "--role", role, "--config"]).arg(config);
+    said(&command.output().expect("runs")).0.trim().to_owned()
 }
 
 #[test]

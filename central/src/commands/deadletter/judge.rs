@@ -20,7 +20,7 @@ impl Judge {
             true => Some(Registry::open(&path).await?),
             false => None,
         };
-        Ok(Self { registry, partitions: config.partitions })
+        Ok(Self { registry, partitions: config.partitions() })
     }
 
     /// Whether a letter would be taken now.
