@@ -11,7 +11,9 @@ use super::problem::{Parameters, Refusal};
 use super::state::ApiState;
 use crate::ingest::deadletter::shown::{Reading, hex, read};
 use crate::ingest::deadletter::store::PAGE_MAX;
-use crate::ingest::deadletter::{Filter, Head, LetterId, LetterStore, LettersError, PageRequest, ReasonCount};
+use crate::ingest::deadletter::{
+    Filter, Head, LetterId, LetterStore, LettersError, PageRequest, ReasonCount,
+};
 
 /// Bytes of what cannot be read that an answer has; `deadletter show --raw` has all.
 const HEX_BYTES_MAX: usize = 4096;
@@ -90,7 +92,10 @@ pub(super) async fn list(
 }
 
 /// `GET /api/v1/dead-letters/{id}`: one, with what is in it.
-pub(super) async fn show(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Json<Shown>, Refusal> {
+pub(super) async fn show(
+    State(state): State<ApiState>,
+    Path(id): Path<String>,
+) -> Result<Json<Shown>, Refusal> {
     let letter = letters(&state)?.read(LetterId(id)).await.map_err(unread)?;
     let letter = letter.ok_or_else(|| {
         Refusal::new(ProblemCode::NotFound, "this dead letter is not kept (any more); list them anew")
@@ -113,5 +118,8 @@ fn letters(state: &ApiState) -> Result<&dyn LetterStore, Refusal> {
 fn unread(error: LettersError) -> Refusal {
     let error = &error as &dyn std::error::Error;
     tracing::warn!(error, "dead letters cannot be read");
-    Refusal::new(ProblemCode::Unavailable, "the dead letters cannot be read at present; ask again in a few seconds")
+    Refusal::new(
+        ProblemCode::Unavailable,
+        "the dead letters cannot be read at present; ask again in a few seconds",
+    )
 }

@@ -14,8 +14,8 @@ use super::authorize::{For, authorize};
 use super::problem::Refusal;
 use super::state::ApiState;
 use super::{
-    alerts, api_tokens, dashboard, dead_letters, guard, health, history, live, logs, samples, session, setup, status,
-    windows,
+    alerts, api_tokens, dashboard, dead_letters, guard, health, history, live, logs, samples, session, setup,
+    status, windows,
 };
 
 /// Largest body of a request.

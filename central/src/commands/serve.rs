@@ -57,13 +57,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     }
     warn_of_unknown_targets(&rules.current(), &config);
     serve::make_private_dir(&config.state_dir)?;
-    let dead_letters = ingest::open_dead_letters(
-        &config.state_dir,
-        &config.dead_letters,
-        Arc::clone(&clock),
-        &tasks,
-    )
-    .await?;
+    let dead_letters =
+        ingest::open_dead_letters(&config.state_dir, &config.dead_letters, Arc::clone(&clock), &tasks)
+            .await?;
     let stores = Stores::open(&config, &dead_letters, &tasks, &clock).await?;
     let log = OpenLog::open(&config, &stores, &tasks).await?;
     let authority = ingest::start::open_authority(&config.agents, &config.state_dir, clock.now())?;

@@ -22,11 +22,7 @@ impl Refusal {
 
 /// Checks a record of an agent whose project is `project`, and gives its service (`None` for bare progress).
 /// Anybody's project if none is given.
-pub fn check(
-    record: &Record,
-    partitions: u32,
-    project: Option<&str>,
-) -> Result<Option<ServiceId>, Refusal> {
+pub fn check(record: &Record, partitions: u32, project: Option<&str>) -> Result<Option<ServiceId>, Refusal> {
     let service = record::check(record, partitions)
         .map_err(|invalid| Refusal::new(invalid.reason.as_str(), invalid.detail))?;
     match (&service, project) {

@@ -34,7 +34,9 @@ async fn a_refused_record_is_listed_shown_and_given_back_to_be_counted_once() {
 
     let id = |at: usize| found[at]["id"].as_str().expect("text");
     let (shown, _) = said(&deadletter(&config, &["show", id(2)]));
-    for part in ["shop/prod/order-api belongs to partition", "would be taken; too late", "\"ok\": 30", "web-1"] {
+    for part in
+        ["shop/prod/order-api belongs to partition", "would be taken; too late", "\"ok\": 30", "web-1"]
+    {
         assert!(shown.contains(part), "{part}: {shown}");
     }
     assert_eq!(deadletter(&config, &["show", "--raw", id(2)]).stdout, lost.encode_to_vec());
@@ -54,7 +56,10 @@ async fn a_refused_record_is_listed_shown_and_given_back_to_be_counted_once() {
     let replayed = deadletter(&config, &["replay", "--reason", "partition", "--since", "1h"]);
     let (told, error) = said(&replayed);
     assert!(replayed.status.success(), "{told}{error}");
-    assert!(told.contains("given back: 1, refused again: 0") && told.contains("not judged any more"), "{told}");
+    assert!(
+        told.contains("given back: 1, refused again: 0") && told.contains("not judged any more"),
+        "{told}"
+    );
     assert_counted(&central, 32).await;
 
     // Not again by accident, and what cannot be taken stays with its reason and fails the command.
@@ -165,7 +170,11 @@ async fn an_admin_reads_letters_over_http_page_by_page_and_nobody_else_does() {
     assert_eq!((&first["reasons"][0]["letters"], &first["letters"][1]["host"]), (&3.into(), &"web-1".into()));
     let next = first["next"].as_str().expect("more");
     let (_, last) = ask(&format!("?limit=3&before={next}"), Some(&admin)).await;
-    assert_eq!((last["letters"].as_array().map(Vec::len), last["next"].as_str()), (Some(1), None), "{last:#}");
+    assert_eq!(
+        (last["letters"].as_array().map(Vec::len), last["next"].as_str()),
+        (Some(1), None),
+        "{last:#}"
+    );
     let id = last["letters"][0]["id"].as_str().expect("text");
     let (_, shown) = ask(&format!("/{id}"), Some(&admin)).await;
     assert_eq!(shown["record"]["deltas"][0]["buckets"][0]["ok"], 1, "{shown:#}");

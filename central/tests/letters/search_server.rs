@@ -22,7 +22,13 @@ async fn odd_index(server: &Elasticsearch) -> String {
     let name = format!("goldentime-logs-{day}");
     let mapping = json!({
         "_meta": {"goldentime_layout": 1},
-        "properties": {"span_id": {"type": "long"}},
+        "dynamic": false,
+        "properties": {
+            "at": {"type": "long"},
+            "partition": {"type": "long"},
+            "place": {"type": "long"},
+            "span_id": {"type": "long"},
+        },
     });
     let body = json!({"mappings": mapping, "aliases": {"goldentime-logs": {}}});
     server.ask(Method::PUT, &format!("/{name}"), Some(body)).await.expect("made");

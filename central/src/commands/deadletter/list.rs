@@ -39,11 +39,7 @@ pub async fn list(config: &Config, args: &ListArgs) -> anyhow::Result<()> {
 }
 
 /// The newest letters, page by page.
-async fn newest(
-    letters: &dyn LetterStore,
-    filter: &Filter,
-    limit: u32,
-) -> anyhow::Result<(Vec<Head>, bool)> {
+async fn newest(letters: &dyn LetterStore, filter: &Filter, limit: u32) -> anyhow::Result<(Vec<Head>, bool)> {
     let (mut found, mut before) = (Vec::new(), None);
     loop {
         let left = limit - u32::try_from(found.len()).unwrap_or(limit);

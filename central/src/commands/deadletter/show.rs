@@ -26,7 +26,10 @@ pub async fn show(config: &Config, args: &ShowArgs) -> anyhow::Result<()> {
         None => None,
     };
     let letter = found.with_context(|| {
-        format!("there is no dead letter `{}` (any more); `goldentime-central deadletter list` shows them", args.id)
+        format!(
+            "there is no dead letter `{}` (any more); `goldentime-central deadletter list` shows them",
+            args.id
+        )
     })?;
     if args.raw {
         let mut out = std::io::stdout().lock();
@@ -69,7 +72,10 @@ async fn print(config: &Config, letter: &Letter) -> anyhow::Result<()> {
     put("host", &plain(&head.host));
     put("reason", &plain(&head.reason));
     put("detail", &plain(&head.detail));
-    put("size", &format!("{} bytes{}", head.bytes, if letter.is_cut { ", cut: the rest is gone" } else { "" }));
+    put(
+        "size",
+        &format!("{} bytes{}", head.bytes, if letter.is_cut { ", cut: the rest is gone" } else { "" }),
+    );
     if head.times > 1 {
         put("came", &format!("{} times, the very same", head.times));
     }

@@ -5,7 +5,8 @@ use std::io::IsTerminal;
 /// A text without anything that a terminal would obey or that would turn what is read around.
 pub(super) fn plain(text: &str) -> String {
     let escape = |c: char| {
-        let is_turning = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let is_turning =
+            matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         c.is_control() || is_turning
     };
     text.chars().fold(String::with_capacity(text.len()), |mut plain, c| {

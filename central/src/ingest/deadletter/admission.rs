@@ -69,7 +69,10 @@ pub fn admit(letter: &Letter, sender: Option<&Standing>, partitions: u32) -> Res
     record.flush_complete = false;
     let service = check(&record, partitions, project)?;
     let (Some(service), Some(_)) = (service, &record.body) else {
-        return Err(Refusal::new("empty", "it only says how far its agent had come; there is nothing to count"));
+        return Err(Refusal::new(
+            "empty",
+            "it only says how far its agent had come; there is nothing to count",
+        ));
     };
     let mut newest = None;
     seconds_of(&record, |second| newest = newest.max(Some(second)));
@@ -81,10 +84,14 @@ fn project<'a>(letter: &'a Letter, sender: &'a Standing) -> Result<&'a str, Refu
     match sender {
         Standing::Good(project) => Ok(project),
         Standing::Unknown if !letter.project.is_empty() => Ok(&letter.project),
-        Standing::Unknown => Err(Refusal::new("agent_unknown", format!("no agent {agent} was ever enrolled"))),
+        Standing::Unknown => {
+            Err(Refusal::new("agent_unknown", format!("no agent {agent} was ever enrolled")))
+        }
         Standing::Revoked => Err(Refusal::new(
             "agent_revoked",
-            format!("the agent {agent} was revoked; `goldentime-central agents restore {agent}` lets it in again"),
+            format!(
+                "the agent {agent} was revoked; `goldentime-central agents restore {agent}` lets it in again"
+            ),
         )),
     }
 }

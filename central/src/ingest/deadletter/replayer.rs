@@ -184,11 +184,7 @@ impl Replayer {
     }
 
     /// Sends letters, and waits until the log has them. Gives those that cannot be sent.
-    async fn send_all(
-        &self,
-        stream: StreamId,
-        placed: &[Placed],
-    ) -> Result<Vec<(i64, Decision)>, Stopped> {
+    async fn send_all(&self, stream: StreamId, placed: &[Placed]) -> Result<Vec<(i64, Decision)>, Stopped> {
         let acks = AckSink::default();
         let (mut awaited, mut refused) = (HashMap::new(), Vec::new());
         for place in placed {

@@ -278,11 +278,7 @@ impl Replays {
     }
 
     /// Writes down what was decided, all or nothing: places for those that go, the new reason of those that stay.
-    pub(super) async fn decide(
-        &self,
-        replay: i64,
-        decisions: &[(i64, Decision)],
-    ) -> Result<(), sqlx::Error> {
+    pub(super) async fn decide(&self, replay: i64, decisions: &[(i64, Decision)]) -> Result<(), sqlx::Error> {
         let mut tx = self.0.pool.begin_with("BEGIN IMMEDIATE").await?;
         for (letter, decision) in decisions {
             match decision {

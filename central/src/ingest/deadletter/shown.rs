@@ -21,13 +21,17 @@ pub enum Reading {
 #[must_use]
 pub fn read(letter: &Letter) -> Reading {
     let read = match letter.head.kind {
-        Kind::Line => serde_json::from_slice(&letter.record).map_err(|error| format!("it is no JSON: {error}")),
-        Kind::Record => frame::decode::<Record>(letter.record.clone()).map(|read| record(&read)).map_err(
-            |error| match std::error::Error::source(&error) {
-                Some(source) => format!("{error}: {source}"),
-                None => error.to_string(),
-            },
-        ),
+        Kind::Line => {
+            serde_json::from_slice(&letter.record).map_err(|error| format!("it is no JSON: {error}"))
+        }
+        Kind::Record => {
+            frame::decode::<Record>(letter.record.clone()).map(|read| record(&read)).map_err(|error| {
+                match std::error::Error::source(&error) {
+                    Some(source) => format!("{error}: {source}"),
+                    None => error.to_string(),
+                }
+            })
+        }
     };
     read.map_or_else(Reading::Unreadable, Reading::Json)
 }
@@ -173,14 +177,20 @@ mod tests {
         sketch.insert_n(0.2, 3);
         let mut bytes = Vec::new();
         sketch.encode_wire(&mut bytes);
-        let bucket = |sketch: Vec<u8>| Bucket { second: 60, ok: 3, sketch: sketch.into(), ..Bucket::default() };
+        let bucket =
+            |sketch: Vec<u8>| Bucket { second: 60, ok: 3, sketch: sketch.into(), ..Bucket::default() };
         let series = goldentime_wire::proto::SeriesDelta {
             endpoint: "/orders".into(),
             method: "GET".into(),
             buckets: vec![bucket(bytes), bucket(vec![0xff; 3])],
         };
         let body = Some(Body::Deltas(goldentime_wire::proto::Deltas { series: vec![series] }));
-        let record = Record { service: "shop/prod/api".into(), stream: vec![0xab; 16].into(), body, ..Record::default() };
+        let record = Record {
+            service: "shop/prod/api".into(),
+            stream: vec![0xab; 16].into(),
+            body,
+            ..Record::default()
+        };
         let Reading::Json(shown) = read(&letter(Kind::Record, frame::body(&record).to_vec())) else {
             panic!("readable")
         };

@@ -30,10 +30,12 @@ async fn a_file_of_the_first_layout_keeps_its_letters_under_their_ids() {
     assert_eq!(line, (Kind::Line, "", "web-1"));
     assert!(letters.read(LetterId("7".into())).await.expect("read").expect("kept").is_cut);
     // A central of the version before, which still runs, goes on writing.
-    sqlx::query("INSERT INTO dead_letters (at, agent, reason, detail, record) VALUES (3, 'a2', 'time', '', 'r')")
-        .execute(&old)
-        .await
-        .expect("written");
+    sqlx::query(
+        "INSERT INTO dead_letters (at, agent, reason, detail, record) VALUES (3, 'a2', 'time', '', 'r')",
+    )
+    .execute(&old)
+    .await
+    .expect("written");
     assert_eq!(all(&letters).await[0].id.0, "10");
     sqlx::raw_sql("PRAGMA user_version = 99").execute(&old).await.expect("written");
     let refused = SqliteLetters::open(&path).await.expect_err("newer").to_string();

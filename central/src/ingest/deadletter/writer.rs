@@ -93,9 +93,9 @@ impl DeadLetters {
     pub fn add(&self, letter: DeadLetter) {
         metrics::counter!(DROPS_TOTAL, "component" => "ingest", "reason" => letter.reason).increment(1);
         let bytes = u32::try_from(letter.weight()).unwrap_or(u32::MAX);
-        let kept = Arc::clone(&self.room).try_acquire_many_owned(bytes).is_ok_and(|room| {
-            self.letters.try_send(Posted { letter, kept: None, room: Some(room) }).is_ok()
-        });
+        let kept = Arc::clone(&self.room)
+            .try_acquire_many_owned(bytes)
+            .is_ok_and(|room| self.letters.try_send(Posted { letter, kept: None, room: Some(room) }).is_ok());
         if !kept {
             not_kept();
         }
