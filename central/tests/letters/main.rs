@@ -6,12 +6,15 @@ mod world;
 
 use std::process::Command;
 
-use goldentime_testkit::programs::program;
+use goldentime_testkit::programs::{Central, program};
+use goldentime_testkit::servers::kafka::{Kafka, Shape};
+use goldentime_testkit::servers::redis::{self, Redis, RedisProps};
 use goldentime_testkit::wait;
 use goldentime_wire::proto::Record;
 use prost::Message;
 use world::{
-    Agent, SOON, assert_counted, central, deadletter, letters, listed, misplaced, present, record, said,
+    Agent, PARTITIONS, SOON, assert_counted, central, central_with, deadletter, letters, listed, misplaced,
+    present, record, said,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,30 +79,27 @@ async fn a_refused_record_is_listed_shown_and_given_back_to_be_counted_once() {
     central.stop().await.expect("stops");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_replay_that_is_killed_again_and_again_counts_each_letter_once() {
-    const LETTERS: u64 = 1500;
-    let folder = tempfile::tempdir().expect("folder");
-    let mut central = central(folder.path()).await;
+/// Has many letters given back while command and central are killed, at most so often, and gives how often.
+async fn replay_under_kills(mut central: Central, letters_count: u64, kills_max: u32) -> (Central, u32) {
     let config = central.config.file();
     let mut agent = Agent::of(&central).await;
     let now = present();
-    let records: Vec<_> = (1..=LETTERS)
+    let records: Vec<_> = (1..=letters_count)
         .map(|number| misplaced(record(number, now - i64::try_from(number % 60).expect("small"), 1)))
         .collect();
     agent.send_all(&records).await;
-    letters(&config, &[], usize::try_from(LETTERS).expect("small")).await;
+    letters(&config, &[], usize::try_from(letters_count).expect("small")).await;
 
-    let mut kills = 0;
     let replay = || {
         let mut command = Command::new(program("goldentime-central").expect("built"));
         command.args(["deadletter", "replay", "--all", "--config"]).arg(&config);
         command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
         command.spawn().expect("runs")
     };
-    loop {
-        let mut command = replay();
+    let mut kills = 0;
+    while kills < kills_max {
         let before = listed(&config, &[]).len();
+        let mut command = replay();
         let moved = || async {
             let left = listed(&config, &[]).len();
             (left < before || left == 0).then_some(left)
@@ -117,9 +117,36 @@ async fn a_replay_that_is_killed_again_and_again_counts_each_letter_once() {
     assert!(kills > 0, "never killed in the midst of it");
     let last = deadletter(&config, &["replay", "--all"]);
     assert!(last.status.success(), "{:?}", said(&last));
-    assert_counted(&central, LETTERS).await;
+    assert!(listed(&config, &[]).is_empty());
+    (central, kills)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_that_is_killed_again_and_again_counts_each_letter_once() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (central, _) = replay_under_kills(central(folder.path()).await, 1500, 8).await;
+    assert_counted(&central, 1500).await;
     let central = central.stop().await.expect("stops").start().await.expect("starts again");
-    assert_counted(&central, LETTERS).await;
+    assert_counted(&central, 1500).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_into_kafka_that_is_killed_counts_each_letter_once() {
+    let folder = tempfile::tempdir().expect("folder");
+    let kafka = Kafka::start(Shape::brokers(1)).await.expect("Kafka starts");
+    let redis =
+        Redis::start(&folder.path().join("redis"), &RedisProps::default()).await.expect("Redis starts");
+    let yaml = format!(
+        "cluster:\n  kafka:\n    connection: {{brokers: {:?}}}\n    partitions: {PARTITIONS}\n    \
+         replication: 1\n    member: one\n  redis:\n    nodes: ['{}']\n    password: '{}'\n",
+        kafka.addresses(),
+        redis.address(),
+        redis::PASSWORD
+    );
+    let central = central_with(&folder.path().join("central"), &yaml).await;
+    let (central, _) = replay_under_kills(central, 1000, 2).await;
+    assert_counted(&central, 1000).await;
+    central.stop().await.expect("stops");
 }
 
 #[tokio::test(flavor = "multi_thread")]

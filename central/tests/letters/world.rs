@@ -26,8 +26,14 @@ pub(crate) const PARTITIONS: u32 = 4;
 
 /// Starts a central in a folder.
 pub(crate) async fn central(folder: &Path) -> Central {
+    central_with(folder, "").await
+}
+
+/// Starts one with further settings.
+pub(crate) async fn central_with(folder: &Path, yaml: &str) -> Central {
     let mut config = CentralConfig::new(folder, None).expect("configured");
     config.extra_yaml.push_str("series:\n  fold_for: 100ms\n");
+    config.extra_yaml.push_str(yaml);
     config.start().await.expect("starts")
 }
 

@@ -85,16 +85,16 @@ async fn wait(replays: &Replays, requested: &Requested) -> anyhow::Result<Progre
         if last != Some(progress) {
             (moved, last) = (Instant::now(), Some(progress));
         }
-        if progress.not_begun > 0 && asked.elapsed() > TAKEN_UP_WITHIN {
-            if let Some(new) = requested.new
-                && replays.withdraw(new).await?
-            {
-                anyhow::bail!(
-                    "no running central took the replay up within {} s, so it was withdrawn and nothing has \
+        if progress.not_begun > 0
+            && asked.elapsed() > TAKEN_UP_WITHIN
+            && let Some(new) = requested.new
+            && replays.withdraw(new).await?
+        {
+            anyhow::bail!(
+                "no running central took the replay up within {} s, so it was withdrawn and nothing has \
                      happened: does `goldentime-central serve` run, in this version and with this configuration?",
-                    TAKEN_UP_WITHIN.as_secs()
-                );
-            }
+                TAKEN_UP_WITHIN.as_secs()
+            );
         }
         if moved.elapsed() > STALLED_AFTER {
             anyhow::bail!(

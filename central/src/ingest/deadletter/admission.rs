@@ -95,3 +95,95 @@ fn project<'a>(letter: &'a Letter, sender: &'a Standing) -> Result<&'a str, Refu
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use goldentime_wire::RECORD_VERSION;
+    use goldentime_wire::proto::{LogRecord, Logs};
+
+    use super::super::letter::{Head, LetterId};
+    use super::*;
+
+    const PARTITIONS: u32 = 4;
+
+    fn letter(kind: Kind, record: &[u8]) -> Letter {
+        let head = Head {
+            id: LetterId("1".into()),
+            at: UnixNanos(0),
+            agent: "a1".into(),
+            host: "web-1".into(),
+            kind,
+            reason: "partition".into(),
+            detail: String::new(),
+            bytes: record.len() as u64,
+            times: 1,
+            replayed_at: None,
+        };
+        Letter { head, project: "shop".into(), record: record.to_vec().into(), is_cut: false }
+    }
+
+    fn of(record: &Record) -> Letter {
+        letter(Kind::Record, &frame::body(record))
+    }
+
+    fn lines(messages: &[&str]) -> Record {
+        let log = |message: &&str| LogRecord { message: (*message).into(), ..LogRecord::default() };
+        Record {
+            version: RECORD_VERSION,
+            service: "shop/prod/api".into(),
+            host: "web-1".into(),
+            agent: "a1".into(),
+            progress_ms: 7,
+            flush_complete: true,
+            body: Some(Body::Logs(Logs { records: messages.iter().map(log).collect() })),
+            ..Record::default()
+        }
+    }
+
+    fn reason(letter: &Letter, sender: &Standing) -> Option<&'static str> {
+        admit(letter, Some(sender), PARTITIONS).err().map(|refusal| refusal.reason)
+    }
+
+    #[test]
+    fn a_letter_gets_a_place_of_its_own_and_says_nothing_of_its_agent() {
+        let good = Standing::Good("shop".into());
+        // Its stream, number and partition are all wrong.
+        let admitted = admit(&of(&lines(&["a"])), Some(&good), PARTITIONS).expect("taken");
+        let record = &admitted.record;
+        assert_eq!(record.partition, admitted.service.partition(PARTITIONS));
+        let told = (record.agent.as_str(), record.progress_ms, record.flush_complete);
+        assert_eq!(told, (SPEAKER, 0, false));
+    }
+
+    #[test]
+    fn whoever_may_not_speak_does_not_by_a_letter_either() {
+        let letter = of(&lines(&["a"]));
+        assert_eq!(reason(&letter, &Standing::Good("bank".into())), Some("project"));
+        assert_eq!(reason(&letter, &Standing::Revoked), Some("agent_revoked"));
+        assert_eq!(reason(&letter, &Standing::Unknown), None, "the letter says whose it was");
+        let nobodys = Letter { project: String::new(), ..letter };
+        assert_eq!(reason(&nobodys, &Standing::Unknown), Some("agent_unknown"));
+    }
+
+    #[test]
+    fn what_is_not_whole_or_holds_nothing_is_refused() {
+        let good = Standing::Good("shop".into());
+        let bare = Record { body: None, ..lines(&[]) };
+        assert_eq!(reason(&of(&bare), &good), Some("empty"));
+        assert_eq!(reason(&Letter { is_cut: true, ..of(&lines(&["a"])) }, &good), Some("cut"));
+        assert_eq!(reason(&letter(Kind::Record, &[0xff; 9]), &good), Some("protobuf"));
+        assert_eq!(reason(&letter(Kind::Line, b"{}"), &good), Some("json"));
+        let long = "x".repeat(goldentime_wire::limits::MESSAGE_BYTES_MAX + 1);
+        assert_eq!(reason(&of(&lines(&[&long])), &good), Some("too_long"));
+    }
+
+    #[test]
+    fn lines_that_have_letters_of_their_own_cost_none_of_their_neighbours() {
+        let long = "x".repeat(goldentime_wire::limits::MESSAGE_BYTES_MAX + 1);
+        let good = Standing::Good("shop".into());
+        let admitted = admit(&of(&lines(&["a", &long, "b"])), Some(&good), PARTITIONS).expect("taken");
+        let Some(Body::Logs(logs)) = admitted.record.body else { panic!("it has logs") };
+        let left: Vec<_> = logs.records.iter().map(|log| log.message.as_str()).collect();
+        assert_eq!(left, ["a", "b"]);
+    }
+}
