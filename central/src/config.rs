@@ -241,6 +241,7 @@ mod tests {
         assert_eq!(
             missing,
             [
+                ".agents.authority_dir",
                 ".cluster.elasticsearch",
                 ".cluster.kafka",
                 ".cluster.postgres",
