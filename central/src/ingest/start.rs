@@ -97,7 +97,7 @@ pub struct Behind {
     pub member: String,
 }
 
-/// Opens intake over its registry. One that is shared may be away: nobody is let in until it answers.
+/// Opens intake over its registry. One that is shared may be away: until it answers, who was known is let in.
 pub async fn open(
     authority: Arc<Authority>,
     registry: Registry,
@@ -107,9 +107,13 @@ pub async fn open(
     let (board, first_token) = match first_look(&authority, &registry, clock.now()).await {
         Ok(first) => first,
         Err(IngestError::Registry(error)) if registry.is_shared() => {
-            let error = &error as &dyn std::error::Error;
-            tracing::error!(error, "no agent is let in before the database of agents answers");
-            (AgentBoard::default(), None)
+            let (error, known) = (&error as &dyn std::error::Error, registry.recall().await);
+            tracing::error!(
+                error,
+                known = known.len(),
+                "before the database of agents answers only agents that were known are let in"
+            );
+            (AgentBoard::of(known, clock.now()), None)
         }
         Err(error) => return Err(error),
     };

@@ -1,7 +1,7 @@
 //! History, accounts and alerts in a PostgreSQL outside, which may be away: pages and counts do not wait.
 
 use anyhow::{Result, ensure};
-use goldentime_e2e::ask::{central_command, central_until};
+use goldentime_e2e::ask::{PATIENCE, all_ship, central_command, central_until};
 use goldentime_e2e::counts::assert_exact;
 use goldentime_e2e::history::{is_waiting, is_writing, store_in};
 use goldentime_e2e::world::{BAD, FINE, World, restart};
@@ -11,6 +11,7 @@ use goldentime_testkit::http_client;
 use goldentime_testkit::programs::CentralConfig;
 use goldentime_testkit::receivers::WebhookReceiver;
 use goldentime_testkit::servers::postgres::Postgres;
+use goldentime_testkit::wait;
 use serde_json::Value;
 
 /// Has the central keep what a database may keep there.
@@ -67,14 +68,22 @@ async fn a_central_starts_and_pages_without_its_database_and_brings_history_home
     let mut server = Postgres::start().await?;
     let database = server.create_database().await?;
     let hook = WebhookReceiver::start().await?;
-    let world = World::start(1, BAD).await?;
+    let world = World::start(1, FINE).await?;
     let mut config = world.central(Some(&hook.url()))?;
     keep_in(&mut config, &server, &database);
     rules::write(&config.slo_dir, "errors", world.service, 0.3, None)?;
-    server.kill9();
     let central = config.start().await?;
-    let _agents = world.start_agents(&central)?;
+    let agents = world.start_agents(&central)?;
     let steady = world.steady(100.0);
+    all_ship(&central, &agents).await?;
+    let known = central.config.folder.join("state/known-agents.json");
+    wait::until("the agent to be remembered", PATIENCE, async || known.exists().then_some(())).await?;
+
+    // Whom the central knew is let in although nobody can be asked.
+    let config = central.kill9();
+    server.kill9();
+    let central = restart(config).await?;
+    world.change(0, BAD, BAD)?;
     pages::until(&hook, "the page", |page| page.name == "errors" && page.is_firing).await?;
     assert_eq!(central.get("/readyz").await?["ready"], true);
     let told = http_client().get(format!("{}/api/v1/status", central.url())).send().await?;

@@ -1,7 +1,7 @@
 //! Who may connect, wherever it is kept: in `agents.db`, or in the database that several centrals share.
 //!
-//! Who was known stays known while the database is away ([`known`]), and what agents said then is written
-//! when it is back ([`notes`]). A database that is empty takes over what `agents.db` held ([`take_over`]). The
+//! Who was known stays known while the database is away ([`known`]), also over a restart, and what agents said
+//! then is written when it is back ([`notes`]). A database that is empty takes over what `agents.db` held ([`take_over`]). The
 //! command line and other centrals change the registry beside this one, which looks for agents that were
 //! revoked and cuts them off ([`watch`]).
 
@@ -10,7 +10,7 @@ mod notes;
 mod take_over;
 pub mod watch;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -31,6 +31,9 @@ use notes::Notes;
 
 /// Name of the file in the state folder.
 pub const FILE: &str = "agents.db";
+
+/// Name of the file there with the agents that a shared database had last.
+const KNOWN: &str = "known-agents.json";
 
 /// A store that has not answered in this time is not waited for where the answer is known.
 const ANSWER_MAX: Duration = Duration::from_millis(500);
@@ -54,6 +57,8 @@ pub struct Registry {
     notes: Arc<Notes>,
     /// What a shared database takes over; none where the registry is a file of its own.
     before: Option<Arc<Path>>,
+    /// The file of agents known last, beside a shared database.
+    remembered: Option<Arc<Path>>,
     /// It was asked once for all its agents, after it took over what there was.
     is_ready: Arc<AtomicBool>,
 }
@@ -78,15 +83,17 @@ impl Registry {
     /// A registry that several centrals share, which takes over what is in the state folder.
     #[must_use]
     pub fn shared(store: Arc<dyn AgentRegistry>, state_dir: &Path) -> Self {
-        Self::new(store, Some(state_dir.join(FILE)))
+        Self::new(store, Some(state_dir))
     }
 
-    fn new(store: Arc<dyn AgentRegistry>, before: Option<PathBuf>) -> Self {
+    fn new(store: Arc<dyn AgentRegistry>, shared_in: Option<&Path>) -> Self {
+        let file = |name: &str| shared_in.map(|state_dir| Arc::from(state_dir.join(name)));
         Self {
             store,
             known: Arc::default(),
             notes: Arc::default(),
-            before: before.map(Arc::from),
+            before: file(FILE),
+            remembered: file(KNOWN),
             is_ready: Arc::default(),
         }
     }
@@ -97,8 +104,8 @@ impl Registry {
         self.before.is_some()
     }
 
-    /// Takes over what there was, if that is to be done, and gives every agent. Nobody is let in before it
-    /// has succeeded once.
+    /// Takes over what there was, if that is to be done, and gives every agent. Before it has succeeded once
+    /// nobody is let in but who is remembered.
     pub async fn prepare(&self) -> Result<Vec<Enrolled>, CatalogueError> {
         if let Some(before) = &self.before
             && !self.is_ready()
@@ -109,6 +116,40 @@ impl Registry {
         self.known.replace(&agents);
         self.is_ready.store(true, Ordering::Release);
         Ok(agents)
+    }
+
+    /// Agents as a shared database had them last. They are let in while it does not answer.
+    pub async fn recall(&self) -> Vec<Enrolled> {
+        let (known, Some(file)) = (Arc::clone(&self.known), self.remembered.clone()) else {
+            return Vec::new();
+        };
+        let read = tokio::task::spawn_blocking({
+            let file = Arc::clone(&file);
+            move || known.read(&file)
+        });
+        match read.await.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
+            Ok(agents) => agents,
+            Err(error) => {
+                tracing::warn!(%error, file = %file.display(), "the agents that were known cannot be read");
+                Vec::new()
+            }
+        }
+    }
+
+    /// Remembers who is known, beside a shared database.
+    async fn remember(&self) {
+        let (known, Some(file)) = (Arc::clone(&self.known), self.remembered.clone()) else { return };
+        let written = tokio::task::spawn_blocking({
+            let file = Arc::clone(&file);
+            move || known.write(&file)
+        });
+        if let Err(error) = written.await.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
+            tracing::warn!(
+                %error,
+                file = %file.display(),
+                "who is known cannot be written: a start without the database would let nobody in"
+            );
+        }
     }
 
     /// Whether the agent of this id may speak.

@@ -106,6 +106,7 @@ impl<Then: Fn(&str), Learned: Fn(Vec<Enrolled>)> Looking<Then, Learned> {
             self.known_at = Instant::now();
             self.registry.prepare().await?;
         }
+        self.registry.remember().await;
         Ok(())
     }
 }

@@ -1,11 +1,12 @@
 //! What is kept about agents and the tokens that they join with.
 
 use goldentime_model::UnixNanos;
+use serde::{Deserialize, Serialize};
 
 use crate::access::SecretHash;
 
 /// SHA-256 of an agent's certificate in DER.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Fingerprint(pub [u8; 32]);
 
 /// A join token, without its secret.
@@ -59,7 +60,7 @@ impl TokenInfo {
 }
 
 /// An enrolled agent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enrolled {
     /// By what it is known when it connects.
     pub certificate: Fingerprint,
