@@ -21,7 +21,8 @@ use goldentime_agent::ship::ledger::Ledger;
 use goldentime_agent::ship::live::LiveQueue;
 use goldentime_agent::ship::outgoing::{Outgoing, RecordKind};
 use goldentime_agent::ship::spool::{self, Flush, NewRecord, Spool};
-use goldentime_agent::ship::uplink::{Config, Link, LinkContext, UplinkState, enrolled};
+use goldentime_agent::ship::uplink::quic::{Cargo, Config, Link, LinkContext, enrolled};
+use goldentime_agent::ship::uplink::{Shipment, UplinkState};
 
 /// An agent without inputs: the test flushes.
 struct Agent {
@@ -37,7 +38,7 @@ struct Agent {
 impl Agent {
     async fn start(central: &Central, folder: &Path) -> Self {
         let config = Config {
-            address: central.address.to_string(),
+            address: Some(central.address.to_string()),
             join_token: Some(Secret::new(central.token.to_string())),
             reconnect_interval_max: HumanDuration::from_millis(200),
             ..Config::default()
@@ -60,19 +61,24 @@ impl Agent {
             offset_measured: CancellationToken::new(),
             tasks: Tasks::new(),
         };
-        let link = Link::new(LinkContext {
-            config,
-            identity,
-            environment: "prod".into(),
+        let shipment = Shipment {
             spool,
             live: agent.live.clone(),
             logs: agent.logs.clone(),
-            aggregator,
             author: watch::channel(author).0,
-            offset_measured: agent.offset_measured.clone(),
-            report: Arc::new(proto::AgentReport::default),
+            aggregator,
             clock: Arc::new(SystemClock),
             state,
+        };
+        let link = Link::new(LinkContext {
+            config,
+            identity,
+            host: "web-1".into(),
+            environment: "prod".into(),
+            shipment,
+            cargo: Cargo::Records,
+            offset_measured: agent.offset_measured.clone(),
+            report: Arc::new(proto::AgentReport::default),
         })
         .expect("a usable identity");
         agent.tasks.spawn(TaskKind::Station, "uplink", link.run());

@@ -13,12 +13,14 @@ mod tail;
 
 use std::io::{self, Write};
 
+use goldentime_kafka::Topic;
 use goldentime_model::config::{Check, Node};
 use goldentime_model::exit::ExitCode;
 
 use crate::config::Config;
 use crate::inputs::route::Source;
 use crate::memory;
+use crate::ship::uplink::kafka;
 
 /// Project shown where the host is not enrolled yet: the central gives it with the certificate.
 const PROJECT_UNKNOWN: &str = "default";
@@ -98,22 +100,31 @@ impl<W: Write> Checker<'_, W> {
         writeln!(self.out, "host {} in environment {}", self.config.host_name(), self.config.environment)?;
         let mut check = Check::new();
         let found = needs::needs(self.config, &mut check);
+        let address = central.address();
         match &found.identity {
+            _ if !self.config.has_central() => writeln!(self.out, "no central: the clock is not corrected")?,
             Some(identity) => writeln!(
                 self.out,
-                "central {}: enrolled as {} in project {}",
-                central.address, identity.agent, identity.project
+                "central {address}: enrolled as {} in project {}",
+                identity.agent, identity.project
             )?,
             None if check.is_clean() => {
-                writeln!(self.out, "central {}: will be enrolled with the join token", central.address)?;
+                writeln!(self.out, "central {address}: will be enrolled with the join token")?;
             }
-            None => writeln!(self.out, "central {}: not enrolled", central.address)?,
+            None => writeln!(self.out, "central {address}: not enrolled")?,
+        }
+        if let Some(kafka) = &self.config.kafka {
+            let [deltas, logs] = [Topic::Deltas, Topic::Logs].map(|topic| topic.name(kafka));
+            let brokers = kafka.connection.brokers.join(", ");
+            writeln!(self.out, "Kafka {brokers}: records go to topics {deltas} and {logs}")?;
         }
         self.problems("", check)?;
         for advice in &found.advice {
             writeln!(self.out, "advice: {advice}")?;
         }
-        Ok(found.identity.map_or_else(|| PROJECT_UNKNOWN.to_owned(), |identity| identity.project))
+        let own = self.config.kafka.as_ref().filter(|_| !self.config.has_central());
+        let unknown = || own.map_or(PROJECT_UNKNOWN, kafka::Config::project).to_owned();
+        Ok(found.identity.map_or_else(unknown, |identity| identity.project))
     }
 
     fn memory(&mut self) -> io::Result<()> {

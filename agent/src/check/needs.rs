@@ -1,10 +1,11 @@
-//! What `run` needs before it reads a line: who it is to the central, a state directory of its own,
+//! What `run` needs before it reads a line: who it is, how it reaches what it sends to, a state directory of its own,
 //! and a spool in it. Nothing is made, locked or opened for writing.
 
 use std::io::ErrorKind;
 use std::net::ToSocketAddrs;
 use std::path::Path;
 
+use goldentime_kafka::Cluster;
 use goldentime_model::config::Check;
 use goldentime_transport::client::Client;
 use goldentime_transport::identity::{Identity, IdentityError};
@@ -12,7 +13,8 @@ use rustix::fs::{Access, access, statvfs};
 
 use crate::config::Config;
 use crate::ship::spool::{self, SpoolError};
-use crate::ship::uplink::{IdentityFailure, token};
+use crate::ship::uplink::kafka::kept_agent_id;
+use crate::ship::uplink::quic::{IdentityFailure, token};
 
 /// A file system with less room than this cannot take a flush.
 const FREE_BYTES_MIN: u64 = 1 << 20;
@@ -30,11 +32,25 @@ pub(super) struct Found {
 pub(super) fn needs(config: &Config, check: &mut Check) -> Found {
     let mut found = Found::default();
     if is_usable(&config.state_dir, check) {
-        found.identity = identity(config, check);
+        if config.has_central() {
+            found.identity = identity(config, check);
+        } else if let Err(error) = kept_agent_id(&config.state_dir) {
+            check.refuse("state_dir", chain(&error));
+        }
         room(config, check, &mut found.advice);
         spool(config, check, &mut found.advice);
     }
-    resolve(&config.central.address, &mut found.advice);
+    if config.has_central() {
+        resolve("central.address", config.central.address(), &mut found.advice);
+    }
+    if let Some(kafka) = &config.kafka {
+        for broker in &kafka.connection.brokers {
+            resolve("kafka.connection.brokers", broker, &mut found.advice);
+        }
+        if let Err(failure) = Cluster::new(&kafka.connection) {
+            check.refuse("kafka.connection", failure.to_string());
+        }
+    }
     found
 }
 
@@ -118,7 +134,7 @@ fn room(config: &Config, check: &mut Check, advice: &mut Vec<String>) {
         );
     } else if free < wanted {
         advice.push(format!(
-            "the spool may grow by {} MiB (`spool.bytes_max`) while the central is away, and its file system \
+            "the spool may grow by {} MiB (`spool.bytes_max`) while what it is sent to is away, and its file system \
              has {} MiB free",
             wanted >> 20,
             free >> 20
@@ -159,14 +175,14 @@ fn spool(config: &Config, check: &mut Check, advice: &mut Vec<String>) {
 }
 
 /// `run` goes on trying, so that a name server that is away keeps nobody from reading.
-fn resolve(address: &str, advice: &mut Vec<String>) {
+fn resolve(setting: &str, address: &str, advice: &mut Vec<String>) {
     let why = match address.to_socket_addrs().map(|mut found| found.next()) {
         Ok(Some(_)) => return,
         Ok(None) => "the name has no address".to_owned(),
         Err(error) => error.to_string(),
     };
     advice.push(format!(
-        "`central.address` {address} cannot be resolved from here ({why}): nothing is sent until it can"
+        "`{setting}` {address} cannot be resolved from here ({why}): nothing is sent until it can"
     ));
 }
 

@@ -14,8 +14,8 @@ use goldentime_wire::REFUSED_UNAVAILABLE;
 use tokio_util::sync::CancellationToken;
 
 use super::config::Config;
-use super::link::Backoff;
-use super::state::{LinkPhase, UplinkState};
+use crate::ship::uplink::backoff::Backoff;
+use crate::ship::uplink::state::{LinkPhase, UplinkState};
 
 /// Why there is no identity. Trying again without a change does not help.
 #[derive(Debug, thiserror::Error)]
@@ -83,13 +83,13 @@ pub async fn enrolled(
     let token = token(config)?;
     let mut backoff = Backoff::new(config.reconnect_interval_max.get());
     state.set_phase(LinkPhase::Enrolling);
-    state.update(|status| status.address.clone_from(&config.address));
+    state.update(|status| config.address().clone_into(&mut status.address));
     loop {
         // An attempt that is given up may have used the token once; nobody waits for a stop instead.
         let asked = tokio::select! {
             biased;
             () = stopping.cancelled() => return Ok(not_enrolled()),
-            asked = enrol(&config.address, &token, host) => asked,
+            asked = enrol(config.address(), &token, host) => asked,
         };
         match asked {
             Ok(identity) => {

@@ -7,6 +7,9 @@ use goldentime_model::units::{ByteSize, HumanDuration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// Where a central is looked for unless told otherwise.
+const ADDRESS: &str = "127.0.0.1:7701";
+
 /// Slower than this a backlog would never end.
 const BACKLOG_BYTES_PER_SECOND_MIN: u64 = 16 << 10;
 
@@ -14,8 +17,10 @@ const BACKLOG_BYTES_PER_SECOND_MIN: u64 = 16 << 10;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Address of the central, `host:port`, UDP. Default `127.0.0.1:7701`.
-    pub address: String,
+    /// Address of the central, `host:port`, UDP. Default `127.0.0.1:7701`; with `kafka` none, and the agent
+    /// then works without a central. Beside `kafka` a central that is named here corrects the clock and
+    /// tells what to flush sooner; records go to Kafka alone.
+    pub address: Option<String>,
     /// The join token that the central prints at its first start. Needed once: afterwards the agent
     /// has a certificate in its state directory. Better given as `join_token_file`. Default: none.
     pub join_token: Option<Secret>,
@@ -37,7 +42,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            address: "127.0.0.1:7701".into(),
+            address: None,
             join_token: None,
             join_token_file: None,
             backlog_bytes_per_second_max: ByteSize::mib(4),
@@ -48,10 +53,16 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Where a central is looked for.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        self.address.as_deref().unwrap_or(ADDRESS)
+    }
+
     /// Refuses values outside their limits.
     pub fn validate(&self, check: &mut Check) {
         let has_port = self
-            .address
+            .address()
             .rsplit_once(':')
             .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0));
         check.require(has_port, "address", "must be host:port, such as `central.example.com:7701`");
