@@ -37,7 +37,6 @@ pub(crate) async fn shared() -> Arc<Kafka> {
 /// The topics of one test, as a central sees them.
 pub(crate) struct Log {
     pub(crate) config: KafkaLogConfig,
-    tasks: Tasks,
 }
 
 /// What stands in the topics.
@@ -66,7 +65,7 @@ impl Log {
             ..KafkaLogConfig::default()
         };
         config.connection.brokers = kafka.addresses();
-        Self { config, tasks: Tasks::new() }
+        Self { config }
     }
 
     /// Topics as a central makes them.
@@ -79,9 +78,11 @@ impl Log {
     /// Everything that stands in both topics, checked as a central checks it.
     pub(crate) async fn contents(&self) -> Contents {
         let mut contents = Contents::default();
+        // Readers end with them, or every look would leave two clients behind.
+        let tasks = Tasks::new();
         let (mut seen, mut last) = (HashSet::new(), BTreeMap::new());
         for topic in [Topic::Deltas, Topic::Logs] {
-            let log = KafkaLog::open(&self.config, topic, &self.tasks).expect("opens");
+            let log = KafkaLog::open(&self.config, topic, &tasks).expect("opens");
             for partition in 0..self.config.partitions {
                 let mut next = 1;
                 loop {
@@ -102,6 +103,7 @@ impl Log {
                 }
             }
         }
+        tasks.drain(HANG_MAX).await;
         contents
     }
 
