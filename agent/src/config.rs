@@ -35,9 +35,9 @@ pub struct Config {
     /// How the central is reached.
     pub central: quic::Config,
     /// Straight to Kafka: records go there and not over the central. Beside it a central that `central.address`
-    /// names still corrects the clock and tells what to flush sooner. The user needs the rights Write and
-    /// DescribeConfigs on the topics `deltas` and `logs`, and on brokers before 2.8 IdempotentWrite on the
-    /// cluster. Default: none.
+    /// or `central.addresses` names still corrects the clock and tells what to flush sooner. The user needs the
+    /// rights Write and DescribeConfigs on the topics `deltas` and `logs`, and on brokers before 2.8
+    /// IdempotentWrite on the cluster. Default: none.
     pub kafka: Option<kafka::Config>,
     /// Environment of everything that this agent reads, the middle part of service ids (`prod`,
     /// `staging`). Default `default`. No `/`, braces, control characters or blanks around it; at most 200
@@ -142,7 +142,7 @@ impl Config {
     /// takes the records.
     #[must_use]
     pub const fn has_central(&self) -> bool {
-        self.kafka.is_none() || self.central.address.is_some()
+        self.kafka.is_none() || self.central.address.is_some() || !self.central.addresses.is_empty()
     }
 
     /// The name under which this host is known.
@@ -189,15 +189,15 @@ impl Config {
         check.require(
             kafka.project.is_none() || !self.has_central(),
             "kafka.project",
-            "the central that `central.address` names gives the project with its certificate; remove one of both",
+            "the central that `central` names gives the project with its certificate; remove one of both",
         );
         let token = [
             ("central.join_token", self.central.join_token.is_some()),
             ("central.join_token_file", self.central.join_token_file.is_some()),
         ];
         for (setting, _) in token.into_iter().filter(|(_, is_given)| *is_given && !self.has_central()) {
-            let message = "with `kafka` there is a central only where `central.address` names it; name it, or \
-                           remove this";
+            let message = "with `kafka` there is a central only where `central.address` or `central.addresses` \
+                           names it; name it, or remove this";
             check.refuse(setting, message);
         }
     }
@@ -289,6 +289,7 @@ mod tests {
         assert!(!alone.has_central());
         assert_eq!(alone.kafka.as_ref().map(kafka::Config::project), Some("default"));
         assert!(read(&format!("{kafka}central: {{address: 'c:7701'}}\n")).expect("valid").has_central());
+        assert!(read(&format!("{kafka}central: {{addresses: ['c:7701']}}\n")).expect("valid").has_central());
         assert!(Config::default().has_central());
         for (more, place, told) in [
             ("  project: a/b\n", "3:12: kafka.project: ", "write `a_b`"),

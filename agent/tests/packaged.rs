@@ -38,5 +38,5 @@ fn the_examples_show_the_defaults() {
         (Config::load(&file).unwrap_or_else(|faults| panic!("{faults}")), Config::default());
     assert_eq!((config.spool, config.flush), (default.spool, default.flush));
     assert_eq!((config.memory_bytes_max, config.logging), (default.memory_bytes_max, default.logging));
-    assert_eq!(config.central.address(), default.central.address());
+    assert_eq!(config.central.addresses(), default.central.addresses());
 }

@@ -9,12 +9,13 @@ use std::time::Duration;
 use goldentime_model::config::Secret;
 use goldentime_model::units::HumanDuration;
 use goldentime_runtime::{Clock, Drained, SystemClock, TaskKind, Tasks};
+use goldentime_testkit::proxy::{Fault, Proxy};
 use goldentime_wire::proto;
 use goldentime_wire::proto::stream_header::Class;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use common::{Central, PARTITIONS, Seen};
+use common::{Central, PARTITIONS, Seen, State};
 use goldentime_agent::aggregate::{self, Aggregator};
 use goldentime_agent::ship::flush::Author;
 use goldentime_agent::ship::ledger::Ledger;
@@ -37,8 +38,13 @@ struct Agent {
 
 impl Agent {
     async fn start(central: &Central, folder: &Path) -> Self {
+        Self::start_with(central, vec![central.address.to_string()], folder).await
+    }
+
+    /// One that knows these addresses, with the token of `central`.
+    async fn start_with(central: &Central, addresses: Vec<String>, folder: &Path) -> Self {
         let config = Config {
-            address: Some(central.address.to_string()),
+            addresses,
             join_token: Some(Secret::new(central.token.to_string())),
             reconnect_interval_max: HumanDuration::from_millis(200),
             ..Config::default()
@@ -191,6 +197,53 @@ async fn records_taken_but_never_acknowledged_are_not_sent_again() {
     let more = agent.flush(&[RecordKind::Deltas], 100).await;
     central.until("a ninth", |state| state.received.len() >= 9).await;
     assert_eq!(received(&central, &[sent, more].concat()), [1; 9]);
+    agent.stop().await;
+}
+
+/// Waits until one of them has a session, and gives which.
+async fn chosen(centrals: &[Central]) -> usize {
+    let hello = |central: &Central| !central.state().hellos.is_empty();
+    centrals[0].until("a session", |state| !state.hellos.is_empty() || hello(&centrals[1])).await;
+    usize::from(hello(&centrals[1]))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_goes_on_with_another_central_when_its_own_stops() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut centrals = Vec::from([(); 2].map(|()| Central::start(&folder.path().join("authority"))));
+    let addresses = centrals.iter().map(|central| central.address.to_string()).collect();
+    let agent = Agent::start_with(&centrals[0], addresses, &folder.path().join("agent")).await;
+    let own = chosen(&centrals).await;
+    let taken = agent.flush(&[RecordKind::Deltas; 5], 100).await;
+    centrals[own].until("the first five", |state| state.received.len() >= 5).await;
+    assert_eq!(received(&centrals[own], &taken), [1; 5]);
+    drop(centrals.remove(own));
+    let more = agent.flush(&[RecordKind::Deltas; 5], 100).await;
+    let has = |state: &State| more.iter().all(|one| state.received.iter().any(|r| r.0 == seen(one)));
+    centrals[0].until("what came later", has).await;
+    assert_eq!(received(&centrals[0], &more), [1; 5]);
+    agent.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_goes_on_with_another_central_when_nothing_comes_from_its_own() {
+    let folder = tempfile::tempdir().expect("folder");
+    let centrals = [(); 2].map(|()| Central::start(&folder.path().join("authority")));
+    let mut links = Vec::new();
+    for central in &centrals {
+        links.push(Proxy::udp(central.address, 1).await.expect("a proxy"));
+    }
+    // One more, on a machine that is gone.
+    let gone = tokio::net::UdpSocket::bind("127.0.0.1:0").await.expect("bound");
+    let mut addresses: Vec<String> = links.iter().map(|link| link.address().to_string()).collect();
+    addresses.push(gone.local_addr().expect("bound").to_string());
+    let agent = Agent::start_with(&centrals[0], addresses, &folder.path().join("agent")).await;
+    let own = chosen(&centrals).await;
+    links[own].link().set(Fault::HalfOpen);
+    let sent = agent.flush(&[RecordKind::Deltas; 5], 100).await;
+    let has = |state: &State| sent.iter().all(|one| state.received.iter().any(|r| r.0 == seen(one)));
+    centrals[1 - own].until("what was sent meanwhile", has).await;
+    assert_eq!(received(&centrals[1 - own], &sent), [1; 5]);
     agent.stop().await;
 }
 

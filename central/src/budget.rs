@@ -37,6 +37,9 @@ impl Budget {
         if let Some(kafka) = &config.cluster.kafka {
             budget.declare("kafka", ingest::shared::memory_bound_bytes(kafka));
         }
+        if config.cluster.postgres.is_some() {
+            budget.declare("registry", ingest::registry::MEMORY_BYTES_MAX);
+        }
         budget.declare("access", access::memory_bound_bytes());
         budget.declare("notify", notify::memory_bound_bytes(&config.notify, TRANSITIONS_MAX, ALERTS_MAX));
         budget

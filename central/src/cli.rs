@@ -1,11 +1,15 @@
 //! The commands of `goldentime-central`.
 
+mod deadletter;
+
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use goldentime_catalog::Role;
 use goldentime_model::units::HumanDuration;
 use goldentime_runtime::manual::Shell;
+
+pub use deadletter::{DeadletterCommand, FilterArgs, ListArgs, ReplayArgs, ShowArgs};
 
 /// Where the configuration is read from unless told otherwise.
 const CONFIG_FILE: &str = "/etc/goldentime/central.yaml";
@@ -36,6 +40,9 @@ pub enum Command {
     /// Agents that were enrolled.
     #[command(subcommand)]
     Agents(AgentsCommand),
+    /// Dead letters: what agents sent and could not be taken, and log lines that no store took.
+    #[command(subcommand)]
+    Deadletter(DeadletterCommand),
     /// Makes a link by which somebody sets name and password of an account, once, and prints it. Also
     /// for who lost their password.
     SetupLink {
@@ -60,8 +67,16 @@ pub enum Command {
     #[command(subcommand)]
     ApiToken(ApiTokenCommand),
     /// Prints the certificate of the central's own authority, which signs HTTP's certificate with
-    /// `http.tls.mode: self_made`.
-    Authority(ConfigArgs),
+    /// `http.tls.mode: self_made`; `create` makes one for several centrals.
+    #[command(args_conflicts_with_subcommands = true)]
+    Authority {
+        /// What to do instead.
+        #[command(subcommand)]
+        command: Option<AuthorityCommand>,
+        /// Which configuration.
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
     /// Brings the databases of `cluster` to this version's layout, as their first use does. For those who let
     /// only this command make tables.
     Migrate(ConfigArgs),
@@ -211,6 +226,17 @@ pub enum RulesCommand {
     /// Prints the rules that come with the program, to copy and adapt. `starter_rules` in
     /// `central.yaml` switches them on as they are.
     Starter,
+}
+
+/// The authority that agents trust.
+#[derive(Debug, Subcommand)]
+pub enum AuthorityCommand {
+    /// Makes one in a folder, to be placed on every central and named there in `agents.authority_dir`.
+    Create {
+        /// The folder; it must hold none yet.
+        #[arg(long)]
+        dir: PathBuf,
+    },
 }
 
 /// Join tokens.

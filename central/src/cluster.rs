@@ -1,6 +1,8 @@
 //! Engines outside that take the place of the central's own files, each for its seam.
 
-use goldentime_catalog::{AccessStore, Catalogue, CatalogueError, PostgresCatalogue, SqliteCatalogue};
+use goldentime_catalog::{
+    AccessStore, AgentRegistry, Catalogue, CatalogueError, PostgresCatalogue, SqliteCatalogue,
+};
 use goldentime_log::kafka::KafkaLogConfig;
 use goldentime_model::config::{Check, Settings};
 use goldentime_postgres::PostgresConfig;
@@ -11,12 +13,15 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::ingest::registry::Registry;
+
 /// Engines outside. One that is not given is not used: the central keeps files of its own below `state_dir`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct ClusterConfig {
-    /// Database of history, accounts, alerts and their delivery queue, in place of `series.db` and
-    /// `catalogue.db`. `series.bytes_max` does not count then: the disk is the server's. Default none.
+    /// Database of history, accounts, alerts and their delivery queue, agents and join tokens, in place of
+    /// `series.db`, `catalogue.db` and `agents.db`. A database without agents takes over those of `agents.db`.
+    /// `series.bytes_max` does not count then: the disk is the server's. Default none.
     pub postgres: Option<PostgresConfig>,
     /// Ingest log that several centrals share, in place of the files below `log/`; with `redis`. Its own
     /// `partitions` and `retention` count then, not `partitions` and `log`. Default none.
@@ -69,18 +74,30 @@ pub struct OpenCatalogue {
     pub alerts: Arc<dyn Catalogue>,
     /// Who may use the central.
     pub access: Arc<dyn AccessStore>,
+    /// Which agents may connect; none where that is a file of its own.
+    agents: Option<Arc<dyn AgentRegistry>>,
 }
 
 impl OpenCatalogue {
     /// The catalogue that the configuration names. A file is opened, a database is reached by its first use.
     pub async fn open(state_dir: &Path, config: &ClusterConfig) -> Result<Self, CatalogueError> {
         Ok(match &config.postgres {
-            Some(postgres) => Self::of(PostgresCatalogue::new(postgres.clone())),
-            None => Self::of(SqliteCatalogue::open(&state_dir.join("catalogue.db")).await?),
+            Some(postgres) => {
+                let store = Arc::new(PostgresCatalogue::new(postgres.clone()));
+                Self { alerts: Arc::clone(&store) as _, access: Arc::clone(&store) as _, agents: Some(store) }
+            }
+            None => {
+                let store = Arc::new(SqliteCatalogue::open(&state_dir.join("catalogue.db")).await?);
+                Self { alerts: Arc::clone(&store) as _, access: store, agents: None }
+            }
         })
     }
 
-    fn of(store: impl Catalogue + AccessStore + Clone) -> Self {
-        Self { alerts: Arc::new(store.clone()), access: Arc::new(store) }
+    /// The registry of agents beside it, over the same connections where that is a database.
+    pub async fn registry(&self, state_dir: &Path) -> Result<Registry, CatalogueError> {
+        match &self.agents {
+            Some(agents) => Ok(Registry::shared(Arc::clone(agents), state_dir)),
+            None => Registry::open(state_dir, &ClusterConfig::default()).await,
+        }
     }
 }

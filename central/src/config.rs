@@ -17,7 +17,7 @@ use crate::api::HttpConfig;
 use crate::budget::Budget;
 use crate::cluster::ClusterConfig;
 use crate::evaluate::openslo::StarterRule;
-use crate::ingest::AgentsConfig;
+use crate::ingest::{AgentsConfig, DeadLettersConfig};
 use crate::notify::NotifyConfig;
 use crate::persist::SeriesConfig;
 
@@ -40,6 +40,8 @@ pub struct Config {
     pub agents: AgentsConfig,
     /// The ingest log.
     pub log: LogConfig,
+    /// What could not be taken.
+    pub dead_letters: DeadLettersConfig,
     /// Live windows.
     pub windows: WindowsConfig,
     /// History, for charts beyond live windows.
@@ -107,6 +109,7 @@ impl Default for Config {
             partitions: 4,
             agents: AgentsConfig::default(),
             log: LogConfig::default(),
+            dead_letters: DeadLettersConfig::default(),
             windows: WindowsConfig::default(),
             series: SeriesConfig::default(),
             logs: LogsConfig::default(),
@@ -143,6 +146,7 @@ impl Settings for Config {
         );
         check.section("agents", |check| self.agents.validate(check));
         check.section("log", |check| self.log.validate(check));
+        check.section("dead_letters", |check| self.dead_letters.validate(check));
         check.section("series", |check| self.series.validate(check));
         check.section("logs", |check| self.logs.validate(check));
         check.section("cluster", |check| self.cluster.validate(check));

@@ -3,10 +3,12 @@
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use goldentime_central::cli::{
-    AccountCommand, AgentsCommand, ApiTokenCommand, Cli, Command, ConfigArgs, ConfigCommand, RulesCommand,
-    TokenCommand,
+    AccountCommand, AgentsCommand, ApiTokenCommand, AuthorityCommand, Cli, Command, ConfigArgs,
+    ConfigCommand, DeadletterCommand, RulesCommand, TokenCommand,
 };
-use goldentime_central::commands::{access, agents, authority, backup, check, migrate, ready, serve, token};
+use goldentime_central::commands::{
+    access, agents, authority, backup, check, deadletter, migrate, ready, serve, token,
+};
 use goldentime_central::config::{Config, reference};
 use goldentime_central::evaluate::openslo::{report, starter};
 use goldentime_model::exit::ExitCode;
@@ -44,6 +46,15 @@ fn main() -> ExitCode {
         Command::Agents(AgentsCommand::Restore { id, config }) => {
             with_config(&config, |config| wait_for(agents::restore(&config, &id)))
         }
+        Command::Deadletter(DeadletterCommand::List(args)) => {
+            with_config(&args.config, |config| wait_for(deadletter::list(&config, &args)))
+        }
+        Command::Deadletter(DeadletterCommand::Show(args)) => {
+            with_config(&args.config, |config| wait_for(deadletter::show(&config, &args)))
+        }
+        Command::Deadletter(DeadletterCommand::Replay(args)) => {
+            with_config(&args.config, |config| wait_for(deadletter::replay(&config, &args)))
+        }
         Command::SetupLink { role, name, expires, config } => {
             with_config(&config, |config| wait_for(access::setup_link(&config, role, name, expires)))
         }
@@ -62,7 +73,12 @@ fn main() -> ExitCode {
         Command::ApiToken(ApiTokenCommand::Revoke { id, config }) => {
             with_config(&config, |config| wait_for(access::revoke_token(&config, &id)))
         }
-        Command::Authority(config) => with_config(&config, |config| authority::print(&config)),
+        Command::Authority { command: None, config } => {
+            with_config(&config, |config| authority::print(&config))
+        }
+        Command::Authority { command: Some(AuthorityCommand::Create { dir }), .. } => {
+            ended(authority::create(&dir))
+        }
         Command::Migrate(config) => with_config(&config, |config| wait_for(migrate::run(&config))),
         Command::Backup { folder, config } => {
             with_config(&config, |config| wait_for(backup::take(&config, &folder)))

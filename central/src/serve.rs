@@ -27,7 +27,7 @@ use crate::config::Config;
 use crate::evaluate::handle::StatusBoard;
 use crate::evaluate::transition::Transition;
 use crate::ingest::agents::AgentEvent;
-use crate::ingest::deadletter::DeadLetters;
+use crate::ingest::deadletter::{DeadLetters, LetterStore};
 use crate::merge;
 use crate::merge::assigned::{self, Begin};
 use crate::merge::start::{Owned, Resume, Rules, Shards};
@@ -73,6 +73,8 @@ pub struct Stores {
     pub series: Option<Series>,
     /// Log lines, where they are kept.
     pub logs: Option<Logs>,
+    /// What could not be taken.
+    pub letters: Arc<dyn LetterStore>,
     /// Alerts that were firing when the central last ran.
     pub open_alerts: Vec<Alert>,
 }
@@ -185,7 +187,8 @@ impl Stores {
             }
             None => Logs::new(&config.state_dir, &config.logs),
         };
-        Ok(Self { windows, redis, checkpoints, catalogue, series, logs, open_alerts })
+        let letters = Arc::new(dead_letters.store());
+        Ok(Self { windows, redis, checkpoints, catalogue, series, logs, letters, open_alerts })
     }
 
     /// What has to be closed after the drain. Windows in Redis are let go of now: their links end with their
@@ -335,6 +338,7 @@ pub async fn start(
         windows,
         series: stores.series.as_ref().map(Series::store),
         logs: stores.logs.clone(),
+        letters: Some(Arc::clone(&stores.letters)),
         statuses: board,
         catalogue,
         agents: intake.list_agents,

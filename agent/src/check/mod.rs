@@ -96,22 +96,21 @@ impl<W: Write> Checker<'_, W> {
 
     /// Who this host is, and what `run` would stumble over before it reads. Gives the project.
     fn needs(&mut self) -> io::Result<String> {
-        let central = &self.config.central;
+        let central = self.config.central.addresses().join(", ");
         writeln!(self.out, "host {} in environment {}", self.config.host_name(), self.config.environment)?;
         let mut check = Check::new();
         let found = needs::needs(self.config, &mut check);
-        let address = central.address();
         match &found.identity {
             _ if !self.config.has_central() => writeln!(self.out, "no central: the clock is not corrected")?,
             Some(identity) => writeln!(
                 self.out,
-                "central {address}: enrolled as {} in project {}",
+                "central {central}: enrolled as {} in project {}",
                 identity.agent, identity.project
             )?,
             None if check.is_clean() => {
-                writeln!(self.out, "central {address}: will be enrolled with the join token")?;
+                writeln!(self.out, "central {central}: will be enrolled with the join token")?;
             }
-            None => writeln!(self.out, "central {address}: not enrolled")?,
+            None => writeln!(self.out, "central {central}: not enrolled")?,
         }
         if let Some(kafka) = &self.config.kafka {
             let [deltas, logs] = [Topic::Deltas, Topic::Logs].map(|topic| topic.name(kafka));

@@ -41,11 +41,13 @@ pub(super) fn needs(config: &Config, check: &mut Check) -> Found {
         spool(config, check, &mut found.advice);
     }
     if config.has_central() {
-        resolve("central.address", config.central.address(), &mut found.advice);
+        for address in config.central.addresses() {
+            resolve("the central's address", &address, &mut found.advice);
+        }
     }
     if let Some(kafka) = &config.kafka {
         for broker in &kafka.connection.brokers {
-            resolve("kafka.connection.brokers", broker, &mut found.advice);
+            resolve("the broker's address", broker, &mut found.advice);
         }
         if let Err(failure) = Cluster::new(&kafka.connection) {
             check.refuse("kafka.connection", failure.to_string());
@@ -175,14 +177,14 @@ fn spool(config: &Config, check: &mut Check, advice: &mut Vec<String>) {
 }
 
 /// `run` goes on trying, so that a name server that is away keeps nobody from reading.
-fn resolve(setting: &str, address: &str, advice: &mut Vec<String>) {
+fn resolve(what: &str, address: &str, advice: &mut Vec<String>) {
     let why = match address.to_socket_addrs().map(|mut found| found.next()) {
         Ok(Some(_)) => return,
         Ok(None) => "the name has no address".to_owned(),
         Err(error) => error.to_string(),
     };
     advice.push(format!(
-        "`{setting}` {address} cannot be resolved from here ({why}): nothing is sent until it can"
+        "{what} {address} cannot be resolved from here ({why}): nothing is sent there until it can"
     ));
 }
 

@@ -61,7 +61,13 @@ impl Section<'_> {
 
     fn central(&self, f: &mut Formatter<'_>, what: &str) -> fmt::Result {
         let (report, uplink) = (self.report, self.uplink);
-        writeln!(f, "\n{what} to {}", uplink.address)?;
+        write!(f, "\n{what} to {}", uplink.address)?;
+        let others: Vec<&str> =
+            uplink.addresses.iter().map(String::as_str).filter(|other| *other != uplink.address).collect();
+        match others.is_empty() {
+            true => writeln!(f)?,
+            false => writeln!(f, ", or else {}", others.join(", "))?,
+        }
         let phase = match uplink.phase {
             LinkPhase::Starting => "not tried yet".to_owned(),
             LinkPhase::Enrolling => "asking for a certificate with the join token".to_owned(),

@@ -69,7 +69,8 @@ impl Central {
         let authority = Arc::new(Authority::open(folder, now).expect("authority"));
         let certificate =
             Arc::new(ServerCertificate::new(Arc::clone(&authority), Vec::new(), now).expect("certificate"));
-        let endpoint = endpoint::serve(SocketAddr::from(([127, 0, 0, 1], 0)), &certificate).expect("listens");
+        let endpoint =
+            endpoint::serve(SocketAddr::from(([127, 0, 0, 1], 0)), &certificate, "").expect("listens");
         let central = Self {
             address: endpoint.local_addr().expect("bound"),
             token: JoinToken::generate(authority.fingerprint()).expect("token"),

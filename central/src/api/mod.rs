@@ -12,6 +12,7 @@ mod authorize;
 pub mod config;
 mod cookie;
 mod dashboard;
+mod dead_letters;
 mod guard;
 mod health;
 mod history;

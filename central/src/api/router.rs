@@ -14,8 +14,8 @@ use super::authorize::{For, authorize};
 use super::problem::Refusal;
 use super::state::ApiState;
 use super::{
-    alerts, api_tokens, dashboard, guard, health, history, live, logs, samples, session, setup, status,
-    windows,
+    alerts, api_tokens, dashboard, dead_letters, guard, health, history, live, logs, samples, session, setup,
+    status, windows,
 };
 
 /// Largest body of a request.
@@ -47,6 +47,8 @@ fn routes() -> Vec<Route> {
         get(admin, "/api/v1/api-tokens", api_tokens::list),
         post(admin, "/api/v1/api-tokens", api_tokens::create),
         delete(admin, "/api/v1/api-tokens/{id}", api_tokens::revoke),
+        get(admin, "/api/v1/dead-letters", dead_letters::list),
+        get(admin, "/api/v1/dead-letters/{id}", dead_letters::show),
         get(viewer, "/api/v1/services", status::services),
         get(viewer, "/api/v1/services/{project}/{environment}/{service}/history", history::history),
         get(viewer, "/api/v1/services/{project}/{environment}/{service}/series", history::series),

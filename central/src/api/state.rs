@@ -12,6 +12,7 @@ use super::config::HttpConfig;
 use crate::access::Access;
 use crate::evaluate::handle::StatusBoard;
 use crate::ingest::agents::AgentStatus;
+use crate::ingest::deadletter::LetterStore;
 use crate::persist::Logs;
 use crate::push::sources::ReportSelf;
 use crate::push::{self};
@@ -32,6 +33,8 @@ pub struct ApiState {
     pub series: Option<Arc<dyn SeriesStore>>,
     /// Log lines, where they are kept.
     pub logs: Option<Logs>,
+    /// What could not be taken, where this central keeps it.
+    pub letters: Option<Arc<dyn LetterStore>>,
     /// Where the rules stand.
     pub statuses: StatusBoard,
     /// Alerts of today and before.

@@ -5,20 +5,23 @@ use goldentime_runtime::{Clock, SystemClock};
 use super::print::shown;
 use crate::config::Config;
 use crate::ingest::registry::Registry;
-use crate::ingest::start::open_registry;
 use crate::serve::make_private_dir;
 
-async fn open(config: &Config) -> anyhow::Result<Registry> {
+/// The registry that the configuration names, ready to be asked.
+pub(super) async fn registry(config: &Config) -> anyhow::Result<Registry> {
     make_private_dir(&config.state_dir)?;
-    Ok(open_registry(&config.state_dir, SystemClock.now()).await?.1)
+    let registry = Registry::open(&config.state_dir, &config.cluster).await?;
+    registry.prepare().await?;
+    Ok(registry)
 }
 
 /// Lists every agent that was ever enrolled.
 pub async fn list(config: &Config) -> anyhow::Result<()> {
-    let registry = open(config).await?;
+    let mut agents = registry(config).await?.agents().await?;
+    agents.sort_by(|one, other| one.agent.cmp(&other.agent));
     println!("{:<18}{:<24}{:<24}{:<22}{:<22}state", "id", "project", "host", "enrolled", "last connected");
-    for agent in registry.agents().await? {
-        let state = match (agent.is_revoked, agent.has_left) {
+    for agent in agents {
+        let state = match (agent.revoked_at.is_some(), agent.has_left) {
             (true, _) => "revoked",
             (false, true) => "left",
             (false, false) => "good",
@@ -35,9 +38,9 @@ pub async fn list(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Lets an agent in no more. The running central cuts its connection within a second.
+/// Lets an agent in no more. The centrals that run cut its connection within a second.
 pub async fn revoke(config: &Config, agent: &str) -> anyhow::Result<()> {
-    let revoked = open(config).await?.revoke_agent(agent, SystemClock.now()).await?;
+    let revoked = registry(config).await?.revoke_agent(agent, SystemClock.now()).await?;
     anyhow::ensure!(
         revoked,
         "no agent that may connect has the id {agent}; `goldentime-central agents list` shows them"
@@ -48,7 +51,7 @@ pub async fn revoke(config: &Config, agent: &str) -> anyhow::Result<()> {
 
 /// Lets a revoked agent in again. It comes back by itself.
 pub async fn restore(config: &Config, agent: &str) -> anyhow::Result<()> {
-    let restored = open(config).await?.restore_agent(agent).await?;
+    let restored = registry(config).await?.restore_agent(agent).await?;
     anyhow::ensure!(
         restored,
         "no revoked agent has the id {agent}; `goldentime-central agents list` shows them"

@@ -23,9 +23,12 @@ pub async fn take(config: &Config, folder: &Path) -> anyhow::Result<()> {
     }
     if let Some(postgres) = &config.cluster.postgres {
         println!(
-            "not in it: history, accounts and alerts, which are in {}; copy those with pg_dump",
+            "not in it: history, accounts, alerts, agents and join tokens, which are in {}; copy those with pg_dump",
             postgres.place()
         );
+    }
+    if let Some(folder) = &config.agents.authority_dir {
+        println!("not in it: the authority of agents, which is in {}; keep a copy of it", folder.display());
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 //! systemd unit asks this before each start.
 
 use goldentime_model::exit::ExitCode;
+use goldentime_transport::authority::Authority;
 
 use crate::api::Certificate;
 use crate::config::Config;
@@ -13,6 +14,12 @@ use crate::evaluate::openslo::report;
 pub fn main(config: &Config) -> ExitCode {
     if let Err(error) = Certificate::check(&config.http) {
         eprintln!("{:#}", anyhow::Error::new(error));
+        return ExitCode::Usage;
+    }
+    if let Some(folder) = &config.agents.authority_dir
+        && let Err(error) = Authority::load(folder)
+    {
+        eprintln!("agents.authority_dir: {:#}", anyhow::Error::new(error));
         return ExitCode::Usage;
     }
     if config.slo_dir.is_dir() {

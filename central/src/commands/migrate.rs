@@ -4,6 +4,7 @@ use goldentime_catalog::PostgresCatalogue;
 use goldentime_series::PostgresSeries;
 
 use crate::config::Config;
+use crate::ingest::registry::Registry;
 
 /// Brings them up, one after another. Safe to repeat, and beside centrals that run.
 pub async fn run(config: &Config) -> anyhow::Result<()> {
@@ -12,6 +13,8 @@ pub async fn run(config: &Config) -> anyhow::Result<()> {
         return Ok(());
     };
     PostgresCatalogue::new(postgres.clone()).migrate().await?;
+    // Brings in what `agents.db` held, as a start does.
+    Registry::open(&config.state_dir, &config.cluster).await?.prepare().await?;
     if config.series.enabled {
         PostgresSeries::new(postgres.clone(), config.series.keep()).migrate().await?;
     }

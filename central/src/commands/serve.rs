@@ -57,10 +57,19 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     }
     warn_of_unknown_targets(&rules.current(), &config);
     serve::make_private_dir(&config.state_dir)?;
-    let dead_letters = ingest::open_dead_letters(&config.state_dir, &tasks).await?;
+    let dead_letters =
+        ingest::open_dead_letters(&config.state_dir, &config.dead_letters, Arc::clone(&clock), &tasks)
+            .await?;
     let stores = Stores::open(&config, &dead_letters, &tasks, &clock).await?;
     let log = OpenLog::open(&config, &stores, &tasks).await?;
-    let mut intake = ingest::open(&config.state_dir, dead_letters.clone(), Arc::clone(&clock)).await?;
+    let authority = ingest::start::open_authority(&config.agents, &config.state_dir, clock.now())?;
+    if config.cluster.kafka.is_some() && config.agents.authority_dir.is_none() {
+        tracing::warn!(
+            "agents.authority_dir is not set: agents that join here are strangers to other centrals of this cluster"
+        );
+    }
+    let registry = stores.catalogue.registry(&config.state_dir).await?;
+    let mut intake = ingest::open(authority, registry, dead_letters.clone(), Arc::clone(&clock)).await?;
     let first_token = intake.first_token.take();
     // Before anything listens: a certificate that cannot be read is told at once.
     let certificate = Certificate::open(&config.http, intake.authority(), clock.now())?;

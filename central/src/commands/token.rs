@@ -4,11 +4,11 @@ use goldentime_model::naming::check_given;
 use goldentime_model::units::HumanDuration;
 use goldentime_runtime::{Clock, SystemClock};
 
+use super::agents::registry;
 use super::print::{shown, shown_or};
 use crate::config::Config;
 use crate::ingest::registry::TokenState;
-use crate::ingest::start::{Good, create_token, open_registry};
-use crate::serve::make_private_dir;
+use crate::ingest::start::{Good, create_token, open_authority};
 
 /// Makes a token and prints it, this once.
 pub async fn create(
@@ -18,9 +18,9 @@ pub async fn create(
     uses_max: Option<u32>,
 ) -> anyhow::Result<()> {
     check_given(project).map_err(|message| anyhow::anyhow!("--project: {message}"))?;
-    make_private_dir(&config.state_dir)?;
+    let registry = registry(config).await?;
     let now = SystemClock.now();
-    let (authority, registry) = open_registry(&config.state_dir, now).await?;
+    let authority = open_authority(&config.agents, &config.state_dir, now)?;
     let nanos = |after: HumanDuration| i64::try_from(after.get().as_nanos()).unwrap_or(i64::MAX);
     let until = expires.map(|after| now.saturating_add(nanos(after)));
     let good = Good { until, uses_max };
@@ -31,8 +31,7 @@ pub async fn create(
 
 /// Lists tokens without their secrets.
 pub async fn list(config: &Config) -> anyhow::Result<()> {
-    make_private_dir(&config.state_dir)?;
-    let (_, registry) = open_registry(&config.state_dir, SystemClock.now()).await?;
+    let registry = registry(config).await?;
     println!("{:<14}{:<24}{:<22}{:<22}{:<10}state", "id", "project", "made", "expires", "agents");
     let now = SystemClock.now();
     for token in registry.tokens().await? {
@@ -49,7 +48,7 @@ pub async fn list(config: &Config) -> anyhow::Result<()> {
         };
         println!(
             "{:<14}{:<24}{:<22}{:<22}{uses:<10}{state}",
-            token.id,
+            token.secret.id(),
             token.project,
             shown(token.created_at),
             shown_or(token.expires_at, "never"),
@@ -64,8 +63,7 @@ pub async fn revoke(config: &Config, id: &str) -> anyhow::Result<()> {
         id.len() >= 4 && id.bytes().all(|byte| byte.is_ascii_hexdigit()),
         "`{id}` is no id of a token; `goldentime-central token list` shows them (at least four digits)"
     );
-    make_private_dir(&config.state_dir)?;
-    let (_, registry) = open_registry(&config.state_dir, SystemClock.now()).await?;
+    let registry = registry(config).await?;
     let revoked = registry.revoke_token(id, SystemClock.now()).await?;
     anyhow::ensure!(revoked > 0, "no token in force has an id that begins with {id}");
     println!("revoked: {revoked}");

@@ -58,7 +58,15 @@ impl AgentBoard {
     /// A board of agents from earlier runs. Their leases begin now: they have that long to come back.
     #[must_use]
     pub fn of(enrolled: Vec<Enrolled>, now: UnixNanos) -> Self {
-        let entries = enrolled.into_iter().filter(|agent| !agent.is_revoked).map(|agent| {
+        let board = Self::default();
+        board.learn(enrolled, now);
+        board
+    }
+
+    /// Agents from earlier runs that were not known at the start. One that came meanwhile stays as it is.
+    pub fn learn(&self, enrolled: Vec<Enrolled>, now: UnixNanos) {
+        let mut board = self.lock();
+        for agent in enrolled.into_iter().filter(|agent| agent.revoked_at.is_none()) {
             let lease = if agent.has_left { Lease::Left } else { Lease::Running };
             let last_seen = if agent.has_left { agent.last_seen } else { now };
             let identity = AgentIdentity {
@@ -67,19 +75,15 @@ impl AgentBoard {
                 environment: agent.environment.into(),
                 host: agent.host.into(),
             };
-            (
-                Arc::clone(&identity.agent),
-                Entry {
-                    status: unheard(identity, last_seen),
-                    connections: 0,
-                    elsewhere: None,
-                    lease,
-                    pulse: Pulse::new(last_seen),
-                    started_ns: 0,
-                },
-            )
-        });
-        Self(Arc::new(Mutex::new(entries.collect())))
+            board.entry(Arc::clone(&identity.agent)).or_insert_with(|| Entry {
+                status: unheard(identity, last_seen),
+                connections: 0,
+                elsewhere: None,
+                lease,
+                pulse: Pulse::new(last_seen),
+                started_ns: 0,
+            });
+        }
     }
 
     /// An agent said hello. Its connection lets the pulse beat with whatever it hears.

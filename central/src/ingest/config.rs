@@ -1,6 +1,7 @@
 //! What can be set about intake.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use goldentime_model::config::{Check, Settings};
 use goldentime_model::units::{HumanDuration, listen_address};
@@ -19,6 +20,11 @@ pub struct AgentsConfig {
     /// Further names or addresses for the central's certificate. Agents check the central by its
     /// authority, so this is for other tools. Default none.
     pub names: Vec<String>,
+    /// Folder of the authority that signs agents' certificates and the central's own: `authority.pem`, which
+    /// only its owner and group may read; absolute path. Several centrals need the same one, which
+    /// `goldentime-central authority create --dir` makes. Default none: `state_dir`, where the first start
+    /// makes one.
+    pub authority_dir: Option<PathBuf>,
     /// Connections at once. A further one is refused and counted. Default 2000; 1 to 100000.
     pub connections_max: usize,
     /// Connections at once from one address by agents that have not shown yet who they are. Those that
@@ -33,6 +39,7 @@ impl Default for AgentsConfig {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 7701)),
             names: Vec::new(),
+            authority_dir: None,
             connections_max: 2000,
             connections_per_address_max: 200,
             lease: HumanDuration::from_secs(30),
@@ -57,6 +64,11 @@ impl Settings for AgentsConfig {
                 check.refuse("names", format!("`{name}` is neither a host name nor an IP address"));
             }
         }
+        check.require(
+            self.authority_dir.as_ref().is_none_or(|folder| folder.is_absolute()),
+            "authority_dir",
+            "is not an absolute path; write it from `/` on",
+        );
         let lease_s = self.lease.get().as_secs();
         check.require((5..=600).contains(&lease_s), "lease", "is not between 5s and 10m");
     }

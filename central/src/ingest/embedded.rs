@@ -80,6 +80,6 @@ impl EmbeddedLog {
             let run = sequencer.run(Arc::clone(log), from, replayed, incoming);
             tasks.spawn(TaskKind::Station, "sequencer", run);
         }
-        Ok((Behind { doors, opened, generation: GENERATION, retention }, feeds))
+        Ok((Behind { doors, opened, generation: GENERATION, retention, member: String::new() }, feeds))
     }
 }

@@ -1,8 +1,8 @@
 //! Intake: from the uplink into the log, each record once and in order.
 //!
 //! In the order in which a record meets them: [`quic`] lets agents in that the [`registry`] knows and
-//! checks what they send ([`deadletter`] keeps what is not valid). Behind it stands the central's own log
-//! ([`embedded`]): [`sequencer`] gives each record its place, hands it to the merge as [`logged`] and to the
+//! checks what they send ([`validity`]); [`deadletter`] keeps what is not valid, and gives it back when asked.
+//! Behind it stands the central's own log ([`embedded`]): [`sequencer`] gives each record its place, hands it to the merge as [`logged`] and to the
 //! [`writer`], which commits it and only then has it acknowledged ([`ack`]). Or Kafka does ([`shared`]): [`produce`].
 //! [`room`] bounds what is on this way. [`agents`] and [`board`] are who sends, [`pulse`] when each was last
 //! heard, [`config`] what can be set, [`start`] puts it together.
@@ -22,7 +22,9 @@ pub mod room;
 pub mod sequencer;
 pub mod shared;
 pub mod start;
+pub mod validity;
 pub mod writer;
 
 pub use config::AgentsConfig;
+pub use deadletter::DeadLettersConfig;
 pub use start::{Ingest, IngestError, open, open_dead_letters};

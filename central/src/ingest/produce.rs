@@ -12,10 +12,11 @@ use goldentime_log::kafka::{KafkaLogConfig, Topic};
 use goldentime_runtime::{SharedClock, TaskKind, Tasks};
 use goldentime_windows::StreamPosition;
 use goldentime_wire::proto::record::Body;
+use goldentime_wire::record;
 use tokio::sync::mpsc;
 
 use super::ack::{AckSink, Committed, StreamId};
-use super::deadletter::{DeadLetter, DeadLetters};
+use super::deadletter::{DeadLetter, DeadLetters, Kind};
 use super::quic::shared::PartitionDoor;
 use super::room::Taken;
 use super::sequencer::{INCOMING_MAX, Incoming, Received};
@@ -30,6 +31,7 @@ const SENT_MAX: usize = 8 * 1024;
 pub fn start(
     tasks: &Tasks,
     config: &KafkaLogConfig,
+    member: &str,
     producer: &ProducerHandle,
     dead_letters: &DeadLetters,
     clock: &SharedClock,
@@ -59,6 +61,7 @@ pub fn start(
         opened: Vec::new(),
         generation: config.generation,
         retention: config.retention.get(),
+        member: member.to_owned(),
     }
 }
 
@@ -138,12 +141,18 @@ impl Producing {
         match self.producer.send(outgoing).await {
             Ok(receipt) => Ok(Some(receipt)),
             Err(failure @ KafkaFailure::TooLarge { .. }) => {
+                let stream = record::stream_id(&record).ok();
                 self.dead_letters.add(DeadLetter {
                     at: received,
+                    kind: Kind::Record,
                     agent: record.agent,
+                    host: record.host,
+                    project: String::new(),
                     reason: "too_large",
                     detail: failure.to_string(),
                     record: bytes,
+                    place: 0,
+                    logged_as: stream.map(|stream| (stream, record.partition, record.number)),
                 });
                 Ok(None)
             }

@@ -8,6 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use goldentime_catalog::registry::TokenInfo;
+use goldentime_catalog::{CatalogueError, SecretHash};
 use goldentime_log::LogError;
 use goldentime_model::UnixNanos;
 use goldentime_runtime::{SharedClock, TaskKind, Tasks};
@@ -19,7 +21,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::agents::AgentEvent;
 use super::board::AgentBoard;
 use super::config::AgentsConfig;
-use super::deadletter::DeadLetters;
+use super::deadletter::replayer::Replayer;
+use super::deadletter::{self, DeadLetters, DeadLettersConfig};
 use super::quic::listener;
 use super::quic::shared::{PartitionDoor, Shared};
 use super::registry::watch::Revoked;
@@ -52,6 +55,9 @@ pub enum IngestError {
     /// The agents' port.
     #[error("agents.listen")]
     Endpoint(#[from] EndpointError),
+    /// Agents and join tokens.
+    #[error(transparent)]
+    Registry(#[from] CatalogueError),
     /// A file of intake.
     #[error("cannot open {what} in the state folder")]
     Store {
@@ -87,34 +93,54 @@ pub struct Behind {
     pub generation: u32,
     /// How far back the log reaches: older spooled data is not taken.
     pub retention: Duration,
+    /// What tells this central from others with the same authority; empty where there are none.
+    pub member: String,
 }
 
-/// Opens the files of intake.
+/// Opens intake over its registry. One that is shared may be away: nobody is let in until it answers.
 pub async fn open(
-    state_dir: &Path,
+    authority: Arc<Authority>,
+    registry: Registry,
     dead_letters: DeadLetters,
     clock: SharedClock,
 ) -> Result<Ingest, IngestError> {
-    let (authority, registry) = open_registry(state_dir, clock.now()).await?;
-    let store = |source| IngestError::Store { what: "agents.db", source };
-    let board = AgentBoard::of(registry.agents().await.map_err(store)?, clock.now());
-    let is_first = registry.tokens().await.map_err(store)?.is_empty();
-    let first_token = match is_first {
-        true => Some(create_token(&authority, &registry, FIRST_PROJECT, clock.now(), Good::default()).await?),
-        false => None,
+    let (board, first_token) = match first_look(&authority, &registry, clock.now()).await {
+        Ok(first) => first,
+        Err(IngestError::Registry(error)) if registry.is_shared() => {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "no agent is let in before the database of agents answers");
+            (AgentBoard::default(), None)
+        }
+        Err(error) => return Err(error),
     };
     Ok(Ingest { authority, registry, board, dead_letters, clock, first_token })
 }
 
-/// Opens authority and registry alone, for the commands that manage tokens.
-pub async fn open_registry(
+/// Everybody who is known, and a token if there is none yet.
+async fn first_look(
+    authority: &Authority,
+    registry: &Registry,
+    now: UnixNanos,
+) -> Result<(AgentBoard, Option<JoinToken>), IngestError> {
+    let board = AgentBoard::of(registry.prepare().await?, now);
+    let first_token = match registry.tokens().await?.is_empty() {
+        true => Some(create_token(authority, registry, FIRST_PROJECT, now, Good::default()).await?),
+        false => None,
+    };
+    Ok((board, first_token))
+}
+
+/// Opens the central's authority: where the configuration says, or in the state folder, where a first start
+/// makes it.
+pub fn open_authority(
+    config: &AgentsConfig,
     state_dir: &Path,
     now: UnixNanos,
-) -> Result<(Arc<Authority>, Registry), IngestError> {
-    let authority = Arc::new(Authority::open(state_dir, now)?);
-    let registry = Registry::open(&state_dir.join("agents.db")).await;
-    let registry = registry.map_err(|source| IngestError::Store { what: "agents.db", source })?;
-    Ok((authority, registry))
+) -> Result<Arc<Authority>, AuthorityError> {
+    Ok(Arc::new(match &config.authority_dir {
+        Some(folder) => Authority::load(folder)?,
+        None => Authority::open(state_dir, now)?,
+    }))
 }
 
 /// How long and how often a join token is good. The default: for ever, for any number of agents.
@@ -127,8 +153,13 @@ pub struct Good {
 }
 
 /// Opens the dead letters, and keeps them until everybody who has a clone has ended.
-pub async fn open_dead_letters(state_dir: &Path, tasks: &Tasks) -> Result<DeadLetters, IngestError> {
-    let opened = DeadLetters::open(&state_dir.join("dead-letters.db")).await;
+pub async fn open_dead_letters(
+    state_dir: &Path,
+    config: &DeadLettersConfig,
+    clock: SharedClock,
+    tasks: &Tasks,
+) -> Result<DeadLetters, IngestError> {
+    let opened = DeadLetters::open(state_dir, config, clock).await;
     let (dead_letters, writer) =
         opened.map_err(|source| IngestError::Store { what: "dead-letters.db", source })?;
     tasks.spawn(TaskKind::Station, "dead-letters", writer.run());
@@ -144,8 +175,16 @@ pub async fn create_token(
     good: Good,
 ) -> Result<JoinToken, IngestError> {
     let token = JoinToken::generate(authority.fingerprint()).map_err(IngestError::Random)?;
-    let kept = registry.add_token(&token.secret_hash(), project, now, good.until, good.uses_max).await;
-    kept.map_err(|source| IngestError::Store { what: "agents.db", source })?;
+    let kept = TokenInfo {
+        secret: SecretHash(*token.secret_hash().as_bytes()),
+        project: project.to_owned(),
+        created_at: now,
+        expires_at: good.until,
+        revoked_at: None,
+        uses: 0,
+        uses_max: good.uses_max,
+    };
+    registry.add_token(kept).await?;
     Ok(token)
 }
 
@@ -156,7 +195,8 @@ pub fn memory_bound_bytes(config: &AgentsConfig, partitions: u32) -> u64 {
     // Every connection may have a window of unread bytes; that all fill theirs at once is bounded by
     // what the queues let through, so a tenth is reckoned with.
     let windows = config.connections_max as u64 * u64::from(endpoint::CONNECTION_WINDOW_BYTES) / 10;
-    queues * RECORD_BYTES + room::BYTES_MAX as u64 + windows.min(128 << 20)
+    let letters = deadletter::writer::WAITING_BYTES_MAX as u64;
+    queues * RECORD_BYTES + room::BYTES_MAX as u64 + windows.min(128 << 20) + letters
 }
 
 impl Ingest {
@@ -183,12 +223,21 @@ impl Ingest {
     ) -> Result<mpsc::Receiver<AgentEvent>, IngestError> {
         let certificate =
             ServerCertificate::new(Arc::clone(&self.authority), config.names.clone(), self.clock.now())?;
-        let endpoint = endpoint::serve(config.listen, &certificate)?;
+        let endpoint = endpoint::serve(config.listen, &certificate, &behind.member)?;
         let (events, agents) = mpsc::channel(EVENTS_MAX);
         let lease = config.lease.get();
         self.watch_leases(tasks, lease, events.clone());
-        let revoked = self.watch_revocations(tasks, events.clone()).await?;
+        let revoked = self.watch_revocations(tasks, events.clone()).await;
         self.watch_certificate(tasks, certificate);
+        let room = Room::of_all();
+        let replayer = Replayer {
+            replays: self.dead_letters.replays(),
+            registry: self.registry.clone(),
+            doors: behind.doors.clone(),
+            room: Room::of_connection(&room),
+            clock: Arc::clone(&self.clock),
+        };
+        tasks.spawn(TaskKind::Source, "replayer", replayer.run(tasks.stopping()));
         let shared = Arc::new(Shared {
             authority: self.authority,
             registry: self.registry,
@@ -196,7 +245,7 @@ impl Ingest {
             board: self.board,
             events,
             partitions: behind.doors,
-            room: Room::of_all(),
+            room,
             generation: behind.generation,
             rules,
             dead_letters: self.dead_letters,
@@ -239,13 +288,9 @@ impl Ingest {
 
     /// An agent that was revoked is cut off by its connection, and nothing more is expected of it,
     /// connected or not.
-    async fn watch_revocations(
-        &self,
-        tasks: &Tasks,
-        events: mpsc::Sender<AgentEvent>,
-    ) -> Result<Revoked, IngestError> {
-        let board = self.board.clone();
-        let revoked = registry::watch::revoked(self.registry.clone(), move |agent| {
+    async fn watch_revocations(&self, tasks: &Tasks, events: mpsc::Sender<AgentEvent>) -> Revoked {
+        let (board, all, clock) = (self.board.clone(), self.board.clone(), Arc::clone(&self.clock));
+        let then = move |agent: &str| {
             tracing::info!(target: AUDIT, event = "agent_revoked", agent, "an agent was revoked");
             if let Some(event) = board.revoked(agent)
                 && events.try_send(event).is_err()
@@ -255,11 +300,11 @@ impl Ingest {
                     "that an agent was revoked was not told to the rules; its silence may page"
                 );
             }
-        });
-        let (revoked, look) =
-            revoked.await.map_err(|source| IngestError::Store { what: "agents.db", source })?;
-        tasks.spawn(TaskKind::Upkeep, "revocations", look);
-        Ok(revoked)
+        };
+        let learned = move |agents| all.learn(agents, clock.now());
+        let (revoked, look) = registry::watch::revoked(self.registry.clone(), then, learned).await;
+        tasks.spawn(TaskKind::Upkeep, "registry", look);
+        revoked
     }
 
     fn watch_certificate(&self, tasks: &Tasks, certificate: Arc<ServerCertificate>) {

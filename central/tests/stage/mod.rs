@@ -83,6 +83,7 @@ impl Stage {
             windows: Arc::clone(&windows),
             series: Some(Arc::clone(&series)),
             logs: Some(logs.clone()),
+            letters: None,
             statuses,
             catalogue,
             agents: Arc::new(Vec::new),

@@ -11,13 +11,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use goldentime_central::cluster::ClusterConfig;
 use goldentime_central::evaluate::openslo::RuleSet;
 use goldentime_central::ingest::agents::AgentEvent;
 use goldentime_central::ingest::board::AgentBoard;
 use goldentime_central::ingest::embedded::{EmbeddedLog, PartitionFeed};
 use goldentime_central::ingest::registry::Registry;
-use goldentime_central::ingest::start::{Good, create_token, open_registry};
-use goldentime_central::ingest::{self, AgentsConfig};
+use goldentime_central::ingest::start::{Good, create_token, open_authority};
+use goldentime_central::ingest::{self, AgentsConfig, DeadLettersConfig};
 use goldentime_log::LogConfig;
 use goldentime_model::ServiceId;
 use goldentime_runtime::{Clock, Drained, SystemClock, TaskKind, Tasks};
@@ -40,6 +41,12 @@ const STREAM: [u8; 16] = [9; 16];
 /// The longest that anything here may take.
 const SOON: Duration = Duration::from_secs(20);
 
+async fn registry_in(state: &Path) -> Registry {
+    let registry = Registry::open(state, &ClusterConfig::default()).await.expect("opens");
+    registry.prepare().await.expect("asked");
+    registry
+}
+
 struct Central {
     address: String,
     feeds: Vec<PartitionFeed>,
@@ -59,13 +66,16 @@ impl Central {
     async fn start_with(state: &Path, config: AgentsConfig) -> Self {
         let clock = Arc::new(SystemClock);
         let now = clock.now();
-        let (authority, registry) = open_registry(state, now).await.expect("registry");
+        let authority = open_authority(&config, state, now).expect("authority");
+        let registry = registry_in(state).await;
         let token = create_token(&authority, &registry, "shop", now, Good::default()).await.expect("token");
         let tasks = Tasks::new();
-        let letters = ingest::open_dead_letters(state, &tasks).await.expect("opens");
         let shared: goldentime_runtime::SharedClock = Arc::clone(&clock) as _;
+        let kept = DeadLettersConfig::default();
+        let letters = ingest::open_dead_letters(state, &kept, Arc::clone(&shared), &tasks);
+        let letters = letters.await.expect("opens");
         let log = EmbeddedLog::open(state, LogConfig::default()).await.expect("opens");
-        let ingest = ingest::open(state, letters, clock).await.expect("opens");
+        let ingest = ingest::open(authority, registry, letters, clock).await.expect("opens");
         let board = ingest.board();
         let listen = loopback(free_udp());
         let config = AgentsConfig { listen, ..config };
@@ -275,7 +285,7 @@ async fn an_agent_that_another_process_revokes_is_cut_off_at_once_and_refused_un
     let client = Client::new(&identity).expect("client");
     let session = connect(&central, &client, 1).await;
     // The command line opens the file anew, beside the running central.
-    let (_, command) = open_registry(state.path(), SystemClock.now()).await.expect("opens");
+    let command = registry_in(state.path()).await;
     assert!(command.revoke_agent(&identity.agent, SystemClock.now()).await.expect("revoked"));
     timeout(SOON, session.uplink.closed()).await.expect("cut off, although it says nothing");
     let refused = client.connect(&central.address, hello(1)).await.err().expect("refused");
@@ -294,7 +304,9 @@ async fn an_agent_that_another_process_revokes_is_cut_off_at_once_and_refused_un
 async fn a_token_for_two_agents_lets_two_in() {
     let state = tempfile::tempdir().expect("temporary folder");
     let central = Central::start(state.path()).await;
-    let (authority, registry) = open_registry(state.path(), SystemClock.now()).await.expect("opens");
+    let config = AgentsConfig::default();
+    let authority = open_authority(&config, state.path(), SystemClock.now()).expect("opens");
+    let registry = registry_in(state.path()).await;
     let good = Good { uses_max: Some(2), until: None };
     let token = create_token(&authority, &registry, "shop", SystemClock.now(), good).await.expect("made");
     for host in ["web-1", "web-2"] {
@@ -357,32 +369,6 @@ async fn one_identity_cannot_take_the_places_of_all() {
         "{refused:?}"
     );
     central.stop().await;
-}
-
-#[tokio::test]
-async fn a_registry_of_the_first_version_is_brought_up_to_date() {
-    let state = tempfile::tempdir().expect("temporary folder");
-    let file = state.path().join("agents.db");
-    let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);
-    let old = sqlx::SqlitePool::connect_with(options).await.expect("opens");
-    let layout = "CREATE TABLE tokens (secret_hash BLOB PRIMARY KEY, project TEXT NOT NULL, \
-        created_at INTEGER NOT NULL, expires_at INTEGER, revoked_at INTEGER) WITHOUT ROWID; \
-        CREATE TABLE agents (certificate_hash BLOB PRIMARY KEY, agent TEXT NOT NULL UNIQUE, \
-        project TEXT NOT NULL, host TEXT NOT NULL, environment TEXT NOT NULL DEFAULT 'default', \
-        enrolled_at INTEGER NOT NULL, last_seen INTEGER NOT NULL, has_left INTEGER NOT NULL DEFAULT 0, \
-        revoked_at INTEGER) WITHOUT ROWID; \
-        INSERT INTO tokens VALUES (zeroblob(32), 'shop', 1, NULL, NULL); PRAGMA user_version = 1";
-    sqlx::raw_sql(layout).execute(&old).await.expect("made");
-    old.close().await;
-    let registry = Registry::open(&file).await.expect("brought up to date");
-    let token = registry.tokens().await.expect("lists").remove(0);
-    assert_eq!((token.project.as_str(), token.uses, token.uses_max), ("shop", 0, None));
-    drop(registry);
-    let options = SqliteConnectOptions::new().filename(&file);
-    let newer = sqlx::SqlitePool::connect_with(options).await.expect("opens");
-    sqlx::raw_sql("PRAGMA user_version = 99").execute(&newer).await.expect("written");
-    let refused = Registry::open(&file).await.expect_err("newer").to_string();
-    assert!(refused.contains("layout 99") && refused.contains("upgrade"), "{refused}");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ fn listening(state: &Path, address: SocketAddr) -> (Runtime, quinn::Endpoint, Au
     let certificate = ServerCertificate::new(authority().into(), Vec::new(), now).expect("certificate");
     let runtime = Runtime::new().expect("runtime");
     let endpoint = runtime.block_on(async {
-        let endpoint = endpoint::serve(address, &certificate).expect("listens");
+        let endpoint = endpoint::serve(address, &certificate, "").expect("listens");
         let accepting = endpoint.clone();
         Tasks::new().spawn(TaskKind::Upkeep, "accept", async move {
             while let Some(incoming) = accepting.accept().await {

@@ -182,6 +182,8 @@ pub struct AgentConfig {
     pub folder: PathBuf,
     /// Where the central listens, or a proxy before it.
     pub central: String,
+    /// Where further centrals listen that share their work with that one.
+    pub other_centrals: Vec<String>,
     /// Join token.
     pub token: String,
     /// Name of the host that it says it is.
@@ -190,9 +192,14 @@ pub struct AgentConfig {
     pub inputs_yaml: String,
     /// Further top-level YAML.
     pub extra_yaml: String,
-    /// A command that the agent is started through, such as `faketime -f +600s`.
-    pub through: Vec<String>,
+    /// How far its clock is ahead of ours.
+    pub clock_ahead: Duration,
 }
+
+/// Becomes the program that it is given, under libfaketime, which does not start where a killed process of the same
+/// id left its shared memory. The loader fills in `$LIB`.
+const WITH_FAKETIME: &str = r#"rm -f "/dev/shm/faketime_shm_$$" "/dev/shm/sem.faketime_sem_$$"
+LD_PRELOAD='/usr/$LIB/faketime/libfaketimeMT.so.1' exec "$0" "$@""#;
 
 /// A running agent.
 pub struct Agent {
@@ -208,11 +215,12 @@ impl AgentConfig {
         Ok(Self {
             folder: folder.to_owned(),
             central: central.to_owned(),
+            other_centrals: Vec::new(),
             token: token.to_owned(),
             host: host.to_owned(),
             inputs_yaml: String::new(),
             extra_yaml: String::new(),
-            through: Vec::new(),
+            clock_ahead: Duration::ZERO,
         })
     }
 
@@ -245,9 +253,12 @@ impl AgentConfig {
     }
 
     fn write(&self) -> Result<()> {
+        let address = match self.other_centrals.is_empty() {
+            true => format!("address: {}", self.central),
+            false => format!("addresses: [{}, {}]", self.central, self.other_centrals.join(", ")),
+        };
         let text = format!(
-            "central:\n  address: {}\n  join_token: {}\nhost: {}\nstate_dir: {}\ninputs:\n{}\n{}",
-            self.central,
+            "central:\n  {address}\n  join_token: {}\nhost: {}\nstate_dir: {}\ninputs:\n{}\n{}",
             self.token,
             self.host,
             self.state_dir().display(),
@@ -260,12 +271,16 @@ impl AgentConfig {
     /// Starts it. Whether it reaches its central is the test's matter.
     pub fn start(self) -> Result<Agent> {
         self.write()?;
-        let mut command = self.through.clone();
-        command.push(program("goldentime-agent")?.display().to_string());
-        command.extend(["run", "--config"].map(str::to_owned));
-        command.push(self.file().display().to_string());
-        let name = format!("agent-{}", self.host);
-        let process = Program::new(&name, &command[0], &self.folder).args(&command[1..]).start()?;
+        let (name, agent) = (format!("agent-{}", self.host), program("goldentime-agent")?);
+        let program = if self.clock_ahead.is_zero() {
+            Program::new(&name, agent, &self.folder)
+        } else {
+            Program::new(&name, "sh", &self.folder)
+                .env("FAKETIME", format!("+{}s", self.clock_ahead.as_secs()))
+                .args(["-c", WITH_FAKETIME])
+                .args([agent])
+        };
+        let process = program.args(["run", "--config"]).args([self.file()]).start()?;
         Ok(Agent { config: self, process })
     }
 }

@@ -1,10 +1,12 @@
-//! The central's own certificate authority: made on its first start, kept in its state folder.
+//! The central's own certificate authority: made on its first start and kept in its state folder, or made for
+//! several centrals and placed on each.
 //!
 //! It signs two kinds of certificate: the central's own, for servers only, short-lived and never on
 //! disk; and the agents', for clients only. So an enrolled agent can never pass for a central. Agents'
 //! certificates live as long as the authority: who may connect is decided by the central's registry
 //! each time, where an agent is revoked at once.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -30,6 +32,9 @@ pub const SERVER_NAME: &str = "goldentime-central";
 /// Certificate and key in one file, so that there is never one without the other.
 const FILE: &str = "authority.pem";
 
+/// Bits of a file's mode that let other users than its owner and group in.
+const OTHERS: u32 = 0o007;
+
 const DAY_S: u64 = 24 * 60 * 60;
 /// How long the authority and what it signs for agents are valid.
 const AUTHORITY_LIFE: Duration = Duration::from_secs(20 * 365 * DAY_S);
@@ -52,6 +57,18 @@ pub enum AuthorityError {
         #[source]
         source: std::io::Error,
     },
+    /// A folder that is to hold an authority holds none.
+    #[error(
+        "there is no {}: make one with `goldentime-central authority create --dir <folder>` and place it on \
+         every central, or take the one of a central that runs from its state_dir", .0.display()
+    )]
+    Absent(PathBuf),
+    /// An authority is never written over.
+    #[error("{} is there already, and agents may be enrolled with it; name another folder", .0.display())]
+    Present(PathBuf),
+    /// Anybody on the machine can sign agents.
+    #[error("{} can be read by every user of this machine; run `chmod 600` on it", .0.display())]
+    WorldReadable(PathBuf),
     /// What stands in the file is no authority.
     #[error(
         "{} holds no authority ({detail}); restore it from a backup, or remove it to make a new one \
@@ -90,12 +107,38 @@ pub struct Authority {
 impl Authority {
     /// Opens the authority in `folder`, or makes it there when its file does not exist.
     pub fn open(folder: &Path, now: UnixNanos) -> Result<Self, AuthorityError> {
-        let path = folder.join(FILE);
-        match std::fs::read(&path) {
-            Ok(pem) => Self::parse(&pem).map_err(|detail| AuthorityError::Unreadable { path, detail }),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::make(&path, now),
-            Err(source) => Err(AuthorityError::File { action: "read", path, source }),
+        match Self::load(folder) {
+            Err(AuthorityError::Absent(path)) => Self::make(&path, now),
+            opened => opened,
         }
+    }
+
+    /// Opens the authority that was placed in `folder`.
+    pub fn load(folder: &Path) -> Result<Self, AuthorityError> {
+        let path = folder.join(FILE);
+        let unreadable = |source| AuthorityError::File { action: "read", path: path.clone(), source };
+        match std::fs::metadata(&path) {
+            Ok(metadata) if metadata.permissions().mode() & OTHERS != 0 => {
+                return Err(AuthorityError::WorldReadable(path));
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(AuthorityError::Absent(path));
+            }
+            Err(source) => return Err(unreadable(source)),
+        }
+        let pem = std::fs::read(&path).map_err(unreadable)?;
+        Self::parse(&pem).map_err(|detail| AuthorityError::Unreadable { path, detail })
+    }
+
+    /// Makes an authority in a folder that holds none; gives its file.
+    pub fn create(folder: &Path, now: UnixNanos) -> Result<PathBuf, AuthorityError> {
+        let path = folder.join(FILE);
+        if path.symlink_metadata().is_ok() {
+            return Err(AuthorityError::Present(path));
+        }
+        Self::make(&path, now)?;
+        Ok(path)
     }
 
     fn parse(pem: &[u8]) -> Result<Self, String> {
@@ -277,9 +320,30 @@ mod tests {
     }
 
     #[test]
+    fn a_placed_authority_is_taken_as_it_is_and_its_absence_says_how_to_make_one() {
+        let folder = tempfile::tempdir().expect("tempdir");
+        let absent = Authority::load(folder.path()).err().expect("absent").to_string();
+        assert!(absent.contains(FILE) && absent.contains("authority create --dir"), "{absent}");
+        let file = Authority::create(folder.path(), NOW).expect("made");
+        let placed = Authority::load(folder.path()).expect("there");
+        let refused = Authority::create(folder.path(), NOW).expect_err("never written over");
+        assert!(matches!(refused, AuthorityError::Present(_)), "{refused}");
+        let same = Authority::load(folder.path()).expect("there");
+        assert_eq!(placed.fingerprint(), same.fingerprint());
+        for (mode, is_taken) in [(0o640, true), (0o644, false), (0o602, false)] {
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).expect("set");
+            let loaded = Authority::load(folder.path());
+            let is_refused = matches!(loaded, Err(AuthorityError::WorldReadable(_)));
+            assert_eq!((loaded.is_ok(), is_refused), (is_taken, !is_taken), "{mode:o}");
+        }
+    }
+
+    #[test]
     fn a_damaged_authority_is_not_silently_replaced() {
         let folder = tempfile::tempdir().expect("tempdir");
-        std::fs::write(folder.path().join(FILE), b"garbage").expect("written");
+        let file = folder.path().join(FILE);
+        std::fs::write(&file, b"garbage").expect("written");
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("set");
         assert!(matches!(Authority::open(folder.path(), NOW), Err(AuthorityError::Unreadable { .. })));
     }
 

@@ -15,7 +15,7 @@ use crate::authority::SERVER_NAME;
 use crate::endpoint::{self, EndpointError};
 use crate::identity::Identity;
 
-/// The longest that one address may take to answer with its welcome.
+/// The longest that one address may take to answer with its welcome, unless the client was told otherwise.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Code of a connection that its agent closes on purpose.
@@ -107,6 +107,7 @@ pub enum SessionError {
 /// Connects one enrolled agent. Keep it over reconnects: it holds the tickets for 0-RTT.
 pub struct Client {
     config: quinn::ClientConfig,
+    timeout: Duration,
 }
 
 /// A connection whose hello was answered by a welcome.
@@ -126,7 +127,13 @@ pub struct Session {
 impl Client {
     /// A client with the identity that enrolment gave.
     pub fn new(identity: &Identity) -> Result<Self, SessionError> {
-        Ok(Self { config: endpoint::enrolled_client(identity)? })
+        Ok(Self { config: endpoint::enrolled_client(identity)?, timeout: CONNECT_TIMEOUT })
+    }
+
+    /// Waits only so long for each address, and for the name's addresses: another central may answer.
+    #[must_use]
+    pub fn within(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
     }
 
     /// Connects to `address` (`host:port`), says `hello`, and waits for the welcome. Each address of
@@ -134,8 +141,12 @@ impl Client {
     pub async fn connect(&self, address: &str, hello: Hello) -> Result<Session, SessionError> {
         let hello = Control { frame: Some(Frame::Hello(hello)) };
         let mut last = None;
-        for address in resolve(address).await? {
-            match timeout(CONNECT_TIMEOUT, self.connect_to(address, &hello)).await {
+        let resolved = timeout(self.timeout, resolve(address)).await.unwrap_or_else(|_| {
+            let source = std::io::ErrorKind::TimedOut.into();
+            Err(SessionError::Resolve { address: address.to_owned(), source })
+        });
+        for address in resolved? {
+            match timeout(self.timeout, self.connect_to(address, &hello)).await {
                 Ok(Err(busy @ SessionError::Busy { .. })) => last = Some(busy),
                 Ok(Err(SessionError::Unreachable { .. } | SessionError::Lost(_))) | Err(_) => {
                     last = Some(SessionError::Unreachable { address });

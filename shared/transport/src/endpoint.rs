@@ -82,10 +82,12 @@ fn tls(error: impl std::fmt::Display) -> EndpointError {
     EndpointError::Tls { detail: error.to_string() }
 }
 
-/// A central's endpoint on `address`.
+/// A central's endpoint on `address`; `name` tells it from others with the same authority, and stays the same
+/// over restarts.
 pub fn serve(
     address: SocketAddr,
     certificate: &Arc<ServerCertificate>,
+    name: &str,
 ) -> Result<quinn::Endpoint, EndpointError> {
     let mut roots = RootCertStore::empty();
     roots.add(certificate.authority().certificate().clone()).map_err(tls)?;
@@ -119,7 +121,7 @@ pub fn serve(
         .max_incoming(INCOMING_MAX)
         .incoming_buffer_size(INCOMING_BYTES_MAX)
         .incoming_buffer_size_total(INCOMING_BYTES_TOTAL_MAX);
-    let known = reset::config(certificate.authority().key_der());
+    let known = reset::config(certificate.authority().key_der(), name);
     let listening = std::net::UdpSocket::bind(address)
         .and_then(|socket| quinn::Endpoint::new(known, Some(server), socket, Arc::new(quinn::TokioRuntime)));
     listening.map_err(|source| EndpointError::Bind { address, source })

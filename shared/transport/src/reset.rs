@@ -5,6 +5,9 @@
 //! is made from the connection's id and a key. So the key must be the same after a restart, and secret:
 //! it is derived from the authority's own. At most 50 are sent in a second (quinn); whoever gets none
 //! misses its pongs.
+//!
+//! Centrals that share an authority must not share the key: what belongs to a connection of one, sent to
+//! another, would bring the token to light (RFC 9000, section 21.11). So their names stand in it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,10 +22,11 @@ const ID_BYTES: usize = 8;
 /// What the key is for.
 const PURPOSE: &[u8] = b"goldentime stateless reset";
 
-/// Settings of an endpoint whose resets are believed by all who connected to one with the same secret.
-pub(crate) fn config(secret: &[u8]) -> EndpointConfig {
+/// Settings of an endpoint whose resets are believed by all who connected to one with the same secret and
+/// name.
+pub(crate) fn config(secret: &[u8], name: &str) -> EndpointConfig {
     let secret = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(secret);
-    let purpose = [PURPOSE];
+    let purpose = [PURPOSE, name.as_bytes()];
     let key = secret.expand(&purpose, hmac::HMAC_SHA256).expect("HKDF gives keys of this length");
     let mut config = EndpointConfig::new(Arc::new(hmac::Key::from(key)));
     config.cid_generator(|| Box::new(RandomIds));

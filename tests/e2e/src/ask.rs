@@ -25,6 +25,12 @@ pub fn status_by(config: &Path) -> Result<Value> {
     serde_json::from_slice(&output.stdout).context("the status is no JSON")
 }
 
+/// Whether the agent is connected to the central at this address.
+#[must_use]
+pub fn is_connected_to(status: &Value, address: &str) -> bool {
+    status["uplink"]["phase"] == "connected" && status["uplink"]["address"] == address
+}
+
 /// Waits until the agent's status is as it should be, and gives it.
 pub async fn agent_until(agent: &Agent, what: &str, is_so: impl Fn(&Value) -> bool) -> Result<Value> {
     let waited = wait::until(what, PATIENCE, || async { agent_status(agent).ok().filter(&is_so) });
@@ -101,9 +107,18 @@ pub async fn log_lines(central: &Central, query: &str) -> Result<Vec<Value>> {
 
 /// Runs a command of the central beside it, and gives what it says.
 pub fn central_command(arguments: &[&str], config: &Path) -> Result<String> {
+    central_says(Command::new(program("goldentime-central")?).args(arguments).arg("--config").arg(config))
+}
+
+/// Makes an authority for several centrals in a folder.
+pub fn make_authority(folder: &Path) -> Result<String> {
     let mut command = Command::new(program("goldentime-central")?);
-    let output = command.args(arguments).arg("--config").arg(config).output()?;
+    central_says(command.args(["authority", "create", "--dir"]).arg(folder))
+}
+
+fn central_says(command: &mut Command) -> Result<String> {
+    let output = command.output()?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    ensure!(output.status.success(), "{arguments:?}: {said}{}", String::from_utf8_lossy(&output.stderr));
+    ensure!(output.status.success(), "{command:?}: {said}{}", String::from_utf8_lossy(&output.stderr));
     Ok(said)
 }

@@ -63,8 +63,11 @@ pub struct UplinkStatus {
     pub kafka: Option<KafkaStatus>,
     /// Where the link to the central stands.
     pub phase: LinkPhase,
-    /// Address of the central; empty where the agent works without one.
+    /// Address of the central that it is connected to, or tries; empty where the agent works without one.
     pub address: String,
+    /// Addresses of all that it may connect to.
+    #[serde(default)]
+    pub addresses: Vec<String>,
     /// When the present session was welcomed, on the corrected clock.
     pub connected_since: Option<UnixNanos>,
     /// Sessions welcomed since the start.

@@ -1,12 +1,13 @@
 //! Exchanges a join token for a client certificate.
 
+use goldentime_catalog::registry::{Enrolment, Fingerprint};
 use goldentime_transport::token::{CertificateHash, SecretHash};
 use goldentime_wire::REFUSED_UNAVAILABLE;
 use goldentime_wire::proto::{EnrolReply, EnrolRequest, Refused};
 
 use super::shared::Shared;
 use crate::access::AUDIT;
-use crate::ingest::registry::{Enrolment, TokenState};
+use crate::ingest::registry::TokenState;
 
 /// Random bytes of an agent's id.
 const AGENT_ID_BYTES: usize = 8;
@@ -32,8 +33,12 @@ pub async fn answer(request: &EnrolRequest, shared: &Shared) -> Result<EnrolRepl
     let agent: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
     let signed = shared.authority.sign_agent(&request.csr_der, &agent, &project, now);
     let certificate = signed.map_err(|error| refused("invalid_request", &error.to_string()))?;
-    let hash = CertificateHash::of(&certificate);
-    let enrolment = Enrolment { certificate: hash, agent: &agent, project: &project, host: &request.host };
+    let enrolment = Enrolment {
+        certificate: Fingerprint(CertificateHash::of(&certificate).0),
+        agent: agent.clone(),
+        project: project.clone(),
+        host: request.host.clone(),
+    };
     if !shared.registry.enrol(&secret, enrolment, now).await.map_err(|error| broken(&error))? {
         // Another agent was quicker, or somebody ended the token just now.
         let (state, _) = shared.registry.token(&secret, now).await.map_err(|error| broken(&error))?;

@@ -14,10 +14,11 @@ use quinn::RecvStream;
 use super::shared::Shared;
 use crate::ingest::ack::AckSink;
 use crate::ingest::agents::AgentIdentity;
-use crate::ingest::deadletter::DeadLetter;
+use crate::ingest::deadletter::{DeadLetter, Kind};
 use crate::ingest::pulse::Pulse;
 use crate::ingest::room::{Room, Taken};
 use crate::ingest::sequencer::{Incoming, Received};
+use crate::ingest::validity::{Refusal, check};
 
 /// Reads streams of one connection.
 #[derive(Clone)]
@@ -58,20 +59,13 @@ impl Reader {
         let mut record = match frame::decode::<Record>(bytes.clone()) {
             Ok(record) => record,
             Err(error) => {
-                self.refuse(bytes, received, "protobuf", error.to_string());
+                self.refuse(bytes, received, Refusal::new("protobuf", error.to_string()), 0);
                 return Ok(());
             }
         };
         let (partition, number, stream) = (record.partition, record.number, record::stream_id(&record));
         let sifted = self.sift(&mut record, received);
-        let checked = record::check(&record, self.shared.partition_count());
-        let checked = match checked {
-            Ok(Some(service)) if service.project() != &*self.identity.project => {
-                Err(("project", format!("{service} is not of the agent's project {}", self.identity.project)))
-            }
-            Ok(service) => Ok(service),
-            Err(invalid) => Err((invalid.reason.as_str(), invalid.detail)),
-        };
+        let checked = check(&record, self.shared.partition_count(), Some(&self.identity.project));
         let place = usize::try_from(partition).ok().and_then(|at| self.shared.partitions.get(at));
         let taken = match checked {
             Ok(service) => {
@@ -80,8 +74,8 @@ impl Reader {
                 }
                 Some(Received { bytes, record, service, received })
             }
-            Err((reason, detail)) => {
-                self.refuse(bytes, received, reason, detail);
+            Err(refusal) => {
+                self.refuse(bytes, received, refusal, 0);
                 None
             }
         };
@@ -96,11 +90,11 @@ impl Reader {
     fn sift(&self, record: &mut Record, received: UnixNanos) -> bool {
         let bad = record::sift(record);
         let found = !bad.is_empty();
-        for (log, invalid) in bad {
+        for (place, (log, invalid)) in (1..).zip(bad) {
             // As a record of its own, so that whoever reads dead letters knows whose line it was.
             let alone = Record { body: Some(Body::Logs(Logs { records: vec![log] })), ..bare(record) };
             let letter = frame::body(&alone);
-            self.refuse(letter, received, invalid.reason.as_str(), invalid.detail);
+            self.refuse(letter, received, Refusal::new(invalid.reason.as_str(), invalid.detail), place);
         }
         found
     }
@@ -120,11 +114,22 @@ impl Reader {
         true
     }
 
-    fn refuse(&self, record: Bytes, at: UnixNanos, reason: &'static str, detail: String) {
+    fn refuse(&self, record: Bytes, at: UnixNanos, Refusal { reason, detail }: Refusal, place: u32) {
         let agent = self.identity.agent.to_string();
         tracing::debug!(agent, reason, detail, "a record was refused");
         self.shared.board.refused(&agent);
-        self.shared.dead_letters.add(DeadLetter { at, agent, reason, detail, record });
+        self.shared.dead_letters.add(DeadLetter {
+            at,
+            kind: Kind::Record,
+            agent,
+            host: self.identity.host.to_string(),
+            project: self.identity.project.to_string(),
+            reason,
+            detail,
+            record,
+            place,
+            logged_as: None,
+        });
     }
 
     fn broken(&self, error: &FrameError) -> Result<(), Broken> {

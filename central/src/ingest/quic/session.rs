@@ -25,6 +25,7 @@ use crate::evaluate::openslo::express;
 use crate::evaluate::rule::Rule;
 use crate::ingest::ack::{AckSink, StreamId};
 use crate::ingest::agents::AgentIdentity;
+use crate::ingest::registry::AgentNote;
 use crate::ingest::room::Room;
 use crate::places::Place;
 
@@ -121,7 +122,7 @@ async fn admit(
             "this central does not know the agent; enrol it anew with a join token",
         ));
     };
-    if agent.is_revoked {
+    if agent.revoked_at.is_some() {
         return Err(refused("revoked", "the agent was revoked; enrol it anew with a new join token"));
     }
     for (what, name) in [("host", &hello.host), ("environment", &hello.environment)] {
@@ -201,10 +202,14 @@ impl Session<'_> {
 
     async fn note_seen(&self, has_left: bool) {
         let AgentIdentity { agent, host, environment, .. } = &self.identity;
-        let now = self.shared.clock.now();
-        if let Err(error) = self.shared.registry.seen(agent, host, environment, now, has_left).await {
-            tracing::warn!(%error, %agent, "the registry did not note an agent");
-        }
+        let note = AgentNote {
+            agent: agent.to_string(),
+            host: host.to_string(),
+            environment: environment.to_string(),
+            at: self.shared.clock.now(),
+            has_left,
+        };
+        self.shared.registry.seen(note).await;
     }
 
     /// Control frames both ways, until the connection ends. Gives whether the agent said goodbye, which

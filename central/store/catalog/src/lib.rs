@@ -1,15 +1,17 @@
 //! The catalogue: what must outlive the central about alerts and their pages, and about who may see them.
 //!
-//! Two contracts, each with its records and its suite, which every backend passes: [`store`] with
+//! Three contracts, each with its records and its suite, which every backend passes: [`store`] with
 //! [`record`] and [`conformance`] for alerts and pages (notifications, claims, dead letters; alerts are
-//! [`goldentime_model::Alert`]), [`access`] for accounts, sessions, API tokens and set-up links.
-//! [`sqlite`] is the embedded backend of both, in a file of its own, [`postgres`] that of a cluster.
+//! [`goldentime_model::Alert`]), [`access`] for accounts, sessions, API tokens and set-up links,
+//! [`registry`] for agents and the tokens that they join with. [`sqlite`] is the embedded backend of all, in
+//! two files of its own, [`postgres`] that of a cluster.
 
 pub mod access;
 mod body;
 pub mod conformance;
 pub mod postgres;
 pub mod record;
+pub mod registry;
 pub mod sqlite;
 pub mod store;
 
@@ -18,5 +20,6 @@ pub use postgres::PostgresCatalogue;
 pub use record::{
     AlertRecord, Claim, Claimed, DeadLetter, HistoryQuery, Notification, Outcome, PageKey, PageKind,
 };
-pub use sqlite::SqliteCatalogue;
+pub use registry::AgentRegistry;
+pub use sqlite::{SqliteCatalogue, SqliteRegistry};
 pub use store::{BoxFuture, Catalogue, CatalogueError, ROWS_MAX};

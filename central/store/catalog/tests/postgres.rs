@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use goldentime_catalog::{
-    AccessStore, Catalogue, CatalogueError, Claim, PageKey, PageKind, PostgresCatalogue, access, conformance,
+    AccessStore, AgentRegistry, Catalogue, CatalogueError, Claim, PageKey, PageKind, PostgresCatalogue,
+    SecretHash, access, conformance, registry,
 };
 use goldentime_model::units::HumanDuration;
 use goldentime_model::{Second, UnixNanos};
@@ -53,6 +54,74 @@ async fn the_backend_passes_the_suites() {
     let server = server().await;
     conformance::run(|| async { Arc::new(fresh(&server).await) as Arc<dyn Catalogue> }).await;
     access::conformance::run(|| async { Arc::new(fresh(&server).await) as Arc<dyn AccessStore> }).await;
+    registry::conformance::run(|| async { Arc::new(fresh(&server).await) as Arc<dyn AgentRegistry> }).await;
+}
+
+#[tokio::test]
+async fn a_token_lets_in_as_many_agents_as_it_may_over_all_centrals_together() {
+    const USES: u32 = 5;
+    let server = server().await;
+    let database = server.create_database().await.expect("a database");
+    let centrals = [(); 4].map(|()| PostgresCatalogue::new(config(&server, &database)));
+    let secret = SecretHash([7; 32]);
+    let token = registry::TokenInfo {
+        secret,
+        project: "shop".into(),
+        created_at: UnixNanos(1),
+        expires_at: None,
+        revoked_at: None,
+        uses: 0,
+        uses_max: Some(USES),
+    };
+    centrals[0].add_token(token).await.expect("keeps");
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..20_u8 {
+        let central = centrals[usize::from(n) % centrals.len()].clone();
+        let agent = registry::Enrolment {
+            certificate: registry::Fingerprint([n; 32]),
+            agent: format!("agent-{n}"),
+            project: "shop".into(),
+            host: "web-1".into(),
+        };
+        tasks.spawn(async move { central.enrol(secret, agent, UnixNanos(2)).await.expect("answers") });
+    }
+    let let_in = tasks.join_all().await.into_iter().filter(|is_in| *is_in).count();
+    assert_eq!(let_in, USES as usize);
+    assert_eq!(centrals[1].agents().await.expect("lists").len(), USES as usize);
+    let token = centrals[2].token(secret).await.expect("reads").expect("there");
+    assert_eq!(token.uses, USES);
+}
+
+#[tokio::test]
+async fn of_two_centrals_that_import_at_once_one_is_taken_whole() {
+    let server = server().await;
+    let database = server.create_database().await.expect("a database");
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..2_u8 {
+        let central = PostgresCatalogue::new(config(&server, &database));
+        let agents = (0..1500_u32).map(|i| enrolled(n, i)).collect();
+        tasks.spawn(async move { central.import(Vec::new(), agents).await.expect("answers") });
+    }
+    assert_eq!(tasks.join_all().await.into_iter().filter(|taken| *taken).count(), 1);
+    let agents = PostgresCatalogue::new(config(&server, &database)).agents().await.expect("lists");
+    assert_eq!(agents.len(), 1500);
+    assert!(agents.iter().all(|agent| agent.project == agents[0].project), "from one of them alone");
+}
+
+fn enrolled(project: u8, number: u32) -> registry::Enrolled {
+    let mut certificate = [project; 32];
+    certificate[..4].copy_from_slice(&number.to_be_bytes());
+    registry::Enrolled {
+        certificate: registry::Fingerprint(certificate),
+        agent: format!("{project}-{number}"),
+        project: format!("project-{project}"),
+        host: "web-1".into(),
+        environment: "default".into(),
+        enrolled_at: UnixNanos(1),
+        last_seen: UnixNanos(1),
+        has_left: false,
+        revoked_at: None,
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use goldentime_catalog::{
-    AccessStore, Catalogue, CatalogueError, Claim, PageKey, PageKind, SqliteCatalogue, access, conformance,
+    AccessStore, AgentRegistry, Catalogue, CatalogueError, Claim, PageKey, PageKind, SqliteCatalogue,
+    SqliteRegistry, access, conformance, registry,
 };
 use goldentime_model::{Second, UnixNanos};
 use sqlx::Connection;
@@ -41,6 +42,46 @@ async fn the_backend_passes_the_suite_of_access() {
         async move { Arc::new(SqliteCatalogue::open(&path).await.expect("opens")) as Arc<dyn AccessStore> }
     })
     .await;
+}
+
+#[tokio::test]
+async fn the_backend_passes_the_suite_of_the_registry() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let files = AtomicU32::new(0);
+    registry::conformance::run(|| {
+        let path = dir.path().join(format!("{}.db", files.fetch_add(1, Ordering::Relaxed)));
+        async move { Arc::new(SqliteRegistry::open(&path).await.expect("opens")) as Arc<dyn AgentRegistry> }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_registry_of_the_first_version_is_brought_up_to_date() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("agents.db");
+    let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let mut old = SqliteConnection::connect_with(&options).await.expect("opens");
+    let layout = "CREATE TABLE tokens (secret_hash BLOB PRIMARY KEY, project TEXT NOT NULL, \
+        created_at INTEGER NOT NULL, expires_at INTEGER, revoked_at INTEGER) WITHOUT ROWID; \
+        CREATE TABLE agents (certificate_hash BLOB PRIMARY KEY, agent TEXT NOT NULL UNIQUE, \
+        project TEXT NOT NULL, host TEXT NOT NULL, environment TEXT NOT NULL DEFAULT 'default', \
+        enrolled_at INTEGER NOT NULL, last_seen INTEGER NOT NULL, has_left INTEGER NOT NULL DEFAULT 0, \
+        revoked_at INTEGER) WITHOUT ROWID; \
+        INSERT INTO tokens VALUES (zeroblob(32), 'shop', 1, NULL, NULL); \
+        INSERT INTO agents VALUES (zeroblob(32), 'a1', 'shop', 'web-1', 'prod', 1, 2, 0, NULL); \
+        PRAGMA user_version = 1";
+    sqlx::raw_sql(layout).execute(&mut old).await.expect("made");
+    old.close().await.expect("closes");
+    let registry = SqliteRegistry::open(&path).await.expect("brought up to date");
+    let (tokens, agents) = registry.everything().await.expect("reads");
+    assert_eq!((tokens[0].project.as_str(), tokens[0].uses, tokens[0].uses_max), ("shop", 0, None));
+    assert_eq!((agents[0].agent.as_str(), agents[0].environment.as_str()), ("a1", "prod"));
+    registry.close().await;
+    let mut newer = connect(&path).await;
+    sqlx::raw_sql("PRAGMA user_version = 99").execute(&mut newer).await.expect("written");
+    newer.close().await.expect("closes");
+    let refused = SqliteRegistry::open(&path).await.expect_err("newer").to_string();
+    assert!(refused.contains("layout 99") && refused.contains("upgrade"), "{refused}");
 }
 
 /// The command line and the running central are two processes with one file.

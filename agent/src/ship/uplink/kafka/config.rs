@@ -24,7 +24,7 @@ pub struct Config {
     /// How Kafka is reached.
     pub connection: KafkaConfig,
     /// Project of everything that this agent reads, the first part of service ids; it may hold what
-    /// `environment` may. Default `default`. Not to be given beside `central.address`: the project then
+    /// `environment` may. Default `default`. Not to be given beside a central: the project then
     /// comes with the central's certificate.
     pub project: Option<String>,
     /// What the names of the topics begin with: `goldentime.deltas` and `goldentime.logs`. As the centrals

@@ -22,9 +22,6 @@ const PING_INTERVAL: Duration = Duration::from_secs(1);
 /// one packet instead of two, and wakes up once for the answer.
 const PING_EARLIER_MAX: Duration = Duration::from_millis(100);
 
-/// Without a pong for this long the session is given up, though the connection may seem to stand.
-const SILENCE_MAX: Duration = Duration::from_secs(6);
-
 /// A clock that moves against the monotonic one by more than this between two pings was set.
 const CLOCK_STEP_NS: i64 = 250_000_000;
 
@@ -36,6 +33,8 @@ pub(super) struct ControlLoop<'a> {
     pub(super) context: &'a LinkContext,
     pub(super) outstanding: &'a Outstanding,
     pub(super) uplink: &'a Uplink,
+    /// Without a pong for this long the session is given up.
+    pub(super) silence_max: Duration,
     /// Cancelled when everything was sent and it is time to leave.
     pub(super) all_sent: &'a CancellationToken,
 }
@@ -67,12 +66,12 @@ impl ControlLoop<'_> {
                         return Err(SessionError::StreamEnded { detail }.into());
                     }
                 },
+                () = sleep_until(heard_at + self.silence_max) => {
+                    return Err(SessionFailure::Silent(self.silence_max));
+                }
                 () = self.outstanding.sent() => ping_at = soonest(ping_at),
                 () = sleep_until(ping_at) => {
                     ping_at = Instant::now() + PING_INTERVAL;
-                    if heard_at.elapsed() > SILENCE_MAX {
-                        return Err(SessionFailure::Silent(SILENCE_MAX));
-                    }
                     let now = self.context.shipment.clock.now();
                     if watch.was_set(now) {
                         tracing::warn!("this machine's clock was set; measuring its offset anew");

@@ -13,6 +13,7 @@ use goldentime_transport::token::{JoinToken, TokenError};
 use goldentime_wire::REFUSED_UNAVAILABLE;
 use tokio_util::sync::CancellationToken;
 
+use super::centrals::Centrals;
 use super::config::Config;
 use crate::ship::uplink::backoff::Backoff;
 use crate::ship::uplink::state::{LinkPhase, UplinkState};
@@ -83,13 +84,14 @@ pub async fn enrolled(
     let token = token(config)?;
     let mut backoff = Backoff::new(config.reconnect_interval_max.get());
     state.set_phase(LinkPhase::Enrolling);
-    state.update(|status| config.address().clone_into(&mut status.address));
+    let mut centrals = Centrals::new(config.addresses());
     loop {
+        state.update(|status| centrals.address().clone_into(&mut status.address));
         // An attempt that is given up may have used the token once; nobody waits for a stop instead.
         let asked = tokio::select! {
             biased;
             () = stopping.cancelled() => return Ok(not_enrolled()),
-            asked = enrol(config.address(), &token, host) => asked,
+            asked = enrol(centrals.address(), &token, host) => asked,
         };
         match asked {
             Ok(identity) => {
@@ -106,6 +108,9 @@ pub async fn enrolled(
                 state.note_failure(&error);
                 tracing::warn!(error = &error as &dyn std::error::Error, "not enrolled yet; trying again");
             }
+        }
+        if !centrals.give_up() {
+            continue;
         }
         tokio::select! {
             () = stopping.cancelled() => return Ok(not_enrolled()),

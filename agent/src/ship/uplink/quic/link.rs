@@ -10,6 +10,7 @@ use goldentime_wire::{RECORD_VERSION, REFUSED_UNAVAILABLE, proto};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::centrals::Centrals;
 use super::config::Config;
 use super::session::{self, SessionFailure};
 use crate::ship::outgoing::StreamId;
@@ -79,6 +80,7 @@ impl LinkContext {
 /// Connects, runs sessions, and connects again, until nothing comes any more.
 pub struct Link {
     context: LinkContext,
+    centrals: Centrals,
     client: Client,
     started_at: UnixNanos,
 }
@@ -86,18 +88,25 @@ pub struct Link {
 impl Link {
     /// A link that is not connected yet. Fails when the identity's certificate or key is unusable.
     pub fn new(context: LinkContext) -> Result<Self, SessionError> {
+        let centrals = Centrals::new(context.config.addresses());
         let client = Client::new(&context.identity)?;
+        let client = match centrals.answer_max() {
+            Some(answer_max) => client.within(answer_max),
+            None => client,
+        };
         let started_at = context.shipment.clock.now();
-        context.shipment.state.update(|status| context.config.address().clone_into(&mut status.address));
-        Ok(Self { context, client, started_at })
+        context.shipment.state.update(|status| status.addresses = context.config.addresses());
+        Ok(Self { context, centrals, client, started_at })
     }
 
     /// Runs until the queues are finished: then what was sent is waited for, briefly, and goodbye is
     /// said. Without a session it ends at once, for everything is in the spool.
-    pub async fn run(self) {
+    pub async fn run(mut self) {
         let mut backoff = Backoff::new(self.context.config.reconnect_interval_max.get());
         loop {
-            self.context.shipment.state.set_phase(LinkPhase::Connecting);
+            let state = &self.context.shipment.state;
+            state.set_phase(LinkPhase::Connecting);
+            state.update(|status| self.centrals.address().clone_into(&mut status.address));
             let connected = tokio::select! {
                 connected = self.connect() => connected,
                 () = self.context.finished() => break,
@@ -110,10 +119,12 @@ impl Link {
                         connected.session,
                         &connected.streams,
                         &connected.applied,
+                        self.centrals.silence_max(),
                     )
                     .await;
                     if since.elapsed() >= GOOD_SESSION_MIN {
                         backoff.reset();
+                        self.centrals.did_well();
                     }
                     ended
                 }
@@ -128,6 +139,10 @@ impl Link {
             self.context.shipment.state.note_failure(&failure);
             tracing::warn!(error = &failure as &dyn std::error::Error, "no session with the central");
             let pause_min = self.recover(&failure).await;
+            let is_round_over = self.centrals.give_up();
+            if !is_round_over && pause_min.is_zero() {
+                continue;
+            }
             tokio::select! {
                 () = self.context.finished() => break,
                 () = backoff.wait_at_least(pause_min) => {}
@@ -143,9 +158,9 @@ impl Link {
             Cargo::None { .. } => Vec::new(),
         };
         let hello = self.hello(&streams);
-        let session = self.client.connect(self.context.config.address(), hello).await?;
+        let session = self.client.connect(self.centrals.address(), hello).await?;
         let applied = self.take_welcome(&session.welcome, &streams).await?;
-        tracing::info!(early = session.early, address = self.context.config.address(), "connected");
+        tracing::info!(early = session.early, address = self.centrals.address(), "connected");
         let now = self.context.shipment.corrected_now();
         self.context.shipment.state.update(|status| {
             status.phase = LinkPhase::Connected;

@@ -1,7 +1,8 @@
-//! To a central: [`identity`] is who we are to it, [`link`] keeps a session up, [`session`] runs one, in
-//! which [`control`] talks of numbers, clocks and thresholds while records go over QUIC streams of their
-//! class ([`sender`]), or go elsewhere.
+//! To a central: [`identity`] is who we are to it, [`link`] keeps a session up with one of the
+//! [`centrals`], [`session`] runs one, in which [`control`] talks of numbers, clocks and thresholds while
+//! records go over QUIC streams of their class ([`sender`]), or go elsewhere.
 
+mod centrals;
 mod config;
 mod control;
 mod identity;

@@ -50,6 +50,7 @@ pub(super) async fn run(
     session: Session,
     streams: &[StreamPending],
     applied: &Applied,
+    silence_max: Duration,
 ) -> Result<(), SessionFailure> {
     let Session { control, replies, uplink, .. } = session;
     let outstanding = Outstanding::default();
@@ -64,7 +65,8 @@ pub(super) async fn run(
             }
         }
     };
-    let talk = ControlLoop { context, outstanding: &outstanding, uplink: &uplink, all_sent: &all_sent };
+    let (outstanding, uplink, all_sent) = (&outstanding, &uplink, &all_sent);
+    let talk = ControlLoop { context, outstanding, uplink, silence_max, all_sent };
     let ended = tokio::select! {
         ended = talk.run(control, replies) => ended,
         Err(failure) = cargo => Err(failure),

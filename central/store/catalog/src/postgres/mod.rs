@@ -1,12 +1,13 @@
 //! The catalogue in PostgreSQL, shared by any number of centrals.
 //!
-//! [`alerts`] and [`notifications`] are the two halves of the one contract, [`access`] is the other, and
-//! [`text`] is what the database makes of free text. A commit is on the server's disk when it is answered,
-//! as far as the server's `synchronous_commit` is not switched off.
+//! [`alerts`] and [`notifications`] are the two halves of the one contract, [`access`] and [`registry`] the
+//! others, and [`text`] is what the database makes of free text. A commit is on the server's disk when it is
+//! answered, as far as the server's `synchronous_commit` is not switched off.
 
 mod access;
 mod alerts;
 mod notifications;
+mod registry;
 mod text;
 
 use std::future::Future;
@@ -27,6 +28,7 @@ const LAYOUT: Layout = Layout {
         include_str!("../../../../../migrations/postgres/catalogue/0001_alerts_and_notifications.sql"),
         include_str!("../../../../../migrations/postgres/catalogue/0002_access.sql"),
         include_str!("../../../../../migrations/postgres/catalogue/0003_configuration.sql"),
+        include_str!("../../../../../migrations/postgres/catalogue/0004_agents.sql"),
     ],
 };
 

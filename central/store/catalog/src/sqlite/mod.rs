@@ -3,12 +3,13 @@
 //! Write-ahead log with `synchronous=NORMAL`: a commit costs no fsync, so a claim takes well under a
 //! millisecond and stays within the 100 ms that a page may wait for it. [`migrate`] brings the file
 //! to this version's layout, [`alerts`] and [`notifications`] are the two halves of the one contract,
-//! [`access`] is the other.
+//! [`access`] is the other. [`registry`] has a file of its own.
 
 mod access;
 mod alerts;
 mod migrate;
 mod notifications;
+mod registry;
 
 use std::path::Path;
 use std::time::Duration;
@@ -20,6 +21,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use crate::body;
 use crate::store::{BoxFuture, Catalogue, CatalogueError};
 use crate::{AlertRecord, Claim, Claimed, DeadLetter, HistoryQuery, Notification, Outcome};
+
+pub use registry::SqliteRegistry;
 
 const BACKEND: &str = "sqlite";
 

@@ -1,0 +1,88 @@
+//! A dead letter as it is kept.
+
+use std::fmt;
+
+use bytes::Bytes;
+use goldentime_model::UnixNanos;
+use serde::{Serialize, Serializer};
+
+/// What a letter is called. Its text is the store's own matter: a number in the file.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct LetterId(pub String);
+
+impl fmt::Display for LetterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A record, as an agent sent it: protobuf.
+    Record,
+    /// A log line, which the log has and the log store would not take: JSON.
+    Line,
+}
+
+impl Kind {
+    /// As it is written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Record => "record",
+            Self::Line => "line",
+        }
+    }
+}
+
+/// What there is to say of a letter without what is in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Head {
+    /// What it is called.
+    pub id: LetterId,
+    /// When it was refused first.
+    #[serde(rename = "at_ms", serialize_with = "as_millis")]
+    pub at: UnixNanos,
+    /// The agent that sent it; empty for a log line.
+    pub agent: String,
+    /// The host that it came from, as far as it was said.
+    pub host: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Stable reason.
+    pub reason: String,
+    /// What exactly.
+    pub detail: String,
+    /// Bytes of what was refused.
+    pub bytes: u64,
+    /// How often the very same came.
+    pub times: u64,
+    /// When it was given back to where it would have gone, if it was.
+    #[serde(rename = "replayed_at_ms", serialize_with = "as_millis_if_any")]
+    pub replayed_at: Option<UnixNanos>,
+}
+
+/// A letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter {
+    /// What there is to say of it.
+    pub head: Head,
+    /// The agent's project when it was refused; empty where that is not known.
+    pub project: String,
+    /// What was refused.
+    pub record: Bytes,
+    /// Earlier versions kept 64 KiB of a longer record.
+    pub is_cut: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn as_millis<S: Serializer>(at: &UnixNanos, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_i64(at.as_millis())
+}
+
+#[expect(clippy::ref_option, reason = "serde asks for it")]
+fn as_millis_if_any<S: Serializer>(at: &Option<UnixNanos>, to: S) -> Result<S::Ok, S::Error> {
+    at.map(UnixNanos::as_millis).serialize(to)
+}
