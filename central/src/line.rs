@@ -143,7 +143,8 @@ impl OpenLog {
                 Ok(Line { behind, partitions, checkpoints, generation: GENERATION, link: None })
             }
             Self::Shared { log, member } => {
-                let behind = produce::start(tasks, log.config(), &member, log.producer(), dead_letters, clock);
+                let behind =
+                    produce::start(tasks, log.config(), &member, log.producer(), dead_letters, clock);
                 let (checkpoints, generation) = (log.checkpoints(), log.generation());
                 let (judged, producer) = (log.judged(), log.producer().clone());
                 let topic = Topic::Members.name(log.config());

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use goldentime_central::cluster::ClusterConfig;
 use goldentime_central::evaluate::openslo::RuleSet;
 use goldentime_central::ingest::agents::AgentEvent;
 use goldentime_central::ingest::deadletter::replays::{Progress, Replays, Wanted};
@@ -10,6 +11,8 @@ use goldentime_central::ingest::deadletter::{
     DeadLetters, Filter, Head, Kind, LetterStore, PageRequest, SqliteLetters,
 };
 use goldentime_central::ingest::embedded::{EmbeddedLog, PartitionFeed};
+use goldentime_central::ingest::registry::Registry;
+use goldentime_central::ingest::start::open_authority;
 use goldentime_central::ingest::{self, AgentsConfig, DeadLettersConfig};
 use goldentime_log::LogConfig;
 use goldentime_runtime::{Clock, Drained, SharedClock, SystemClock, Tasks};
@@ -38,8 +41,10 @@ async fn intake(state: &Path) -> Intake {
     let kept = DeadLettersConfig::default();
     let letters = ingest::open_dead_letters(state, &kept, Arc::clone(&clock), &tasks).await.expect("opens");
     let log = EmbeddedLog::open(state, LogConfig::default()).await.expect("opens");
-    let ingest = ingest::open(state, letters.clone(), Arc::clone(&clock)).await.expect("opens");
     let config = AgentsConfig { listen: loopback(free_udp()), ..AgentsConfig::default() };
+    let authority = open_authority(&config, state, clock.now()).expect("opens");
+    let registry = Registry::open(state, &ClusterConfig::default()).await.expect("opens");
+    let ingest = ingest::open(authority, registry, letters.clone(), Arc::clone(&clock)).await.expect("opens");
     let (rules_sender, rules) = watch::channel(Arc::new(RuleSet::default()));
     let none = vec![None; PARTITIONS as usize];
     let (behind, feeds) = log.start(&tasks, &none, &clock).await.expect("starts");

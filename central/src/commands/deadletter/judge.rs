@@ -15,11 +15,10 @@ pub(super) struct Judge {
 impl Judge {
     /// That of the central with this configuration.
     pub(super) async fn of(config: &Config) -> anyhow::Result<Self> {
-        let path = config.state_dir.join("agents.db");
-        let registry = match path.try_exists()? {
-            true => Some(Registry::open(&path).await?),
-            false => None,
-        };
+        let registry = Registry::existing(&config.state_dir, &config.cluster).await?;
+        if let Some(registry) = &registry {
+            registry.prepare().await?;
+        }
         Ok(Self { registry, partitions: config.partitions() })
     }
 

@@ -67,6 +67,14 @@ impl Registry {
         }
     }
 
+    /// Like [`Self::open`], but a file that is not there is not made.
+    pub async fn existing(state_dir: &Path, cluster: &ClusterConfig) -> Result<Option<Self>, CatalogueError> {
+        if cluster.postgres.is_none() && !state_dir.join(FILE).exists() {
+            return Ok(None);
+        }
+        Self::open(state_dir, cluster).await.map(Some)
+    }
+
     /// A registry that several centrals share, which takes over what is in the state folder.
     #[must_use]
     pub fn shared(store: Arc<dyn AgentRegistry>, state_dir: &Path) -> Self {
