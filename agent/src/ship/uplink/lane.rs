@@ -1,7 +1,8 @@
 //! A lane: sends the records of some kinds of the current streams, in order and without gaps.
 //!
 //! Live records come past the disk through a [`LiveQueue`]. It may pass some over when the way is
-//! slow; the lane sees it by the numbers and reads what is missing from the spool.
+//! slow; the lane sees it by the numbers, or is told where nothing follows, and reads what is missing from the
+//! spool.
 
 use super::carrier::{Carried, Carrier};
 use super::outstanding::Outstanding;
@@ -32,9 +33,12 @@ impl<C: Carrier> Lane<'_, C> {
             }
         }
         self.shipment.spool.finish_reading().await;
-        while let Some(records) = self.queue.take().await {
-            for record in records {
+        while let Some(taken) = self.queue.take().await {
+            for record in taken.records {
                 self.send_in_order(record).await?;
+            }
+            for ((stream, partition), number) in taken.passed_over {
+                self.catch_up(stream, partition, number + 1).await?;
             }
         }
         Ok(())
