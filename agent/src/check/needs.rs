@@ -1,16 +1,16 @@
-//! What `run` needs before it reads a line: who it is, how it reaches what it sends to, a state directory of its own,
-//! and a spool in it. Nothing is made, locked or opened for writing.
+//! What `run` needs before it reads a line: who it is, how it reaches what it sends to, a state directory of
+//! its own, and a spool in it. Nothing is made, locked or opened for writing.
 
 use std::io::ErrorKind;
 use std::net::ToSocketAddrs;
 use std::path::Path;
 
-use goldentime_kafka::Cluster;
 use goldentime_model::config::Check;
 use goldentime_transport::client::Client;
 use goldentime_transport::identity::{Identity, IdentityError};
 use rustix::fs::{Access, access, statvfs};
 
+use super::kafka;
 use crate::config::Config;
 use crate::ship::spool::{self, SpoolError};
 use crate::ship::uplink::kafka::kept_agent_id;
@@ -24,6 +24,8 @@ const FREE_BYTES_MIN: u64 = 1 << 20;
 pub(super) struct Found {
     /// Who this host is to its central.
     pub(super) identity: Option<Identity>,
+    /// Into how many each topic in Kafka is cut, where it was told.
+    pub(super) partitions: Option<u32>,
     /// What `run` can do without, and an operator should know of.
     pub(super) advice: Vec<String>,
 }
@@ -45,13 +47,11 @@ pub(super) fn needs(config: &Config, check: &mut Check) -> Found {
             resolve("the central's address", &address, &mut found.advice);
         }
     }
-    if let Some(kafka) = &config.kafka {
-        for broker in &kafka.connection.brokers {
+    if let Some(config) = &config.kafka {
+        for broker in &config.connection.brokers {
             resolve("the broker's address", broker, &mut found.advice);
         }
-        if let Err(failure) = Cluster::new(&kafka.connection) {
-            check.refuse("kafka.connection", failure.to_string());
-        }
+        found.partitions = kafka::partitions(config, check, &mut found.advice);
     }
     found
 }
@@ -189,7 +189,7 @@ fn resolve(what: &str, address: &str, advice: &mut Vec<String>) {
 }
 
 /// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(source) = cause {

@@ -55,6 +55,10 @@ async fn a_stop_waits_for_no_broker_that_is_away_and_the_next_start_sends_what_w
     host.write_lines(100);
     host.until("word of the broker", |status| status["uplink"]["kafka"]["trouble"].is_string()).await;
     host.until("all to be read", |status| status["inputs"][0]["status"]["lines"] == 200).await;
+    let broker = &log.config.connection.brokers[0];
+    for told in [host.page(), host.advice()] {
+        assert!(told.contains("onnection refused") && told.contains(broker), "{told}");
+    }
     assert!(stop(agent).success(), "{}", host.explain());
     kafka.restart_all().await.expect("Kafka starts again");
     let agent = host.start();
@@ -87,13 +91,16 @@ async fn an_agent_shows_itself_by_password_over_tls_and_is_told_when_it_is_refus
     let agent = host.start();
     let told = host.trouble("uthentication failed").await;
     assert!(!told.contains("wr0ng"), "{told}");
+    assert!(host.page().contains("TROUBLE") && !host.page().contains("wr0ng"), "{}", host.page());
+    let advice = host.advice();
+    assert!(advice.contains("uthentication failed") && !advice.contains("wr0ng"), "{advice}");
     assert!(stop(agent).success(), "{}", host.explain());
 
     let mut host = Host::with(&config(&right));
     host.write_lines(100);
     let checked = host.ask(&["check"]);
     let text = String::from_utf8_lossy(&checked.stdout).into_owned();
-    assert!(checked.status.success() && text.contains("records go to topics"), "{text}");
+    assert!(checked.status.success() && text.contains(".logs, 3 partitions each"), "{text}");
     let agent = host.start();
     let seen =
         log.until("all lines", |seen| (seen.requests, seen.lines) == (100, 100), || host.explain()).await;

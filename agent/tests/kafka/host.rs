@@ -69,6 +69,15 @@ impl Host {
         String::from_utf8(self.ask(&["status"]).stdout).expect("text")
     }
 
+    /// What `check` advises about Kafka; nothing of it keeps the agent from starting.
+    pub(crate) fn advice(&self) -> String {
+        let checked = self.ask(&["check"]);
+        let text = String::from_utf8(checked.stdout).expect("text");
+        assert!(checked.status.success(), "{text}");
+        let advice = text.lines().filter(|line| line.starts_with("advice: nothing can be sent to Kafka now"));
+        advice.collect()
+    }
+
     /// Everything that may explain a failure.
     pub(crate) fn explain(&self) -> String {
         let output = std::fs::read_to_string(self.path("agent.out")).unwrap_or_default();

@@ -7,7 +7,7 @@ use rdkafka::admin::{
 use rdkafka::client::DefaultClientContext;
 
 use crate::host::{Host, stop};
-use crate::world::{Log, shared};
+use crate::world::{Log, PARTITIONS, shared};
 
 fn admin(log: &Log) -> AdminClient<DefaultClientContext> {
     goldentime_kafka::client(&log.config.connection).create().expect("a client")
@@ -21,6 +21,13 @@ async fn make(log: &Log, topic: Topic, partitions: i32) {
     made.into_iter().for_each(|made| drop(made.expect("made")));
 }
 
+async fn grow(log: &Log, topic: Topic, partitions: usize) {
+    let name = topic.name(&log.config);
+    let grown = NewPartitions::new(&name, partitions);
+    let grown = admin(log).create_partitions([&grown], &AdminOptions::new()).await.expect("asked");
+    grown.into_iter().for_each(|grown| drop(grown.expect("grown")));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn topics_that_are_missing_are_waited_for_and_nothing_read_is_lost() {
     let kafka = shared().await;
@@ -32,7 +39,9 @@ async fn topics_that_are_missing_are_waited_for_and_nothing_read_is_lost() {
     for topic in [Topic::Deltas, Topic::Logs] {
         assert!(told.contains(&*topic.name(&log.config)), "{told}");
     }
-    assert!(told.contains("start a central") && told.contains("kafka.topic_prefix"), "{told}");
+    for told in [told, host.advice()] {
+        assert!(told.contains("start a central") && told.contains("kafka.topic_prefix"), "{told}");
+    }
     assert!(host.page().contains("waiting for Kafka"), "{}", host.page());
     topics::ensure(&log.config).await.expect("made");
     let seen =
@@ -64,13 +73,41 @@ async fn topics_that_are_cut_differently_are_told_and_waited_for() {
     host.write_lines(100);
     let agent = host.start();
     let told = host.trouble("both need the same number").await;
-    assert!(told.contains("has 2 partitions") && told.contains("has 3"), "{told}");
-    let name = Topic::Deltas.name(&log.config);
-    let grown = admin(&log).create_partitions([&NewPartitions::new(&name, 3)], &AdminOptions::new()).await;
-    grown.expect("asked").into_iter().for_each(|grown| drop(grown.expect("grown")));
+    for told in [told, host.advice()] {
+        assert!(told.contains("has 2 partitions") && told.contains("has 3"), "{told}");
+    }
+    grow(&log, Topic::Deltas, 3).await;
     let seen =
         log.until("all lines", |seen| (seen.requests, seen.lines) == (100, 100), || host.explain()).await;
     seen.is_whole();
+    assert!(stop(agent).success(), "{}", host.explain());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn topics_that_get_more_partitions_while_it_sends_are_told_until_both_have_them_and_then_taken() {
+    let kafka = shared().await;
+    let mut log = Log::made(&kafka).await;
+    let mut host = Host::new(&log, "");
+    host.write_lines(100);
+    let agent = host.start();
+    log.until("the first lines", |seen| (seen.requests, seen.lines) == (100, 100), || host.explain()).await;
+    grow(&log, Topic::Deltas, 5).await;
+    let told = host.trouble("both need the same number").await;
+    assert!(told.contains("has 5 partitions") && told.contains("has 3"), "{told}");
+    assert!(host.page().contains("TROUBLE"), "{}", host.page());
+    grow(&log, Topic::Logs, 5).await;
+    let taken = |status: &serde_json::Value| {
+        let kafka = &status["uplink"]["kafka"];
+        kafka["partitions"] == 5 && kafka["phase"] == "sending" && kafka["trouble"].is_null()
+    };
+    let status = host.until("the new partitions", taken).await;
+    assert_eq!(status["drops"], serde_json::json!({}), "{status:#}");
+    host.write_lines(100);
+    (log.config.partitions, log.cut_for) = (5, vec![PARTITIONS]);
+    let seen =
+        log.until("all lines", |seen| (seen.requests, seen.lines) == (200, 200), || host.explain()).await;
+    seen.is_whole();
+    assert!(seen.records.iter().any(|(_, record)| record.partition >= PARTITIONS));
     assert!(stop(agent).success(), "{}", host.explain());
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use goldentime_log::ReadLog;
 use goldentime_log::kafka::{KafkaLog, KafkaLogConfig, Topic, topics};
@@ -13,6 +13,7 @@ use goldentime_wire::proto::{self, record::Body};
 use goldentime_wire::record;
 use prost::Message;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 /// The longest that anything may take: a guard against hanging.
 pub(crate) const HANG_MAX: Duration = Duration::from_secs(120);
@@ -37,6 +38,8 @@ pub(crate) async fn shared() -> Arc<Kafka> {
 /// The topics of one test, as a central sees them.
 pub(crate) struct Log {
     pub(crate) config: KafkaLogConfig,
+    /// Other numbers of partitions that records were cut for.
+    pub(crate) cut_for: Vec<u32>,
 }
 
 /// What stands in the topics.
@@ -65,7 +68,7 @@ impl Log {
             ..KafkaLogConfig::default()
         };
         config.connection.brokers = kafka.addresses();
-        Self { config }
+        Self { config, cut_for: Vec::new() }
     }
 
     /// Topics as a central makes them.
@@ -81,6 +84,8 @@ impl Log {
         // Readers end with them, or every look would leave two clients behind.
         let tasks = Tasks::new();
         let (mut seen, mut last) = (HashSet::new(), BTreeMap::new());
+        let mut cut_for = self.cut_for.clone();
+        cut_for.push(self.config.partitions);
         for topic in [Topic::Deltas, Topic::Logs] {
             let log = KafkaLog::open(&self.config, topic, &tasks).expect("opens");
             for partition in 0..self.config.partitions {
@@ -91,14 +96,7 @@ impl Log {
                     next = end.offset + 1;
                     for entry in &entries {
                         assert_eq!(entry.partition, partition);
-                        contents.take(
-                            topic,
-                            partition,
-                            self.config.partitions,
-                            &entry.record,
-                            &mut seen,
-                            &mut last,
-                        );
+                        contents.take(topic, partition, &cut_for, &entry.record, &mut seen, &mut last);
                     }
                 }
             }
@@ -114,20 +112,23 @@ impl Log {
         wanted: impl Fn(&Contents) -> bool,
         why: impl FnOnce() -> String,
     ) -> Contents {
-        let (mut requests, mut lines) = (0, 0);
-        let seen = async {
-            loop {
-                let contents = self.contents().await;
-                if wanted(&contents) {
-                    return contents;
-                }
-                (requests, lines) = (contents.requests, contents.lines);
-                tokio::time::sleep(Duration::from_millis(100)).await;
+        let until = Instant::now() + HANG_MAX;
+        loop {
+            let looked_at = Instant::now();
+            let contents = timeout(HANG_MAX, self.contents()).await.expect("Kafka can be read");
+            if wanted(&contents) {
+                return contents;
             }
-        };
-        match tokio::time::timeout(HANG_MAX, seen).await {
-            Ok(contents) => contents,
-            Err(_) => panic!("never came: {what} ({requests} requests, {lines} lines)\n{}", why()),
+            // Only a look that began after the whole time is word of what is missing.
+            assert!(
+                looked_at < until,
+                "never came: {what} ({} requests, {} lines, gaps {:?})\n{}",
+                contents.requests,
+                contents.lines,
+                contents.gaps,
+                why()
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 }
@@ -137,14 +138,15 @@ impl Contents {
         &mut self,
         topic: Topic,
         partition: u32,
-        partitions: u32,
+        cut_for: &[u32],
         bytes: &[u8],
         seen: &mut HashSet<(Vec<u8>, u32, u64)>,
         last: &mut BTreeMap<(Vec<u8>, u32), u64>,
     ) {
         let record = proto::Record::decode(bytes).expect("a record");
         assert_eq!(record.partition, partition, "{record:?}");
-        record::check(&record, partitions).expect("valid, in the partition of its service");
+        let is_valid = |partitions: &u32| record::check(&record, *partitions).is_ok();
+        assert!(cut_for.iter().any(is_valid), "not valid in the partition of its service: {record:?}");
         let is_logs = matches!(record.body, Some(Body::Logs(_)));
         assert_eq!(is_logs, topic == Topic::Logs, "{topic:?} holds {:?}", record.body);
         let stream = record.stream.to_vec();

@@ -28,7 +28,7 @@ pub(super) struct Layout {
 
 /// Why nothing can be sent yet.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum LayoutError {
+pub(crate) enum LayoutError {
     /// Kafka does not answer, or this user may not look.
     #[error(transparent)]
     Kafka(#[from] KafkaFailure),

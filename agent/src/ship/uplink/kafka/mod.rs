@@ -13,10 +13,16 @@ mod session;
 
 pub use config::Config;
 pub use identity::{AgentIdError, agent_id, kept_agent_id};
+use layout::{Layout, LayoutError};
 pub use link::KafkaLink;
 
 /// What librdkafka takes beside the records: its threads, connections and metadata.
 const CLIENT_BYTES: u64 = 16 << 20;
+
+/// Asks whether the topics can be used, and into how many partitions each is cut.
+pub(crate) async fn look(config: &Config) -> Result<u32, LayoutError> {
+    Ok(Layout::look(config).await?.partitions)
+}
 
 /// Most memory taken beside the queues.
 #[must_use]

@@ -1,6 +1,7 @@
 //! Sending over one producer, from its making to its end.
 
 use std::pin::pin;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use goldentime_kafka::{Producer, ProducerHandle, ProducerLimits};
@@ -73,7 +74,9 @@ pub(super) async fn run(
     let (producer, handle) = Producer::new(&config.connection, limits);
     let (given_in, receipts) = mpsc::channel(RECORDS_MAX);
     let outstanding = Outstanding::default();
-    let session = Session { config, shipment, layout, outstanding: &outstanding };
+    let layout_trouble = Mutex::default();
+    let session =
+        Session { config, shipment, layout, outstanding: &outstanding, layout_trouble: &layout_trouble };
     let over = CancellationToken::new();
     let sending = async {
         let ended = session.send(streams, handle, given_in).await;
@@ -97,6 +100,8 @@ struct Session<'a> {
     shipment: &'a Shipment,
     layout: &'a Layout,
     outstanding: &'a Outstanding,
+    /// What is wrong with the topics since the start.
+    layout_trouble: &'a Mutex<Option<String>>,
 }
 
 impl Session<'_> {
@@ -186,17 +191,31 @@ impl Session<'_> {
             looked_at = Instant::now();
             match Layout::look(self.config).await {
                 Ok(layout) if layout != *self.layout => return Ended::Changed,
-                Ok(_) | Err(LayoutError::Kafka(_)) => {}
-                // What is judged goes on as it was cut; the producer says whether it is taken.
-                Err(error) => tracing::warn!(%error, "Kafka's topics are not as they were at the start"),
+                Ok(_) => self.set_layout_trouble(None),
+                // The producer says it better.
+                Err(LayoutError::Kafka(_)) => {}
+                // What is read goes on as it was cut; the producer says whether it is taken.
+                Err(error) => self.set_layout_trouble(Some(error.to_string())),
             }
         }
+    }
+
+    /// Each look may find the same; that is logged once.
+    fn set_layout_trouble(self, trouble: Option<String>) {
+        let mut known = self.layout_trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(told) = &trouble
+            && trouble != *known
+        {
+            tracing::warn!(trouble = told, "Kafka's topics are not as they were at the start");
+        }
+        *known = trouble;
     }
 
     /// Passes on what the producer says of its brokers, as long as there is one.
     async fn tell_trouble(self, producer: &ProducerHandle) {
         loop {
-            let trouble = producer.trouble().now();
+            let of_layout = || self.layout_trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let trouble = producer.trouble().now().or_else(of_layout);
             metrics::gauge!("goldentime_agent_kafka_troubled").set(f64::from(u8::from(trouble.is_some())));
             self.shipment.state.update_kafka(|status| status.trouble = trouble);
             sleep(TROUBLE_INTERVAL).await;
