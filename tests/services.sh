@@ -54,8 +54,7 @@ services status || fail "status after up"
   curl -sf -X PUT "$GOLDENTIME_SERVICES_ELASTICSEARCH/kept"
 ) > "$work/said" 2>&1 || fail "env does not lead to the servers"
 if [ -n "${GOLDENTIME_BIN_DIR:-}" ]; then
-  # All engines together want more than the default.
-  GOLDENTIME_CENTRAL__MEMORY_BYTES_MAX=2GiB "$GOLDENTIME_BIN_DIR/goldentime-central" config check \
+  "$GOLDENTIME_BIN_DIR/goldentime-central" config check \
     --config "$dir/central.yaml" > "$work/said" 2>&1 || fail "a central does not take central.yaml"
 fi
 [ "$(find "$dir" -name '*-password' -perm /077)" = "" ] || fail "a password is not for its owner alone"

@@ -61,7 +61,7 @@ pub struct Config {
     /// Whom to tell, and how.
     pub notify: NotifyConfig,
     /// Memory that all components together may plan for. The start is refused when their bounds add up
-    /// to more. Default `1792MiB`; at least `64MiB`.
+    /// to more. Default `2GiB`; at least `64MiB`.
     pub memory_bytes_max: ByteSize,
     /// The program's own log, to standard error.
     pub logging: LoggingConfig,
@@ -118,7 +118,7 @@ impl Default for Config {
             slo_dir: PathBuf::from("/etc/goldentime/slo"),
             starter_rules: Vec::new(),
             notify: NotifyConfig::default(),
-            memory_bytes_max: ByteSize::mib(1792),
+            memory_bytes_max: ByteSize::mib(2048),
             logging: LoggingConfig::default(),
         }
     }

@@ -77,6 +77,14 @@ def chart(rendered, folder):
                 pathlib.Path(folder, name).write_text(config["data"][name])
 
 
+def has_health_check(service):
+    """Its own, or that of the image that is built for it."""
+    if "healthcheck" in service or "build" not in service:
+        return "healthcheck" in service
+    stages = re.split(r"^FROM .* AS ", pathlib.Path("packaging/container/Dockerfile").read_text(), flags=re.M)
+    return any(stage.split()[0] == service["build"]["target"] and "\nHEALTHCHECK " in stage for stage in stages)
+
+
 def compose(composed, make_secrets):
     project = yaml.safe_load(pathlib.Path(composed).read_text())
     text = pathlib.Path(make_secrets).read_text()
@@ -93,11 +101,11 @@ def compose(composed, make_secrets):
                or all(value.startswith("/run/secrets/") for key, value in service["environment"].items()
                       if re.search("password|secret|token", key, re.I)), f"{name}: a secret in the environment")
         for dependency, how in service.get("depends_on", {}).items():
-            checked = "healthcheck" in project["services"][dependency]
-            ensure(how["condition"] != "service_healthy" or checked, f"{name}: {dependency} has no health check")
+            ensure(how["condition"] != "service_healthy" or has_health_check(project["services"][dependency]),
+                   f"{name}: {dependency} has no health check")
         if name in users:
             ensure(service["user"].split(":")[0] == users[name], f"{name}: make-secrets knows another user")
-        if list(service["networks"]) == ["engines"]:
+        if list(service.get("networks", {})) == ["engines"]:
             ensure("ports" not in service, f"{name}: an engine with a port")
     ensure(project["networks"]["engines"]["internal"] is True, "engines are not apart")
     made = set(re.findall(r"put ([a-z/.-]+) ", text))

@@ -30,10 +30,11 @@ for version in "${KUBERNETES[@]}"; do cp -r "$schemas/v$version-local-strict" "$
 # shellcheck disable=SC2016
 find "$work" -name '*.json' -exec sed -i 's|"/api/_definitions.json|"_definitions.json|; s|"$id": "[^"]*"|"$comment": ""|' {} +
 
+"$bin/goldentime-central" authority create --dir "$work/authority" > "$work/said" 2>&1 || { cat "$work/said" >&2; fail "authority create"; }
 check_config() {
   local program=$1 file=$2 secret
   # Secrets are where the pod would have them mounted.
-  sed -i "s|/etc/goldentime/secrets|$work/secrets|" "$file"
+  sed -i "s|/etc/goldentime/secrets|$work/secrets|; s|/etc/goldentime/authority|$work/authority|" "$file"
   while read -r secret; do
     install -D -m 600 <(echo right-and-long) "$secret"
   done < <(grep -oE "$work/secrets/[a-z/-]+" "$file")
@@ -71,7 +72,8 @@ refused() {
   render "$@" > "$work/said" 2>&1 && fail "accepted: $*"
   grep -q -- "$what" "$work/said" || { cat "$work/said" >&2; fail "the refusal of $* does not say '$what'"; }
 }
-refused 'cluster.kafka is not set' --set central.replicas=2
+refused 'authoritySecretName is not set' --set central.replicas=2
+refused 'cluster.kafka is not set' --set central.replicas=2,central.authoritySecretName=x
 refused '/agent/joinToken/secretName' --set agent.enabled=true
 refused 'central.address is not set' --set central.enabled=false,agent.enabled=true,agent.joinToken.secretName=x
 refused 'tls.mode is off' --set central.config.http.tls.mode=off

@@ -29,7 +29,11 @@ pub fn main(config: &Config) -> ExitCode {
             eprintln!("the central starts all the same, without rules, and says that it is not ready");
         }
     } else {
-        eprintln!("slo_dir: {} does not exist; there are no rules until it does", config.slo_dir.display());
+        let others = if config.starter_rules.is_empty() { "" } else { " but the starter rules" };
+        eprintln!(
+            "slo_dir: {} does not exist; there are no rules{others} until it does",
+            config.slo_dir.display()
+        );
     }
     println!("the configuration is valid");
     ExitCode::Ok

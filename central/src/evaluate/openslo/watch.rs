@@ -141,8 +141,9 @@ impl RulesWatch {
     async fn reload(&mut self, trigger: Trigger) {
         let (dir, starter) = (self.dir.clone(), Arc::clone(&self.starter));
         let (seen, stamps) = (self.seen.take(), std::mem::take(&mut self.stamps));
-        let in_force = !self.rules.borrow().rules.is_empty();
-        let read = tokio::task::spawn_blocking(move || read(&dir, &starter, trigger, seen, stamps, in_force));
+        let had_files = self.rules.borrow().files > 0;
+        let read =
+            tokio::task::spawn_blocking(move || read(&dir, &starter, trigger, seen, stamps, had_files));
         match read.await {
             Ok(Ok(Reading { texts, stamps, set })) => {
                 (self.seen, self.stamps) = (Some(texts), stamps);
@@ -227,9 +228,9 @@ fn read(
     trigger: Trigger,
     seen: Option<Vec<Arc<Source>>>,
     stamps: Vec<Stamp>,
-    in_force: bool,
+    had_files: bool,
 ) -> Result<Reading, Faults> {
-    if in_force && !dir.is_dir() {
+    if had_files && !dir.is_dir() {
         // An unmounted disk must not switch off every alert.
         let place = Place::whole(source(dir, String::new()));
         return Err(Fault::at(place, "the folder is gone; to end all rules, leave it empty").into());
@@ -383,6 +384,17 @@ mod tests {
         folder.write(&SLO.replace("name: fast", "name: back"));
         folder.rules(|set| set.rules[0].name.as_ref() == "orders/back").await;
         folder.tasks.drain(LIMIT).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn starter_rules_need_no_folder() {
+        let (dir, tasks) = (tempfile::tempdir().expect("folder"), Tasks::new());
+        let (absent, clock) = (dir.path().join("slo"), ManualClock::at(UnixNanos(7)));
+        let handle = RulesWatch::start(absent, &[StarterRule::All], clock, &tasks).await;
+        tokio::time::sleep(POLL_INTERVAL * 3).await;
+        assert_eq!(handle.complaint(), None);
+        assert!(!handle.current().rules.is_empty());
+        tasks.drain(LIMIT).await;
     }
 
     #[tokio::test]

@@ -69,11 +69,17 @@ seccompProfile:
   "state_dir" "/var/lib/goldentime-central/state"
   "slo_dir" "/etc/goldentime/slo"
 -}}
+{{- if .Values.central.authoritySecretName -}}
+{{- $_ := set $set.agents "authority_dir" "/etc/goldentime/authority" -}}
+{{- end -}}
 {{- $config := mustMergeOverwrite $set (deepCopy .Values.central.config) -}}
 {{- if eq (dig "http" "tls" "mode" "" $config) "off" -}}
 {{- fail "central.config.http.tls.mode is off: beyond loopback a central without TLS answers trusted proxies alone, and Kubernetes' probes are none. Use self_made, or files with a mounted Secret." -}}
 {{- end -}}
 {{- if gt (int .Values.central.replicas) 1 -}}
+{{- if not .Values.central.authoritySecretName -}}
+{{- fail "central.replicas is more than 1, and central.authoritySecretName is not set: agents must know every central by one authority. `goldentime-central authority create` makes it." -}}
+{{- end -}}
 {{- range list "kafka" "redis" "postgres" -}}
 {{- if not (dig "cluster" . nil $config) -}}
 {{- fail (printf "central.replicas is more than 1, and central.config.cluster.%s is not set: several centrals share their work by Kafka, Redis and PostgreSQL." .) -}}
@@ -90,13 +96,20 @@ seccompProfile:
 {{- if not .Values.central.enabled -}}
 {{- fail "agent.central.address is not set, and this release has no central: say where it is, as host:port." -}}
 {{- end -}}
-{{- $name := include "goldentime.central.name" . -}}
-{{- if gt (int .Values.central.replicas) 1 -}}
-{{- /* Each has an authority of its own: an agent goes to the one that it joined. */ -}}
-{{- $address = printf "%s-0.%s-each.%s.svc:7701" $name $name .Release.Namespace -}}
-{{- else -}}
-{{- $address = printf "%s-agents.%s.svc:%v" $name .Release.Namespace .Values.central.agentService.port -}}
 {{- end -}}
+{{- $name := include "goldentime.central.name" . -}}
+{{- $central := dict "join_token_file" "/run/secrets/goldentime/join-token" -}}
+{{- if $address -}}
+{{- $_ := set $central "address" $address -}}
+{{- else if gt (int .Values.central.replicas) 1 -}}
+{{- /* By their own names, so that an agent knows whom to ask next; it takes 16 at most. */ -}}
+{{- $addresses := list -}}
+{{- range until (int (min 16 .Values.central.replicas)) -}}
+{{- $addresses = append $addresses (printf "%s-%d.%s-each.%s.svc:7701" $name . $name $.Release.Namespace) -}}
+{{- end -}}
+{{- $_ := set $central "addresses" $addresses -}}
+{{- else -}}
+{{- $_ := set $central "address" (printf "%s-agents.%s.svc:%v" $name .Release.Namespace .Values.central.agentService.port) -}}
 {{- end -}}
 {{- $inputs := dict "host" (dict "enabled" false) -}}
 {{- if .Values.agent.host.enabled -}}
@@ -109,7 +122,7 @@ seccompProfile:
 {{- $_ := set $inputs "statsd" (dict "enabled" true "udp" (list "0.0.0.0:8125")) -}}
 {{- end -}}
 {{- $set := dict
-  "central" (dict "address" $address "join_token_file" "/run/secrets/goldentime/join-token")
+  "central" $central
   "state_dir" "/var/lib/goldentime-agent"
   "inputs" $inputs
 -}}
