@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::aggregate;
 use crate::inputs::{self, route, statsd, tail};
-use crate::ship::{flush, spool, uplink};
+use crate::ship::uplink::{kafka, quic};
+use crate::ship::{flush, spool};
 
 /// Where the configuration is read from by default.
 pub const DEFAULT_FILE: &str = "/etc/goldentime/agent.yaml";
@@ -32,7 +33,12 @@ const FOLDER: &str = "agent.d";
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// How the central is reached.
-    pub central: uplink::Config,
+    pub central: quic::Config,
+    /// Straight to Kafka: records go there and not over the central. Beside it a central that `central.address`
+    /// or `central.addresses` names still corrects the clock and tells what to flush sooner. The user needs the
+    /// rights Write and DescribeConfigs on the topics `deltas` and `logs`, and on brokers before 2.8
+    /// IdempotentWrite on the cluster. Default: none.
+    pub kafka: Option<kafka::Config>,
     /// Environment of everything that this agent reads, the middle part of service ids (`prod`,
     /// `staging`). Default `default`. No `/`, braces, control characters or blanks around it; at most 200
     /// bytes.
@@ -49,7 +55,7 @@ pub struct Config {
     pub routes: route::Config,
     /// Bounds of what one input may hold between two flushes.
     pub limits: aggregate::Config,
-    /// What is kept on disk until the central has it.
+    /// What is kept on disk until the central or Kafka has it.
     pub spool: spool::Config,
     /// How often what was read is committed and sent.
     pub flush: flush::Interval,
@@ -103,7 +109,8 @@ impl Default for LoggingConfig {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            central: uplink::Config::default(),
+            central: quic::Config::default(),
+            kafka: None,
             environment: DEFAULT_PART.into(),
             host: None,
             state_dir: "/var/lib/goldentime-agent".into(),
@@ -131,6 +138,13 @@ impl Config {
         load_with_places(&LoadOptions::new("agent", file).with_dir(folder))
     }
 
+    /// Whether there is a central to talk to: the one that is named, or the usual one where nothing else
+    /// takes the records.
+    #[must_use]
+    pub const fn has_central(&self) -> bool {
+        self.kafka.is_none() || self.central.address.is_some() || !self.central.addresses.is_empty()
+    }
+
     /// The name under which this host is known.
     #[must_use]
     pub fn host_name(&self) -> String {
@@ -147,6 +161,10 @@ impl Config {
 impl Settings for Config {
     fn validate(&self, check: &mut Check) {
         check.section("central", |check| self.central.validate(check));
+        if let Some(kafka) = &self.kafka {
+            check.section("kafka", |check| kafka.validate(check));
+            self.validate_both(kafka, check);
+        }
         for (setting, name) in [("environment", Some(&self.environment)), ("host", self.host.as_ref())] {
             if let Some(Err(message)) = name.map(|name| check_given(name)) {
                 check.refuse(setting, message);
@@ -161,6 +179,26 @@ impl Settings for Config {
         check.section("express", |check| self.express.validate(check));
         if let Err(error) = goldentime_runtime::logging::check_level(&self.logging.level) {
             check.refuse("logging.level", error);
+        }
+    }
+}
+
+impl Config {
+    /// Refuses what a central and Kafka would tell differently, or what neither would use.
+    fn validate_both(&self, kafka: &kafka::Config, check: &mut Check) {
+        check.require(
+            kafka.project.is_none() || !self.has_central(),
+            "kafka.project",
+            "the central that `central` names gives the project with its certificate; remove one of both",
+        );
+        let token = [
+            ("central.join_token", self.central.join_token.is_some()),
+            ("central.join_token_file", self.central.join_token_file.is_some()),
+        ];
+        for (setting, _) in token.into_iter().filter(|(_, is_given)| *is_given && !self.has_central()) {
+            let message = "with `kafka` there is a central only where `central.address` or `central.addresses` \
+                           names it; name it, or remove this";
+            check.refuse(setting, message);
         }
     }
 }
@@ -242,6 +280,32 @@ mod tests {
         assert!(faults.contains("host:port"), "{faults}");
         assert!(faults.contains("agent.yaml:4:"), "{faults}");
         assert!(faults.contains("between 100ms and 10s"), "{faults}");
+    }
+
+    #[test]
+    fn records_go_to_a_central_to_kafka_or_to_kafka_beside_a_central() {
+        let kafka = "kafka:\n  connection: {brokers: ['kafka-1:9092']}\n";
+        let alone = read(kafka).expect("valid");
+        assert!(!alone.has_central());
+        assert_eq!(alone.kafka.as_ref().map(kafka::Config::project), Some("default"));
+        assert!(read(&format!("{kafka}central: {{address: 'c:7701'}}\n")).expect("valid").has_central());
+        assert!(read(&format!("{kafka}central: {{addresses: ['c:7701']}}\n")).expect("valid").has_central());
+        assert!(Config::default().has_central());
+        for (more, place, told) in [
+            ("  project: a/b\n", "3:12: kafka.project: ", "write `a_b`"),
+            ("  topic_prefix: a b\n", "3:17: kafka.topic_prefix: ", "letters"),
+            ("  waiting_bytes_max: 1MiB\n", "3:22: kafka.waiting_bytes_max: ", "twice"),
+            ("  topics: x\n", "3:3: kafka.topics: ", "topic_prefix"),
+            ("central: {join_token: x}\n", "3:23: central.join_token: ", "`central.address`"),
+            ("  project: a\ncentral: {address: 'c:7701'}\n", "3:12: kafka.project: ", "certificate"),
+        ] {
+            let refused = refused(&format!("{kafka}{more}"));
+            assert!(
+                refused.len() == 1 && refused[0].starts_with(place) && refused[0].contains(told),
+                "{refused:?}"
+            );
+        }
+        assert!(refused("kafka: {}\n")[0].contains("name at least one as `host:port`"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, Parser, Subcommand};
 use goldentime_agent::config::{Config, DEFAULT_FILE};
-use goldentime_agent::ship::uplink::IdentityFailure;
+use goldentime_agent::ship::uplink::quic::IdentityFailure;
 use goldentime_agent::status::client;
 use goldentime_agent::status::page::Page;
 use goldentime_agent::{memory, run};
@@ -19,7 +19,7 @@ const WORKERS: usize = 2;
 /// Stack of a thread; nothing here recurses deeply.
 const STACK_BYTES: usize = 1 << 20;
 
-/// Reads logs and host metrics, folds them into one-second sketches and ships them to a central.
+/// Reads logs and host metrics, folds them into one-second sketches and ships them to a central or to Kafka.
 #[derive(Parser)]
 #[command(name = "goldentime-agent", version, about, max_term_width = 100)]
 struct Arguments {

@@ -40,6 +40,9 @@ pub fn bounds(config: &Config) -> Result<Vec<Bound>, TooMuch> {
         bound("flush", flush::MEMORY_BYTES_MAX),
         bound("uplink", uplink::MEMORY_BYTES_MAX + 2 * live::LIVE_BYTES_MAX as u64),
     ];
+    if let Some(kafka) = &config.kafka {
+        bounds.push(bound("kafka", uplink::kafka::memory_bytes_max(kafka)));
+    }
     let shard_bytes = config.limits.memory_bytes_max() as u64;
     for tail in &config.inputs.tail {
         let component = format!("inputs.tail `{}`", tail.name());

@@ -62,6 +62,15 @@ fn changed_settings(before: &Config, after: &Config) -> Vec<String> {
     if before.central.join_token != after.central.join_token {
         changed.push("central.join_token".to_owned());
     }
+    let password = |config: &Config| {
+        let sasl = config.kafka.as_ref().and_then(|kafka| kafka.connection.sasl.clone());
+        sasl.map(|sasl| sasl.password)
+    };
+    if let (Some(one), Some(other)) = (password(before), password(after))
+        && one != other
+    {
+        changed.push("kafka.connection.sasl.password".to_owned());
+    }
     changed.sort();
     changed.dedup();
     changed

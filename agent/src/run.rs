@@ -1,6 +1,9 @@
-//! `goldentime-agent run`: the parts put together, started in order and ended in order.
+//! `goldentime-agent run`: the parts put together, started in order and ended in order. [`uplinks`] are
+//! where records go, [`signals`] what the machine asks for.
 
-use std::convert::Infallible;
+mod signals;
+mod uplinks;
+
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -10,9 +13,6 @@ use goldentime_model::exit::ExitCode;
 use goldentime_model::metric_names;
 use goldentime_runtime::self_metrics::SelfMetrics;
 use goldentime_runtime::{ServiceManager, SharedClock, StateDir, SystemClock, TaskKind, Tasks};
-use goldentime_transport::identity::Identity;
-use goldentime_wire::proto;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -20,14 +20,14 @@ use crate::aggregate::{Aggregator, Positions};
 use crate::config::Config;
 use crate::inputs::{Inputs, Owner};
 use crate::memory::{self, Bound};
-use crate::reload;
 use crate::ship::flush::{Author, FlushState, Flusher, FlusherContext};
 use crate::ship::ledger::Ledger;
 use crate::ship::live::LiveQueue;
 use crate::ship::spool::{Spool, UNUSED_KEPT};
-use crate::ship::uplink::{Link, LinkContext, PARTITIONS, UplinkState, enrolled};
+use crate::ship::uplink::UplinkState;
 use crate::status::report::{SourcesContext, SpoolReport, resident_bytes};
 use crate::status::{Sources, socket};
+use signals::Signals;
 
 /// How long inputs may take to reach a clean position.
 const INPUTS_END_MAX: Duration = Duration::from_secs(10);
@@ -136,19 +136,18 @@ impl Agent {
 
     /// Enrols, connects, reads, and ends when told to or when an essential part fails.
     async fn serve(&self, services: &Tasks, stop: &CancellationToken) -> anyhow::Result<ExitCode> {
-        self.sources.set_doing("asking the central for a certificate");
-        let enrolled = enrolled(&self.config.central, &self.config.state_dir, &self.host, &self.uplink, stop);
-        let Some(identity) = enrolled.await? else { return Ok(ExitCode::Ok) };
-        self.sources.set_identity(&identity.agent, &identity.project);
+        let Some(who) = self.who(stop).await? else { return Ok(ExitCode::Ok) };
+        self.sources.set_identity(&who.agent, &who.project);
 
         let partitions = self.known_partitions().await?;
-        let author = Author { agent: identity.agent.clone(), host: self.host.clone(), partitions };
+        let author = Author { agent: who.agent.clone(), host: self.host.clone(), partitions };
         let (author, author_seen) = watch::channel(author);
         let offset_measured = CancellationToken::new();
-        let link = self.link(&identity, author, offset_measured.clone())?;
-        services.spawn(TaskKind::Station, "uplink", link.run());
+        self.spawn_uplinks(services, &who, author, &offset_measured)?;
 
-        self.sources.set_doing("waiting for the central: inputs begin once it has told how data is cut");
+        let told_by = if self.config.kafka.is_some() { "Kafka" } else { "the central" };
+        self.sources
+            .set_doing(&format!("waiting for {told_by}: inputs begin once it has told how data is cut"));
         let is_ready = self.ready_to_read(author_seen.clone(), &offset_measured, stop).await;
         let inputs_ended = CancellationToken::new();
         if !is_ready {
@@ -159,10 +158,10 @@ impl Agent {
         let failure = Arc::new(OnceLock::new());
         self.spawn_flusher(services, author_seen, inputs_ended.clone(), Arc::clone(&failure));
         let inputs = Tasks::new();
-        self.spawn_inputs(&inputs, &identity)?;
+        self.spawn_inputs(&inputs, &who.project)?;
         self.forget_unused_positions().await;
         self.sources.set_doing("reading");
-        tracing::info!(agent = identity.agent, project = identity.project, host = self.host, "reading");
+        tracing::info!(agent = who.agent, project = who.project, host = self.host, "reading");
 
         tokio::select! {
             () = stop.cancelled() => {}
@@ -180,74 +179,6 @@ impl Agent {
                 Err(anyhow::anyhow!("the task `{task}` ended, without which the agent is of no use"))
             }
             (None, None) => Ok(ExitCode::Ok),
-        }
-    }
-
-    /// The number of partitions that the central told in an earlier run; 0 if it never did.
-    async fn known_partitions(&self) -> anyhow::Result<u32> {
-        let known = self.spool.recall(PARTITIONS).await?;
-        Ok(known.and_then(|partitions| partitions.parse().ok()).unwrap_or_default())
-    }
-
-    fn link(
-        &self,
-        identity: &Identity,
-        author: watch::Sender<Author>,
-        offset_measured: CancellationToken,
-    ) -> anyhow::Result<Link> {
-        let (flush, spool, ledger) = (self.flush.clone(), self.spool.clone(), self.ledger.clone());
-        let (clock, aggregator) = (Arc::clone(&self.clock), self.aggregator.clone());
-        let sources = self.sources.clone();
-        let report = move || {
-            let now = clock.now().saturating_add(aggregator.clock_offset());
-            let status = flush.get();
-            proto::AgentReport {
-                lines_read: sources.lines_read(),
-                spool_bytes: spool.usage().bytes,
-                lag_ms: status.progress.map_or(0, |progress| now.since(progress).max(0) / 1_000_000),
-                drops: ledger.by_reason().into_iter().map(|(reason, n)| (reason.to_owned(), n)).collect(),
-            }
-        };
-        let context = LinkContext {
-            config: self.config.central.clone(),
-            identity: identity.clone(),
-            environment: self.config.environment.clone(),
-            spool: self.spool.clone(),
-            live: self.live.clone(),
-            logs: self.logs.clone(),
-            aggregator: self.aggregator.clone(),
-            author,
-            offset_measured,
-            report: Arc::new(report),
-            clock: Arc::clone(&self.clock),
-            state: self.uplink.clone(),
-        };
-        Ok(Link::new(context)?)
-    }
-
-    /// Waits until data can be cut into partitions and, for a while, until the clock's offset is
-    /// measured: read before that, the lines of a machine whose clock is wrong would go into wrong
-    /// seconds. `false` when told to stop before.
-    async fn ready_to_read(
-        &self,
-        mut author: watch::Receiver<Author>,
-        offset_measured: &CancellationToken,
-        stop: &CancellationToken,
-    ) -> bool {
-        let limit = self.config.central.clock_wait_max.get();
-        let ready = async {
-            // Fails only when the uplink has ended, which stops the program anyway.
-            let _ = author.wait_for(|author| author.partitions > 0).await;
-            if tokio::time::timeout(limit, offset_measured.cancelled()).await.is_err() {
-                tracing::warn!(
-                    limit_s = limit.as_secs_f64(),
-                    "the central cannot be reached: reading without a measured clock offset"
-                );
-            }
-        };
-        tokio::select! {
-            () = stop.cancelled() => false,
-            () = ready => true,
         }
     }
 
@@ -284,9 +215,9 @@ impl Agent {
         });
     }
 
-    fn spawn_inputs(&self, tasks: &Tasks, identity: &Identity) -> anyhow::Result<()> {
+    fn spawn_inputs(&self, tasks: &Tasks, project: &str) -> anyhow::Result<()> {
         let owner = Owner {
-            project: identity.project.clone(),
+            project: project.to_owned(),
             environment: self.config.environment.clone(),
             host: self.host.clone(),
         };
@@ -319,45 +250,6 @@ impl Agent {
 
 async fn cancelled(tasks: &Tasks) {
     tasks.stopping().cancelled().await;
-}
-
-/// What the machine's signals ask for.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// Cancels `stop` at the first SIGTERM or SIGINT, and checks the configuration in `file` again at
-    /// each SIGHUP. Never returns.
-    async fn serve(
-        &mut self,
-        stop: &CancellationToken,
-        manager: &ServiceManager,
-        file: &Path,
-        config: &Config,
-    ) -> Infallible {
-        let asked = || {
-            manager.stopping();
-            stop.cancel();
-        };
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => asked(),
-                _ = self.interrupt.recv() => asked(),
-                _ = self.hangup.recv() => reload::check_again(file, config),
-            }
-        }
-    }
 }
 
 /// Folds the metrics about oneself now and then, so that histograms do not grow.

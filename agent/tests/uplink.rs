@@ -19,10 +19,11 @@ use common::{Central, PARTITIONS, Seen, State};
 use goldentime_agent::aggregate::{self, Aggregator};
 use goldentime_agent::ship::flush::Author;
 use goldentime_agent::ship::ledger::Ledger;
-use goldentime_agent::ship::live::LiveQueue;
+use goldentime_agent::ship::live::{LIVE_BYTES_MAX, LiveQueue};
 use goldentime_agent::ship::outgoing::{Outgoing, RecordKind};
 use goldentime_agent::ship::spool::{self, Flush, NewRecord, Spool};
-use goldentime_agent::ship::uplink::{Config, Link, LinkContext, UplinkState, enrolled};
+use goldentime_agent::ship::uplink::quic::{Cargo, Config, Link, LinkContext, enrolled};
+use goldentime_agent::ship::uplink::{Shipment, UplinkState};
 
 /// An agent without inputs: the test flushes.
 struct Agent {
@@ -66,19 +67,24 @@ impl Agent {
             offset_measured: CancellationToken::new(),
             tasks: Tasks::new(),
         };
-        let link = Link::new(LinkContext {
-            config,
-            identity,
-            environment: "prod".into(),
+        let shipment = Shipment {
             spool,
             live: agent.live.clone(),
             logs: agent.logs.clone(),
-            aggregator,
             author: watch::channel(author).0,
-            offset_measured: agent.offset_measured.clone(),
-            report: Arc::new(proto::AgentReport::default),
+            aggregator,
             clock: Arc::new(SystemClock),
             state,
+        };
+        let link = Link::new(LinkContext {
+            config,
+            identity,
+            host: "web-1".into(),
+            environment: "prod".into(),
+            shipment,
+            cargo: Cargo::Records,
+            offset_measured: agent.offset_measured.clone(),
+            report: Arc::new(proto::AgentReport::default),
         })
         .expect("a usable identity");
         agent.tasks.spawn(TaskKind::Station, "uplink", link.run());
@@ -174,6 +180,19 @@ async fn after_a_cut_exactly_what_was_not_taken_is_sent_again() {
     assert_eq!(received(&central, &all), [1; 15]);
     let numbers: Vec<_> = central.state().received.iter().map(|((_, _, number), _)| *number).collect();
     assert_eq!(numbers, (1..=15).collect::<Vec<_>>());
+    agent.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_burst_that_is_larger_than_the_queue_arrives_though_nothing_comes_after_it() {
+    let folder = tempfile::tempdir().expect("folder");
+    let central = Central::start(&folder.path().join("central"));
+    let agent = Agent::start(&central, &folder.path().join("agent")).await;
+    central.until("a session", |state| !state.hellos.is_empty()).await;
+    let burst = [RecordKind::Logs; 40];
+    let sent = agent.flush(&burst, 4 * LIVE_BYTES_MAX / burst.len()).await;
+    central.until("the whole burst", |state| state.received.len() >= burst.len()).await;
+    assert_eq!(received(&central, &sent), [1; 40]);
     agent.stop().await;
 }
 

@@ -1,10 +1,11 @@
 //! `goldentime-agent check`: what `run` would read and ship, without doing either. [`needs`] looks
-//! whether `run` can start at all. For each input [`tail`] reads the end of its newest file through the
+//! whether `run` can start at all, [`kafka`] what the brokers say. For each input [`tail`] reads the end of its newest file through the
 //! very parser and router that `run` uses; [`nginx`] looks for what makes logs late; [`host`] reads the
 //! host once, and [`service`] says what of each service is found now. [`statsd`] says where it would
 //! listen and what metrics would become.
 
 mod host;
+mod kafka;
 mod needs;
 mod nginx;
 mod service;
@@ -13,12 +14,14 @@ mod tail;
 
 use std::io::{self, Write};
 
+use goldentime_kafka::Topic;
 use goldentime_model::config::{Check, Node};
 use goldentime_model::exit::ExitCode;
 
 use crate::config::Config;
 use crate::inputs::route::Source;
 use crate::memory;
+use crate::ship::uplink::kafka::Config as KafkaConfig;
 
 /// Project shown where the host is not enrolled yet: the central gives it with the certificate.
 const PROJECT_UNKNOWN: &str = "default";
@@ -99,6 +102,7 @@ impl<W: Write> Checker<'_, W> {
         let mut check = Check::new();
         let found = needs::needs(self.config, &mut check);
         match &found.identity {
+            _ if !self.config.has_central() => writeln!(self.out, "no central: the clock is not corrected")?,
             Some(identity) => writeln!(
                 self.out,
                 "central {central}: enrolled as {} in project {}",
@@ -109,11 +113,22 @@ impl<W: Write> Checker<'_, W> {
             }
             None => writeln!(self.out, "central {central}: not enrolled")?,
         }
+        if let Some(kafka) = &self.config.kafka {
+            let [deltas, logs] = [Topic::Deltas, Topic::Logs].map(|topic| topic.name(kafka));
+            let brokers = kafka.connection.brokers.join(", ");
+            write!(self.out, "Kafka {brokers}: records go to topics {deltas} and {logs}")?;
+            match found.partitions {
+                Some(partitions) => writeln!(self.out, ", {partitions} partitions each")?,
+                None => writeln!(self.out)?,
+            }
+        }
         self.problems("", check)?;
         for advice in &found.advice {
             writeln!(self.out, "advice: {advice}")?;
         }
-        Ok(found.identity.map_or_else(|| PROJECT_UNKNOWN.to_owned(), |identity| identity.project))
+        let own = self.config.kafka.as_ref().filter(|_| !self.config.has_central());
+        let unknown = || own.map_or(PROJECT_UNKNOWN, KafkaConfig::project).to_owned();
+        Ok(found.identity.map_or_else(unknown, |identity| identity.project))
     }
 
     fn memory(&mut self) -> io::Result<()> {

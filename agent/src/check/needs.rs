@@ -1,5 +1,5 @@
-//! What `run` needs before it reads a line: who it is to the central, a state directory of its own,
-//! and a spool in it. Nothing is made, locked or opened for writing.
+//! What `run` needs before it reads a line: who it is, how it reaches what it sends to, a state directory of
+//! its own, and a spool in it. Nothing is made, locked or opened for writing.
 
 use std::io::ErrorKind;
 use std::net::ToSocketAddrs;
@@ -10,9 +10,11 @@ use goldentime_transport::client::Client;
 use goldentime_transport::identity::{Identity, IdentityError};
 use rustix::fs::{Access, access, statvfs};
 
+use super::kafka;
 use crate::config::Config;
 use crate::ship::spool::{self, SpoolError};
-use crate::ship::uplink::{IdentityFailure, token};
+use crate::ship::uplink::kafka::kept_agent_id;
+use crate::ship::uplink::quic::{IdentityFailure, token};
 
 /// A file system with less room than this cannot take a flush.
 const FREE_BYTES_MIN: u64 = 1 << 20;
@@ -22,6 +24,8 @@ const FREE_BYTES_MIN: u64 = 1 << 20;
 pub(super) struct Found {
     /// Who this host is to its central.
     pub(super) identity: Option<Identity>,
+    /// Into how many each topic in Kafka is cut, where it was told.
+    pub(super) partitions: Option<u32>,
     /// What `run` can do without, and an operator should know of.
     pub(super) advice: Vec<String>,
 }
@@ -30,12 +34,24 @@ pub(super) struct Found {
 pub(super) fn needs(config: &Config, check: &mut Check) -> Found {
     let mut found = Found::default();
     if is_usable(&config.state_dir, check) {
-        found.identity = identity(config, check);
+        if config.has_central() {
+            found.identity = identity(config, check);
+        } else if let Err(error) = kept_agent_id(&config.state_dir) {
+            check.refuse("state_dir", chain(&error));
+        }
         room(config, check, &mut found.advice);
         spool(config, check, &mut found.advice);
     }
-    for address in config.central.addresses() {
-        resolve(&address, &mut found.advice);
+    if config.has_central() {
+        for address in config.central.addresses() {
+            resolve("the central's address", &address, &mut found.advice);
+        }
+    }
+    if let Some(config) = &config.kafka {
+        for broker in &config.connection.brokers {
+            resolve("the broker's address", broker, &mut found.advice);
+        }
+        found.partitions = kafka::partitions(config, check, &mut found.advice);
     }
     found
 }
@@ -120,7 +136,7 @@ fn room(config: &Config, check: &mut Check, advice: &mut Vec<String>) {
         );
     } else if free < wanted {
         advice.push(format!(
-            "the spool may grow by {} MiB (`spool.bytes_max`) while the central is away, and its file system \
+            "the spool may grow by {} MiB (`spool.bytes_max`) while what it is sent to is away, and its file system \
              has {} MiB free",
             wanted >> 20,
             free >> 20
@@ -161,19 +177,19 @@ fn spool(config: &Config, check: &mut Check, advice: &mut Vec<String>) {
 }
 
 /// `run` goes on trying, so that a name server that is away keeps nobody from reading.
-fn resolve(address: &str, advice: &mut Vec<String>) {
+fn resolve(what: &str, address: &str, advice: &mut Vec<String>) {
     let why = match address.to_socket_addrs().map(|mut found| found.next()) {
         Ok(Some(_)) => return,
         Ok(None) => "the name has no address".to_owned(),
         Err(error) => error.to_string(),
     };
     advice.push(format!(
-        "the central's address {address} cannot be resolved from here ({why}): nothing is sent there until it can"
+        "{what} {address} cannot be resolved from here ({why}): nothing is sent there until it can"
     ));
 }
 
 /// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(source) = cause {

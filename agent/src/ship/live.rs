@@ -1,13 +1,13 @@
 //! From the flusher to the uplink: what was just committed, so that live data need not be read back
 //! from the spool.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::outgoing::Outgoing;
+use super::outgoing::{Outgoing, StreamId};
 
 /// Most bytes of bodies that wait for a slow link; what comes on top is read from the spool later.
 pub const LIVE_BYTES_MAX: usize = 2 << 20;
@@ -29,8 +29,20 @@ struct Inner {
 struct State {
     records: VecDeque<Outgoing>,
     bytes: usize,
+    /// The highest numbers that had no room. One for each partition that this agent feeds.
+    passed_over: BTreeMap<(StreamId, u32), u64>,
     /// Somebody takes out. Else nothing is kept.
     is_open: bool,
+}
+
+/// What was taken out.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// In the order in which it was pushed.
+    pub records: VecDeque<Outgoing>,
+    /// The highest number that had no room, by stream and partition: perhaps nothing comes after it that
+    /// would show that it is missing.
+    pub passed_over: BTreeMap<(StreamId, u32), u64>,
 }
 
 impl LiveQueue {
@@ -53,6 +65,7 @@ impl LiveQueue {
         for record in records {
             if state.bytes + record.body.len() > LIVE_BYTES_MAX && !state.records.is_empty() {
                 metrics::counter!("goldentime_agent_live_passed_over_total").increment(1);
+                state.passed_over.insert((record.stream, record.partition), record.number);
                 continue;
             }
             state.bytes += record.body.len();
@@ -74,14 +87,15 @@ impl LiveQueue {
 
     /// Everything that waits, as soon as there is something; `None` once the queue is finished and
     /// empty. Cancel safe. For one taker at a time.
-    pub async fn take(&self) -> Option<VecDeque<Outgoing>> {
+    pub async fn take(&self) -> Option<Taken> {
         loop {
             let is_finished = self.0.finished.is_cancelled();
             {
                 let mut state = self.lock();
                 if !state.records.is_empty() {
-                    state.bytes = 0;
-                    return Some(std::mem::take(&mut state.records));
+                    let State { records, passed_over, is_open, .. } = std::mem::take(&mut *state);
+                    state.is_open = is_open;
+                    return Some(Taken { records, passed_over });
                 }
             }
             if is_finished {
@@ -117,15 +131,20 @@ mod tests {
         queue.open();
         queue.push([record(2, 10)]);
         let taken = queue.take().await.expect("something waits");
-        assert_eq!(taken.iter().map(|record| record.number).collect::<Vec<_>>(), [2]);
+        assert_eq!(taken.records.iter().map(|record| record.number).collect::<Vec<_>>(), [2]);
     }
 
     #[tokio::test]
-    async fn what_has_no_room_is_passed_over() {
+    async fn what_has_no_room_is_passed_over_and_told_of_once() {
         let queue = LiveQueue::default();
         queue.open();
         queue.push((1..=5).map(|number| record(number, LIVE_BYTES_MAX / 2)));
-        assert_eq!(queue.take().await.expect("something waits").len(), 2);
+        let taken = queue.take().await.expect("something waits");
+        assert_eq!(taken.records.len(), 2);
+        assert_eq!(taken.passed_over, [((StreamId([0; 16]), 0), 5)].into());
+        queue.push([record(6, 10)]);
+        let taken = queue.take().await.expect("something waits");
+        assert_eq!((taken.records.len(), taken.passed_over.len()), (1, 0));
     }
 
     #[tokio::test]
@@ -134,7 +153,7 @@ mod tests {
         queue.open();
         queue.push([record(1, 10)]);
         queue.finish();
-        assert_eq!(queue.take().await.map(|records| records.len()), Some(1));
-        assert_eq!(queue.take().await, None);
+        assert_eq!(queue.take().await.map(|taken| taken.records.len()), Some(1));
+        assert!(queue.take().await.is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! From batches to the central, in the order in which data flows: the flusher ([`flush`]) takes what
+//! From batches to the central or to Kafka, in the order in which data flows: the flusher ([`flush`]) takes what
 //! the shards hold, the [`spool`] keeps it together with the read positions, the [`uplink`] sends it
 //! until it is acknowledged. [`outgoing`] is a record on this way, [`live`] the short cut past the
 //! disk, [`ledger`] counts what fell off.

@@ -2,11 +2,8 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use goldentime_model::UnixNanos;
-
 use super::report::Report;
-use super::services;
-use crate::ship::uplink::LinkPhase;
+use super::{services, uplink};
 
 /// Shows a report for people.
 pub struct Page<'a>(pub &'a Report);
@@ -26,7 +23,7 @@ impl Display for Page<'_> {
         self.statsd(f)?;
         self.host(f)?;
         services::write(f, &self.0.services)?;
-        self.uplink(f)?;
+        uplink::write(f, self.0)?;
         self.spool(f)?;
         self.flush(f)?;
         self.drops(f)
@@ -133,66 +130,16 @@ impl Page<'_> {
         Ok(())
     }
 
-    fn uplink(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let (report, uplink) = (self.0, &self.0.uplink);
-        let offset_ns = (uplink.clock_offset_ms.unwrap_or_default() * 1e6) as i64;
-        let ago = |at: UnixNanos| seconds(report.now.saturating_add(offset_ns).since(at));
-        write!(f, "\nuplink to {}", uplink.address)?;
-        let others: Vec<&str> =
-            uplink.addresses.iter().map(String::as_str).filter(|other| *other != uplink.address).collect();
-        match others.is_empty() {
-            true => writeln!(f)?,
-            false => writeln!(f, ", or else {}", others.join(", "))?,
-        }
-        let phase = match uplink.phase {
-            LinkPhase::Starting => "not tried yet".to_owned(),
-            LinkPhase::Enrolling => "asking for a certificate with the join token".to_owned(),
-            LinkPhase::Connecting => "not connected, trying".to_owned(),
-            LinkPhase::Left => "left".to_owned(),
-            LinkPhase::Connected => {
-                format!("connected for {}", uplink.connected_since.map(ago).unwrap_or_default())
-            }
-        };
-        writeln!(
-            f,
-            "  {phase}; session {}, agent {} in project {}",
-            uplink.sessions,
-            or_none(&report.agent),
-            or_none(&report.project)
-        )?;
-        if let Some(failure) = &uplink.last_failure {
-            writeln!(f, "  last failure: {failure}")?;
-        }
-        let acknowledged =
-            uplink.last_acknowledged_at.map_or_else(|| "never".into(), |at| format!("{} ago", ago(at)));
-        writeln!(
-            f,
-            "  sent {} records, {} acknowledged, the last {acknowledged}",
-            uplink.sent, uplink.acknowledged
-        )?;
-        match (uplink.clock_offset_ms, uplink.rtt_ms) {
-            (Some(offset), rtt) => writeln!(
-                f,
-                "  clock corrected by {offset:+.3} ms, round trip {:.3} ms",
-                rtt.unwrap_or_default()
-            ),
-            (None, _) => writeln!(f, "  clock not measured yet"),
-        }?;
-        if uplink.forks > 0 {
-            writeln!(f, "  {} times another agent used our streams: was this machine cloned?", uplink.forks)?;
-        }
-        Ok(())
-    }
-
     fn spool(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let spool = &self.0.spool;
         writeln!(f, "\nspool {}", spool.path.display())?;
         writeln!(
             f,
-            "  {} records kept, {} of {}; they leave some seconds after the central has them",
+            "  {} records kept, {} of {}; they leave some seconds after {taker} has them",
             spool.records,
             size(spool.bytes),
-            size(spool.bytes_max)
+            size(spool.bytes_max),
+            taker = if self.0.uplink.kafka.is_some() { "Kafka" } else { "the central" },
         )?;
         if let Some(aside) = &spool.moved_aside {
             writeln!(f, "  a damaged spool was moved to {}; what it held is lost", aside.display())?;
@@ -243,11 +190,11 @@ fn counted(count: u64, word: &str) -> String {
     if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
 }
 
-fn or_none(text: &str) -> &str {
+pub(super) fn or_none(text: &str) -> &str {
     if text.is_empty() { "(none yet)" } else { text }
 }
 
-fn seconds(nanos: i64) -> String {
+pub(super) fn seconds(nanos: i64) -> String {
     let seconds = nanos.max(0) / 1_000_000_000;
     match seconds {
         0..60 => format!("{:.1} s", nanos.max(0) as f64 / 1e9),

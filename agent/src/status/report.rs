@@ -28,9 +28,9 @@ pub struct Report {
     pub pid: u32,
     /// Name of the host.
     pub host: String,
-    /// Id given at enrolment; empty before.
+    /// Id given at enrolment, or by the agent to itself; empty before.
     pub agent: String,
-    /// Project given by the join token; empty before.
+    /// Project given by the join token, or by the configuration; empty before.
     pub project: String,
     /// Environment of its services.
     pub environment: String,

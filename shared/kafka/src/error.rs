@@ -41,6 +41,16 @@ pub enum KafkaFailure {
         /// What is allowed.
         bytes_max: usize,
     },
+    /// A topic takes no record of this size.
+    #[error(
+        "Kafka: topic {topic} refuses a batch with a record of {bytes} bytes; raise its `max.message.bytes`"
+    )]
+    Refused {
+        /// The topic.
+        topic: String,
+        /// The record's size.
+        bytes: usize,
+    },
     /// Another process uses the same member name.
     #[error("Kafka: another process is member `{member}` of group {group}; give each a name of its own")]
     Fenced {

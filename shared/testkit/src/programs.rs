@@ -180,7 +180,7 @@ impl Central {
 pub struct AgentConfig {
     /// Its folder: configuration, state and output.
     pub folder: PathBuf,
-    /// Where the central listens, or a proxy before it.
+    /// Where the central listens, or a proxy before it; empty for an agent that has no central.
     pub central: String,
     /// Where further centrals listen that share their work with that one.
     pub other_centrals: Vec<String>,
@@ -253,13 +253,17 @@ impl AgentConfig {
     }
 
     fn write(&self) -> Result<()> {
-        let address = match self.other_centrals.is_empty() {
-            true => format!("address: {}", self.central),
-            false => format!("addresses: [{}, {}]", self.central, self.other_centrals.join(", ")),
+        let (central, others) = (&self.central, self.other_centrals.join(", "));
+        let address = match others.is_empty() {
+            true => format!("address: {central}"),
+            false => format!("addresses: [{central}, {others}]"),
+        };
+        let central = match central.is_empty() {
+            true => String::new(),
+            false => format!("central:\n  {address}\n  join_token: {}\n", self.token),
         };
         let text = format!(
-            "central:\n  {address}\n  join_token: {}\nhost: {}\nstate_dir: {}\ninputs:\n{}\n{}",
-            self.token,
+            "{central}host: {}\nstate_dir: {}\ninputs:\n{}\n{}",
             self.host,
             self.state_dir().display(),
             self.inputs_yaml,

@@ -14,6 +14,6 @@ pub mod enrol;
 pub mod identity;
 pub mod offset;
 pub mod pin;
-mod private_file;
+pub mod private_file;
 mod reset;
 pub mod token;

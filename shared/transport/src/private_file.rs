@@ -12,7 +12,7 @@ const FILE_MODE: u32 = 0o600;
 const FOLDER_MODE: u32 = 0o700;
 
 /// Writes `bytes` to `path`, whole or not at all, durable when it returns. Makes the folder.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     if !folder.as_os_str().is_empty() && !folder.exists() {
         std::fs::DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder)?;

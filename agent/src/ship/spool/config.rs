@@ -10,13 +10,13 @@ use super::{Durability, Limits};
 /// Least quota: some seconds of a busy host.
 const BYTES_MIN: u64 = 1 << 20;
 
-/// What is kept on disk until the central has it.
+/// What is kept on disk until the central or Kafka has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Most bytes kept while the central cannot be reached. When they are used up the oldest records
-    /// make room, log lines before samples before deltas, and what is lost is counted. The file may
-    /// be larger by half. Default `1GiB`, at least `1MiB`.
+    /// Most bytes kept while the central or Kafka cannot be reached. When they are used up the oldest
+    /// records make room, log lines before samples before deltas, and what is lost is counted. The file
+    /// may be larger by half. Default `1GiB`, at least `1MiB`.
     pub bytes_max: ByteSize,
     /// Records older than this are dropped and counted: the central's log does not reach back
     /// further. Default `24h`; from `1m` to `7d`.

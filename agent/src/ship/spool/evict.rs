@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 
 use super::open::unsigned;
 use super::{Spool, SpoolError, Writer};
-use crate::ship::outgoing::RecordKind;
+use crate::ship::outgoing::{RecordKind, StreamId};
 
 /// Records removed by one statement, so that a sweep of a full spool works in steps.
 const STEP_RECORDS: i64 = 256;
@@ -83,7 +83,7 @@ impl Spool {
         connection: &mut SqliteConnection,
         removed: &mut Removed,
     ) -> Result<(), SpoolError> {
-        for ((stream, partition), number) in self.acknowledged_numbers() {
+        for ((stream, partition), number) in self.acknowledged() {
             let rows: Vec<(i64, i64)> = sqlx::query_as(
                 "DELETE FROM record WHERE stream = (SELECT key FROM stream WHERE id = ?) \
                  AND partition = ? AND number <= ? RETURNING bytes, events",
@@ -121,6 +121,32 @@ impl Spool {
                 return Ok(());
             }
         }
+    }
+
+    /// Removes one record that could never be sent, and counts what it held as lost for `reason`.
+    pub async fn discard(
+        &self,
+        stream: StreamId,
+        partition: u32,
+        number: u64,
+        reason: &'static str,
+    ) -> Result<(), SpoolError> {
+        let mut writer = self.writer().await?;
+        let removed = sqlx::query_as(
+            "DELETE FROM record WHERE stream = (SELECT key FROM stream WHERE id = ?) AND partition = ? \
+             AND number = ? RETURNING bytes, events",
+        )
+        .bind(stream.0.to_vec())
+        .bind(i64::from(partition))
+        .bind(number.cast_signed())
+        .fetch_all(&mut writer.connection)
+        .await
+        .map_err(self.fail("discarding a record"));
+        writer.has_failed = removed.is_err();
+        let (rows, mut discarded): (Vec<(i64, i64)>, _) = (removed?, Removed::default());
+        discarded.take(&rows, Some(reason));
+        self.settle(&mut writer, discarded);
+        Ok(())
     }
 
     /// Counts what a committed transaction removed.

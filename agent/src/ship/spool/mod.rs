@@ -5,8 +5,9 @@
 //!   a crash either both are there or neither, so that every line is flushed exactly once.
 //! - Within (stream, partition) records are numbered 1, 2, 3, … without gaps, in the order of their
 //!   flushes. Streams are new at every start: a restart never continues a numbering.
-//! - A record leaves by being acknowledged, by growing older than the maximum age, or because the
-//!   quota is full. The last two are losses, counted by reason with the events that they held.
+//! - A record leaves by being acknowledged, by growing older than the maximum age, because the quota is
+//!   full, or because it can never be taken. All but the first are losses, counted by reason with the
+//!   events that they held.
 //! - Log lines make room before samples, and samples before deltas.
 //! - An operation that fails has changed nothing and may be tried again.
 //!
@@ -177,6 +178,13 @@ impl Spool {
         let mut acknowledged = self.0.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
         let highest = acknowledged.entry((stream, partition)).or_default();
         *highest = number.max(*highest);
+    }
+
+    /// What was acknowledged and may not have been removed yet: the highest number by stream and
+    /// partition.
+    #[must_use]
+    pub fn acknowledged(&self) -> HashMap<(StreamId, u32), u64> {
+        self.0.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Lowers the maximum age to what the central takes.

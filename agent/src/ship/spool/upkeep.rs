@@ -34,7 +34,7 @@ impl Spool {
     async fn upkeep_on(&self, writer: &mut Writer, now: UnixNanos) -> Result<(), SpoolError> {
         let age_max_ns = self.0.age_max_ns.load(Ordering::Relaxed);
         let mut removed = Removed::default();
-        let applied = self.acknowledged_numbers();
+        let applied = self.acknowledged();
 
         if self.usage().records > 0 {
             let mut transaction = writer.connection.begin().await.map_err(self.fail("beginning upkeep"))?;
@@ -86,10 +86,6 @@ impl Spool {
     pub async fn recall(&self, name: &str) -> Result<Option<String>, SpoolError> {
         let mut writer = self.0.writer.lock().await;
         meta(&mut writer.connection, name).await.map_err(self.fail("recalling a word"))
-    }
-
-    pub(super) fn acknowledged_numbers(&self) -> HashMap<(StreamId, u32), u64> {
-        self.0.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Forgets notes that were applied, unless a higher number came meanwhile.

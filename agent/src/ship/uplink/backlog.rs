@@ -3,30 +3,26 @@
 
 use std::time::Duration;
 
-use goldentime_transport::client::RecordSender;
 use tokio::time::Instant;
 
-use super::lane::Applied;
-use super::session::SessionFailure;
-use super::state::UplinkState;
-use crate::ship::spool::Spool;
+use super::carrier::{Carried, Carrier};
+use super::shipment::{Applied, Shipment};
 
 /// Bytes read and sent at a time.
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// Sends the whole backlog once. Records are not noted as outstanding: a clean stop does not wait
-/// for them, they are sent on at the next start.
-pub(super) async fn send_backlog(
-    mut sender: RecordSender,
-    spool: &Spool,
+/// Sends the whole backlog once, and gives the carrier back. Records are not noted as outstanding: a
+/// clean stop does not wait for them, they are sent on at the next start.
+pub(super) async fn send_backlog<C: Carrier>(
+    mut carrier: C,
+    shipment: &Shipment,
     applied: &Applied,
     bytes_per_second_max: u64,
-    state: &UplinkState,
-) -> Result<(), SessionFailure> {
+) -> Result<C, C::Failure> {
     let mut after_seq = 0;
     let (mut records_sent, started) = (0_u64, Instant::now());
     loop {
-        let chunk = spool.read_backlog(after_seq, CHUNK_BYTES).await?;
+        let chunk = shipment.spool.read_backlog(after_seq, CHUNK_BYTES).await?;
         let Some((last_seq, _)) = chunk.last() else { break };
         after_seq = *last_seq;
         let (mut bytes, chunk_started) = (0_u64, Instant::now());
@@ -35,11 +31,11 @@ pub(super) async fn send_backlog(
             {
                 continue;
             }
-            let encoded = record.encode();
-            bytes += encoded.len() as u64;
-            records_sent += 1;
-            sender.send(encoded.into()).await?;
-            state.update(|status| status.sent += 1);
+            bytes += record.body.len() as u64;
+            if carrier.carry(record).await? == Carried::Sent {
+                records_sent += 1;
+                shipment.state.update(|status| status.sent += 1);
+            }
         }
         let share = Duration::from_secs_f64(bytes as f64 / bytes_per_second_max.max(1) as f64);
         tokio::time::sleep_until(chunk_started + share).await;
@@ -48,5 +44,5 @@ pub(super) async fn send_backlog(
         let took_s = started.elapsed().as_secs_f64();
         tracing::info!(records = records_sent, took_s, "sent what an earlier run or an outage had left");
     }
-    Ok(sender.finish()?)
+    Ok(carrier)
 }

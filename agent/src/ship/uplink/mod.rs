@@ -1,28 +1,23 @@
-//! From the spool to the central: [`identity`] is who we are to it, [`link`] keeps a session up
-//! with one of the [`centrals`],
-//! [`session`] runs one, in which [`control`] talks of numbers, clocks and thresholds while a
-//! [`lane`] sends what is live, another the log lines, and [`backlog`] what earlier streams left.
+//! From the spool to whoever takes records: over [`quic`] to a central, or straight to [`kafka`].
+//!
+//! What both share, in the order in which records flow: a [`shipment`] is what there is to send and
+//! where its acknowledgements go, a [`lane`] sends what is live in order and without gaps, [`backlog`]
+//! beside it what earlier streams left, each over a [`carrier`]; [`outstanding`] knows what is not
+//! acknowledged yet, [`state`] what `status` shows.
 
 mod backlog;
-mod centrals;
-mod config;
-mod control;
-mod identity;
+mod backoff;
+mod carrier;
+pub mod kafka;
 mod lane;
-mod link;
 mod outstanding;
-mod session;
+pub mod quic;
+mod shipment;
 mod state;
 
-mod thresholds;
+pub use shipment::{PARTITIONS, Shipment};
+pub use state::{KafkaPhase, KafkaStatus, LinkPhase, UplinkState, UplinkStatus};
 
 /// Most memory taken beside the queues: what QUIC holds until it is confirmed, and what is read back
 /// from the spool at a time.
 pub const MEMORY_BYTES_MAX: u64 = 12 << 20;
-
-pub use config::Config;
-pub(crate) use identity::token;
-pub use identity::{IdentityFailure, enrolled};
-pub(crate) use link::PARTITIONS;
-pub use link::{Link, LinkContext};
-pub use state::{LinkPhase, UplinkState, UplinkStatus};

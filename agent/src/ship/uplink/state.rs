@@ -22,12 +22,48 @@ pub enum LinkPhase {
     Left,
 }
 
-/// What `status` shows of the uplink.
+/// Where sending to Kafka stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KafkaPhase {
+    /// Looking whether the topics are there and how they are cut.
+    #[default]
+    Looking,
+    /// Sending.
+    Sending,
+    /// Ended.
+    Left,
+}
+
+/// What `status` shows of Kafka.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KafkaStatus {
+    /// Where sending stands.
+    pub phase: KafkaPhase,
+    /// Brokers to begin with.
+    pub brokers: Vec<String>,
+    /// The topics of what is judged and of log lines.
+    pub topics: Vec<String>,
+    /// Partitions of each.
+    pub partitions: Option<u32>,
+    /// Since when it is sent, on the corrected clock.
+    pub sending_since: Option<UnixNanos>,
+    /// Records given to the brokers and not acknowledged yet.
+    pub in_flight: u64,
+    /// What keeps records from being sent or acknowledged now, and what to do about it.
+    pub trouble: Option<String>,
+}
+
+/// What `status` shows of the uplink. What was sent and acknowledged is told of whichever way records
+/// go; where they go straight to Kafka, the central's part is that of the control connection.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct UplinkStatus {
-    /// Where the link stands.
+    /// Straight to Kafka, where that is configured.
+    #[serde(default)]
+    pub kafka: Option<KafkaStatus>,
+    /// Where the link to the central stands.
     pub phase: LinkPhase,
-    /// Address of the central that it is connected to, or tries.
+    /// Address of the central that it is connected to, or tries; empty where the agent works without one.
     pub address: String,
     /// Addresses of all that it may connect to.
     #[serde(default)]
@@ -48,7 +84,7 @@ pub struct UplinkStatus {
     pub sent: u64,
     /// Times that another agent was found to use our streams.
     pub forks: u64,
-    /// Why the last attempt or session ended.
+    /// Why the last attempt or session with the central ended.
     pub last_failure: Option<String>,
 }
 
@@ -76,14 +112,25 @@ impl UplinkState {
         });
     }
 
+    /// Changes what is told of Kafka, where there is something.
+    pub(super) fn update_kafka(&self, change: impl FnOnce(&mut KafkaStatus)) {
+        self.update(|status| change(status.kafka.get_or_insert_default()));
+    }
+
     pub(super) fn note_failure(&self, error: &dyn std::error::Error) {
-        let mut text = error.to_string();
-        let mut cause = error.source();
-        while let Some(source) = cause {
-            text.push_str(": ");
-            text.push_str(&source.to_string());
-            cause = source.source();
-        }
+        let text = chain(error);
         self.update(|status| status.last_failure = Some(text));
     }
+}
+
+/// An error with its causes.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        cause = source.source();
+    }
+    text
 }

@@ -7,7 +7,7 @@ use goldentime_model::UnixNanos;
 use rdkafka::ClientContext;
 use rdkafka::Message;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders, Timestamp};
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, PurgeConfig, ThreadedProducer};
 use tokio::sync::mpsc;
@@ -35,9 +35,11 @@ pub(super) struct Line {
 }
 
 impl Line {
+    /// `is_alone`: each record has a batch of its own, so that what is refused for its size is known.
     pub(super) fn open(
         config: &KafkaConfig,
         limits: &ProducerLimits,
+        is_alone: bool,
         trouble: &Trouble,
     ) -> Result<Self, KafkaFailure> {
         // What stands around a record in its batch.
@@ -56,6 +58,9 @@ impl Line {
             // What waits is bounded before it comes here.
             .set("queue.buffering.max.messages", "0")
             .set("queue.buffering.max.kbytes", "2147483647");
+        if is_alone {
+            client.set("batch.num.messages", "1");
+        }
         // Each record is told of once, so there is always a place.
         let (told, delivered) = mpsc::channel(limits.records_max.max(1));
         let context = Deliveries { context: Context::new("producer", trouble.clone()), told };
@@ -155,7 +160,15 @@ impl ProducerContext for Deliveries {
                 };
                 Ok(Placed { offset: u64::try_from(message.offset()).ok(), append_time })
             }
-            Err((error, message)) => Err(failure(message.topic(), error)),
+            Err((error, message)) => {
+                let topic = message.topic();
+                Err(match error.rdkafka_error_code() {
+                    Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
+                        KafkaFailure::Refused { topic: topic.to_owned(), bytes: message.payload_len() }
+                    }
+                    _ => failure(topic, error),
+                })
+            }
         };
         // Nobody listens once the line was given up.
         let _ = self.told.try_send(Delivered { number, outcome });

@@ -8,6 +8,10 @@
 //! lowest record that was not acknowledged. What the old one had sent without hearing of it comes
 //! twice, in order, and is dropped by its number.
 //!
+//! A record that its topic refuses for its size would be sent again for ever. Whoever wants that given up
+//! says so ([`ProducerLimits::gives_up_refused`]); then each record is sent in a batch of its own from the
+//! first such refusal on, and the one that is refused even so is told of, and left out.
+//!
 //! [`window`] holds what is not acknowledged yet, [`line`] is one of librdkafka's producers.
 
 mod line;
@@ -35,7 +39,7 @@ const AGAIN_FIRST: Duration = Duration::from_millis(100);
 const AGAIN_LAST: Duration = Duration::from_secs(5);
 /// What a record takes beside its bytes, here and in librdkafka.
 const RECORD_OVERHEAD_BYTES: usize = 512;
-/// How long the end waits for what is not acknowledged yet.
+/// How long the end waits, unless told otherwise, for what is not acknowledged yet.
 const FINISH_WITHIN: Duration = Duration::from_secs(5);
 
 /// How much may wait for its acknowledgement.
@@ -47,11 +51,22 @@ pub struct ProducerLimits {
     pub bytes_max: usize,
     /// The largest record. Topics must take it.
     pub record_bytes_max: usize,
+    /// How long the end waits for what is not acknowledged yet.
+    pub finish_within: Duration,
+    /// Whether a record that its topic refuses for its size is given up, so that others go on. Else all wait
+    /// until the topic takes it.
+    pub gives_up_refused: bool,
 }
 
 impl Default for ProducerLimits {
     fn default() -> Self {
-        Self { records_max: 16 * 1024, bytes_max: 64 << 20, record_bytes_max: 1 << 20 }
+        Self {
+            records_max: 16 * 1024,
+            bytes_max: 64 << 20,
+            record_bytes_max: 1 << 20,
+            finish_within: FINISH_WITHIN,
+            gives_up_refused: false,
+        }
     }
 }
 
@@ -98,6 +113,8 @@ pub struct Producer {
     limits: ProducerLimits,
     records: mpsc::Receiver<Waiting>,
     window: Window,
+    /// Each record goes in a batch of its own: a batch was refused for its size.
+    is_alone: bool,
     trouble: Trouble,
 }
 
@@ -151,7 +168,17 @@ impl Producer {
         let room =
             Arc::new(Semaphore::new(limits.bytes_max.max(limits.record_bytes_max + RECORD_OVERHEAD_BYTES)));
         let handle = ProducerHandle { records: sender, room, limits, trouble: trouble.clone() };
-        (Self { config: config.clone(), limits, records, window: Window::default(), trouble }, handle)
+        (
+            Self {
+                config: config.clone(),
+                limits,
+                records,
+                window: Window::default(),
+                is_alone: false,
+                trouble,
+            },
+            handle,
+        )
     }
 
     /// Sends until the last handle is dropped and everything is acknowledged, or was given the time to.
@@ -159,11 +186,11 @@ impl Producer {
         let mut again = AGAIN_FIRST;
         loop {
             let before = self.window.settled();
-            let failure = match Line::open(&self.config, &self.limits, &self.trouble) {
+            let failed = match Line::open(&self.config, &self.limits, self.is_alone, &self.trouble) {
                 Ok(line) => self.feed(line).await,
-                Err(failure) => Some(failure),
+                Err(failure) => Some((None, failure)),
             };
-            let Some(failure) = failure else { return };
+            let Some((number, failure)) = failed else { return };
             metrics::counter!("goldentime_kafka_producers_fenced_total").increment(1);
             tracing::error!(
                 error = %failure,
@@ -171,6 +198,14 @@ impl Producer {
                 "records are refused; sending again from the lowest that was not acknowledged"
             );
             self.trouble.set(failure.to_string());
+            if let (KafkaFailure::Refused { .. }, Some(number), true) =
+                (&failure, number, self.limits.gives_up_refused)
+            {
+                if self.is_alone {
+                    self.window.settle(number, Err(failure));
+                }
+                self.is_alone = true;
+            }
             if self.window.settled() > before {
                 again = AGAIN_FIRST;
             }
@@ -183,12 +218,13 @@ impl Producer {
         }
     }
 
-    /// Sends over one line until a record fails, or all is done.
-    async fn feed(&mut self, mut line: Line) -> Option<KafkaFailure> {
+    /// Sends over one line until a record fails, which is told with its number where that is known, or
+    /// until all is done.
+    async fn feed(&mut self, mut line: Line) -> Option<(Option<usize>, KafkaFailure)> {
         let sent_again =
             self.window.waiting().try_for_each(|(number, waiting)| line.send(number, &waiting.record));
         if let Err(failure) = sent_again {
-            return Some(self.fence(line, failure).await);
+            return Some((None, self.fence(line, failure).await));
         }
         let mut finish: Option<Instant> = None;
         let patience = self.config.request_timeout.get();
@@ -201,9 +237,11 @@ impl Producer {
                     Ok(placed) => {
                         heard = Instant::now();
                         self.trouble.clear();
-                        self.window.settle(delivered.number, placed);
+                        self.window.settle(delivered.number, Ok(placed));
                     }
-                    Err(failure) => return Some(self.fence(line, failure).await),
+                    Err(failure) => {
+                        return Some((Some(delivered.number), self.fence(line, failure).await));
+                    }
                 },
                 next = self.records.recv(), if has_room && finish.is_none() => match next {
                     Some(waiting) => {
@@ -212,10 +250,10 @@ impl Producer {
                         }
                         let (number, waiting) = self.window.push(waiting);
                         if let Err(failure) = line.send(number, &waiting.record) {
-                            return Some(self.fence(line, failure).await);
+                            return Some((None, self.fence(line, failure).await));
                         }
                     }
-                    None => finish = Some(Instant::now() + FINISH_WITHIN),
+                    None => finish = Some(Instant::now() + self.limits.finish_within),
                 },
                 () = tokio::time::sleep_until(heard + patience), if self.window.len() > 0 => {
                     heard = Instant::now();
@@ -239,8 +277,8 @@ impl Producer {
     async fn fence(&mut self, line: Line, failure: KafkaFailure) -> KafkaFailure {
         let failure = line.explain(failure);
         for delivered in line.close().await {
-            if let Ok(placed) = delivered.outcome {
-                self.window.settle(delivered.number, placed);
+            if delivered.outcome.is_ok() {
+                self.window.settle(delivered.number, delivered.outcome);
             }
         }
         failure

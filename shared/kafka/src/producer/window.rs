@@ -38,14 +38,14 @@ impl Window {
         (self.first..).zip(&self.records).filter_map(|(number, waiting)| Some((number, waiting.as_ref()?)))
     }
 
-    /// Tells whoever waits for a record where it stands.
-    pub(super) fn settle(&mut self, number: usize, placed: Placed) {
+    /// Tells whoever waits for a record where it stands, or why it never will.
+    pub(super) fn settle(&mut self, number: usize, outcome: Result<Placed, KafkaFailure>) {
         let place = number.checked_sub(self.first).and_then(|at| self.records.get_mut(at));
         let Some(waiting) = place.and_then(Option::take) else { return };
         self.open -= 1;
         self.settled += 1;
         // Nobody has to wait for it.
-        let _ = waiting.told.send(Ok(placed));
+        let _ = waiting.told.send(outcome);
         while let Some(None) = self.records.front() {
             self.records.pop_front();
             self.first += 1;

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
 use bytes::Bytes;
-use goldentime_kafka::{KafkaFailure, Outgoing, ProducerHandle, Receipt};
+use goldentime_kafka::{KafkaFailure, Outgoing, ProducerHandle, Receipt, Topic};
 use goldentime_model::UnixNanos;
 use goldentime_windows::{Checkpoint, CheckpointStore, StoreError};
 use tokio::sync::Mutex;
@@ -20,7 +20,6 @@ use tokio::sync::Mutex;
 use super::config::KafkaLogConfig;
 use super::group::GroupHandle;
 use super::reader::KafkaLog;
-use super::topics::Topic;
 use crate::store::{BoxFuture, ReadLog};
 
 const BACKEND: &str = "kafka";

@@ -1,6 +1,7 @@
 //! What can be set about the log on Kafka.
 
-use goldentime_kafka::{KafkaConfig, ProducerLimits};
+use goldentime_kafka::topic::{NOT_A_NAME, is_name};
+use goldentime_kafka::{KafkaConfig, ProducerLimits, TopicNames};
 use goldentime_model::config::{Check, Settings};
 use goldentime_model::units::{ByteSize, HumanDuration};
 use schemars::JsonSchema;
@@ -18,7 +19,7 @@ pub struct KafkaLogConfig {
     /// Generation of the topics. Partitions of a generation are never changed: to have more, set a higher
     /// generation, and let the topics of the old one drain. Default 1; 1 to 1000.
     pub generation: u32,
-    /// Partitions of `deltas`, `samples`, `logs` and `checkpoints`. At most as many centrals share the
+    /// Partitions of `deltas`, `logs` and `checkpoints`. At most as many centrals share the
     /// work. Default 16; 1 to 1024.
     pub partitions: u32,
     /// Brokers that hold each record. With 3 or more, a record is acknowledged once two have it, so any
@@ -48,7 +49,7 @@ impl Default for KafkaLogConfig {
     fn default() -> Self {
         Self {
             connection: KafkaConfig::default(),
-            topic_prefix: "goldentime".to_owned(),
+            topic_prefix: TopicNames::PREFIX.to_owned(),
             generation: 1,
             partitions: 16,
             replication: 3,
@@ -75,22 +76,19 @@ impl KafkaLogConfig {
     }
 }
 
+impl<'a> From<&'a KafkaLogConfig> for TopicNames<'a> {
+    fn from(config: &'a KafkaLogConfig) -> Self {
+        Self { prefix: &config.topic_prefix, generation: config.generation }
+    }
+}
+
 impl Settings for KafkaLogConfig {
     fn validate(&self, check: &mut Check) {
         check.section("connection", |check| self.connection.validate(check));
-        let named = [
-            ("topic_prefix", Some(&self.topic_prefix)),
-            ("group", Some(&self.group)),
-            ("member", self.member.as_ref()),
-        ];
-        for (setting, name) in named {
-            check.require(
-                name.is_none_or(|name| is_name(name)),
-                setting,
-                "is not 1 to 200 letters, digits, `.`, `_` and `-`",
-            );
+        TopicNames::from(self).validate(check);
+        for (setting, name) in [("group", Some(&self.group)), ("member", self.member.as_ref())] {
+            check.require(name.is_none_or(|name| is_name(name)), setting, NOT_A_NAME);
         }
-        check.require((1..=1000).contains(&self.generation), "generation", "is not between 1 and 1000");
         check.require((1..=1024).contains(&self.partitions), "partitions", "is not between 1 and 1024");
         check.require((1..=7).contains(&self.replication), "replication", "is not between 1 and 7");
         check.require(self.retention.get().as_secs() >= 1800, "retention", "is less than 30m");
@@ -111,9 +109,4 @@ impl Settings for KafkaLogConfig {
             "is less than record_bytes_max",
         );
     }
-}
-
-fn is_name(name: &str) -> bool {
-    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    (1..=200).contains(&name.len()) && name.chars().all(is_allowed) && ![".", ".."].contains(&name)
 }

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use goldentime_kafka::{KafkaFailure, Outgoing, ProducerHandle, Receipt};
+use goldentime_kafka::{KafkaFailure, Outgoing, ProducerHandle, Receipt, Topic};
 use goldentime_model::UnixNanos;
 
 use super::config::KafkaLogConfig;
-use super::topics::Topic;
 
 /// Headers of a dead letter. Names are stable: tools read them.
 pub mod header {

@@ -25,10 +25,11 @@ use goldentime_kafka::KafkaFailure;
 
 pub use checkpoints::KafkaCheckpoints;
 pub use config::KafkaLogConfig;
+pub use goldentime_kafka::Topic;
 pub use group::{Assigned, Feed, Group, GroupEvent, GroupHandle, Revoked, Tenure};
 pub use letters::{DeadLetterTopic, Letter};
 pub use reader::KafkaLog;
-pub use topics::{Topic, TopicsError};
+pub use topics::TopicsError;
 
 /// A message as an entry; none for a tombstone, which no log has.
 fn entry(message: &BorrowedMessage<'_>) -> Option<Entry> {

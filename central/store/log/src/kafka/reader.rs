@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
-use goldentime_kafka::{Context, KafkaFailure, Trouble, client};
+use goldentime_kafka::{Context, KafkaFailure, Topic, Trouble, client};
 use goldentime_runtime::{TaskKind, Tasks};
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::stream_consumer::StreamPartitionQueue;
@@ -18,7 +18,6 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use super::config::KafkaLogConfig;
-use super::topics::Topic;
 use super::{entry, number, place, unavailable};
 use crate::store::{Bounds, BoxFuture, Entry, LogError, ReadLog};
 

@@ -1,18 +1,15 @@
 //! Sees to it that the topics are there and as they must be.
 
-mod look;
 mod wanted;
 
 use std::time::Duration;
 
-use goldentime_kafka::KafkaFailure;
+use goldentime_kafka::{Cluster, Found, KafkaFailure, Topic};
 use rdkafka::admin::{AdminOptions, NewTopic, TopicReplication};
 use rdkafka::error::RDKafkaErrorCode;
 use tokio::time::Instant;
 
 use super::config::KafkaLogConfig;
-use look::Cluster;
-pub use wanted::Topic;
 use wanted::Wanted;
 
 /// How long a topic may take to be seen once it is made.
@@ -31,8 +28,8 @@ pub enum TopicsError {
 
 /// Makes what is missing, if it may, and refuses what is wrong: all of it, not only the first.
 pub async fn ensure(config: &KafkaLogConfig) -> Result<(), TopicsError> {
-    let cluster = Cluster::new(config)?;
-    let wanted: Vec<Wanted> = Topic::ALL.iter().map(|topic| topic.wanted(config)).collect();
+    let cluster = Cluster::new(&config.connection)?;
+    let wanted: Vec<Wanted> = Topic::ALL.iter().map(|topic| Wanted::of(*topic, config)).collect();
     let found = cluster.topics().await?;
     let missing: Vec<&Wanted> = wanted.iter().filter(|wanted| !found.contains_key(&wanted.name)).collect();
     if !missing.is_empty() {
@@ -94,7 +91,7 @@ async fn create(cluster: &Cluster, missing: &[&Wanted]) -> Result<(), TopicsErro
 }
 
 /// Brokers learn of a new topic one after the other.
-async fn seen(cluster: &Cluster, wanted: &[Wanted]) -> Result<look::Found, TopicsError> {
+async fn seen(cluster: &Cluster, wanted: &[Wanted]) -> Result<Found, TopicsError> {
     let until = Instant::now() + SEEN_WITHIN;
     loop {
         let found = cluster.topics().await?;

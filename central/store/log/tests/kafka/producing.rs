@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use goldentime_kafka::KafkaFailure;
+use goldentime_kafka::{KafkaFailure, Producer, ProducerLimits};
 use goldentime_log::kafka::Topic;
 use goldentime_log::kafka::topics;
+use goldentime_runtime::TaskKind;
 use goldentime_testkit::proxy::Fault;
 use goldentime_testkit::servers::kafka::{Kafka, Shape};
 use goldentime_testkit::wait;
@@ -138,13 +139,8 @@ async fn a_record_that_is_refused_is_not_overtaken() {
     let world = World::of(config(&kafka, 1)).await;
     world.append(0, numbered(1)).await;
     set(&world, "max.message.bytes", "2000").await;
-    // Small ones around one that is refused for now; it does not compress.
-    let mut noise = vec![b'0'; 50_000];
-    let mut state = 1_u64;
-    for digit in &mut noise {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        *digit = b'0' + u8::try_from((state >> 33) % 10).expect("a digit");
-    }
+    // Small ones around one that is refused for now.
+    let noise = noise();
     let mut receipts = vec![world.send(0, noise.clone()).await];
     let refused =
         wait::until("word of the refusal", HANG_MAX, || async { world.producer.trouble().now() }).await;
@@ -162,6 +158,42 @@ async fn a_record_that_is_refused_is_not_overtaken() {
     let (small, _) = first_numbers(&[&entries[..large], &entries[large + 1..]].concat());
     assert_eq!(small, (1..300).collect::<Vec<u64>>());
     assert_eq!(large, 1, "behind the first, before all others");
+}
+
+/// A record that does not compress.
+fn noise() -> Vec<u8> {
+    let mut state = 1_u64;
+    let mut digit = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        b'0' + u8::try_from((state >> 33) % 10).expect("a digit")
+    };
+    (0..50_000).map(|_| digit()).collect()
+}
+
+#[tokio::test]
+async fn a_record_that_is_refused_is_given_up_where_that_is_wanted_and_no_other_with_it() {
+    let kafka = shared().await;
+    let world = World::of(config(&kafka, 1)).await;
+    set(&world, "max.message.bytes", "20000").await;
+    let limits = ProducerLimits { gives_up_refused: true, ..world.config.producer_limits() };
+    let (producer, handle) = Producer::new(&world.config.connection, limits);
+    world.tasks.spawn(TaskKind::Station, "gives up", producer.run());
+    let mut receipts = Vec::new();
+    for number in 1..300 {
+        // Many together are refused as well, and none of them is too large.
+        let payload = if number % 100 == 0 { noise() } else { numbered(number).to_vec() };
+        receipts.push((number, handle.send(world.outgoing(0, payload)).await.expect("given in")));
+    }
+    for (number, receipt) in receipts {
+        let outcome = tokio::time::timeout(HANG_MAX, receipt).await.expect("in time");
+        match outcome {
+            Ok(_) => assert_ne!(number % 100, 0),
+            Err(KafkaFailure::Refused { bytes, .. }) => assert_eq!((number % 100, bytes), (0, 50_000)),
+            Err(other) => panic!("{number}: {other}"),
+        }
+    }
+    let (numbers, _) = first_numbers(&world.all(0).await);
+    assert_eq!(numbers, (1..300).filter(|number| number % 100 != 0).collect::<Vec<u64>>());
 }
 
 async fn set(world: &World, setting: &str, value: &str) {

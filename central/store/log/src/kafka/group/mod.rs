@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
-use goldentime_kafka::{Context, KafkaFailure, Trouble, client};
+use goldentime_kafka::{Context, KafkaFailure, Topic, Trouble, client};
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::error::KafkaError;
@@ -30,7 +30,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::KafkaLogConfig;
 use super::reader::watermarks;
-use super::topics::Topic;
 use super::{number, place};
 use commits::Commits;
 pub use event::{Assigned, GroupEvent, Revoked};

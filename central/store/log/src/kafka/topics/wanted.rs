@@ -1,10 +1,10 @@
 //! How each topic must be.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+
+use goldentime_kafka::{Partitions, Topic};
 
 use super::super::config::KafkaLogConfig;
-use super::look::Partitions;
 
 /// What a batch has around its records.
 const BATCH_OVERHEAD_BYTES: u64 = 4 * 1024;
@@ -14,25 +14,6 @@ const CHECKPOINT_BYTES_MAX: u64 = 8 << 20;
 const LETTERS_KEPT_MS: u128 = 7 * 24 * 60 * 60 * 1000;
 /// What centrals tell each other is of the moment.
 const WORDS_KEPT_MS: u128 = 60 * 60 * 1000;
-
-/// The topics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Topic {
-    /// What agents counted.
-    Deltas,
-    /// Their samples.
-    Samples,
-    /// Log lines.
-    Logs,
-    /// What others produce, before it is read.
-    Raw,
-    /// What merges go on from.
-    Checkpoints,
-    /// What could not be taken.
-    DeadLetter,
-    /// What centrals tell each other.
-    Members,
-}
 
 /// How a value must be.
 #[derive(Clone, Copy, Debug)]
@@ -64,49 +45,21 @@ pub(super) struct Wanted {
     pub(super) settings: Vec<Setting>,
 }
 
-impl Topic {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Deltas,
-        Self::Samples,
-        Self::Logs,
-        Self::Raw,
-        Self::Checkpoints,
-        Self::DeadLetter,
-        Self::Members,
-    ];
-
-    /// Its name: `goldentime.deltas`, and `goldentime.deltas.2` in the second generation.
+impl KafkaLogConfig {
+    /// The largest record that a topic must take.
     #[must_use]
-    pub fn name(self, config: &KafkaLogConfig) -> Arc<str> {
-        let own = match self {
-            Self::Deltas => "deltas",
-            Self::Samples => "samples",
-            Self::Logs => "logs",
-            Self::Raw => "raw",
-            Self::Checkpoints => "checkpoints",
-            Self::DeadLetter => "deadletter",
-            Self::Members => "members",
-        };
-        let (prefix, generation) = (&config.topic_prefix, config.generation);
-        match (self, generation) {
-            // Nothing in these depends on the partitions of the others.
-            (Self::Raw | Self::DeadLetter | Self::Members, _) | (_, 1) => format!("{prefix}.{own}").into(),
-            _ => format!("{prefix}.{own}.{generation}").into(),
+    pub fn record_bytes_max_of(&self, topic: Topic) -> u64 {
+        match topic {
+            Topic::Checkpoints => CHECKPOINT_BYTES_MAX,
+            _ => self.record_bytes_max.get(),
         }
     }
+}
 
-    /// The largest record that it must take.
-    #[must_use]
-    pub fn record_bytes_max(self, config: &KafkaLogConfig) -> u64 {
-        match self {
-            Self::Checkpoints => CHECKPOINT_BYTES_MAX,
-            _ => config.record_bytes_max.get(),
-        }
-    }
-
-    pub(super) fn wanted(self, config: &KafkaLogConfig) -> Wanted {
-        let is_partitioned = !matches!(self, Self::Raw | Self::DeadLetter | Self::Members);
+impl Wanted {
+    /// What `topic` must be like.
+    pub(super) fn of(topic: Topic, config: &KafkaLogConfig) -> Self {
+        let is_partitioned = !matches!(topic, Topic::Raw | Topic::DeadLetter | Topic::Members);
         let mut settings = vec![
             Setting {
                 name: "message.timestamp.type",
@@ -116,24 +69,24 @@ impl Topic {
             },
             Setting {
                 name: "max.message.bytes",
-                value: (self.record_bytes_max(config) + BATCH_OVERHEAD_BYTES).to_string(),
+                value: (config.record_bytes_max_of(topic) + BATCH_OVERHEAD_BYTES).to_string(),
                 rule: Rule::AtLeast,
                 why: "larger records would be refused for ever",
             },
             Setting {
                 name: "cleanup.policy",
-                value: if self == Self::Checkpoints { "compact" } else { "delete" }.to_owned(),
+                value: if topic == Topic::Checkpoints { "compact" } else { "delete" }.to_owned(),
                 rule: Rule::Is,
-                why: match self {
-                    Self::Checkpoints => "the newest checkpoint must stay",
+                why: match topic {
+                    Topic::Checkpoints => "the newest checkpoint must stay",
                     _ => "compaction would drop records that were not read",
                 },
             },
         ];
-        if self != Self::Checkpoints {
-            let kept = match self {
-                Self::DeadLetter => LETTERS_KEPT_MS,
-                Self::Members => WORDS_KEPT_MS,
+        if topic != Topic::Checkpoints {
+            let kept = match topic {
+                Topic::DeadLetter => LETTERS_KEPT_MS,
+                Topic::Members => WORDS_KEPT_MS,
                 _ => config.retention.get().as_millis(),
             };
             settings.push(Setting {
@@ -151,17 +104,19 @@ impl Topic {
                 why: "records that only one broker has would be acknowledged, and lost with it",
             });
         }
-        Wanted {
-            name: self.name(config).to_string(),
-            partitions: if matches!(self, Self::DeadLetter | Self::Members) { 1 } else { config.partitions },
+        Self {
+            name: topic.name(config).to_string(),
+            partitions: if matches!(topic, Topic::DeadLetter | Topic::Members) {
+                1
+            } else {
+                config.partitions
+            },
             is_partitioned,
             replication: config.replication,
             settings,
         }
     }
-}
 
-impl Wanted {
     /// What to do about a topic that is not there.
     pub(super) fn missing(&self, config: &KafkaLogConfig) -> String {
         let settings: Vec<String> = self

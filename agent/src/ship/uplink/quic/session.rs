@@ -3,17 +3,18 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use goldentime_transport::client::{Session, SessionError};
+use goldentime_transport::client::{Session, SessionError, Uplink};
 use goldentime_wire::proto::stream_header::Class;
 use tokio_util::sync::CancellationToken;
 
-use super::backlog::send_backlog;
 use super::control::ControlLoop;
-use super::lane::{Applied, Lane};
-use super::link::LinkContext;
-use super::outstanding::Outstanding;
-use crate::ship::outgoing::RecordKind;
+use super::link::{Cargo, LinkContext};
+use super::sender::Sender;
 use crate::ship::spool::{SpoolError, StreamPending};
+use crate::ship::uplink::backlog::send_backlog;
+use crate::ship::uplink::lane::{Lane, current_streams};
+use crate::ship::uplink::outstanding::Outstanding;
+use crate::ship::uplink::shipment::Applied;
 
 /// How long a clean stop waits for the acknowledgement of what it has sent.
 const SETTLE_MAX: Duration = Duration::from_secs(3);
@@ -54,24 +55,48 @@ pub(super) async fn run(
     let Session { control, replies, uplink, .. } = session;
     let outstanding = Outstanding::default();
     let all_sent = CancellationToken::new();
-
-    let of_kinds = |kinds: &[RecordKind]| -> Vec<&StreamPending> {
-        streams.iter().filter(|stream| stream.is_current && kinds.contains(&stream.kind)).collect()
+    let cargo = async {
+        match &context.cargo {
+            Cargo::Records => carry(context, &uplink, streams, applied, &outstanding, &all_sent).await,
+            Cargo::None { left } => {
+                left.cancelled().await;
+                all_sent.cancel();
+                std::future::pending().await
+            }
+        }
     };
+    let (outstanding, uplink, all_sent) = (&outstanding, &uplink, &all_sent);
+    let talk = ControlLoop { context, outstanding, uplink, silence_max, all_sent };
+    let ended = tokio::select! {
+        ended = talk.run(control, replies) => ended,
+        Err(failure) = cargo => Err(failure),
+    };
+    uplink.close("goodbye");
+    ended
+}
+
+/// Sends records until it fails. `all_sent` is cancelled once nothing comes any more and what was sent is
+/// acknowledged, or had the time to be.
+async fn carry(
+    context: &LinkContext,
+    uplink: &Uplink,
+    streams: &[StreamPending],
+    applied: &Applied,
+    outstanding: &Outstanding,
+    all_sent: &CancellationToken,
+) -> Result<Infallible, SessionFailure> {
+    let shipment = &context.shipment;
     let lane = |sender, queue| Lane {
-        sender,
-        spool: &context.spool,
+        carrier: Sender(sender),
+        shipment,
         queue,
-        outstanding: &outstanding,
-        state: &context.state,
+        outstanding,
         cursors: applied.clone(),
     };
-    let live = lane(uplink.open_stream(Class::Live).await?, &context.live);
-    let logs = lane(uplink.open_stream(Class::Logs).await?, &context.logs);
-
+    let live = lane(uplink.open_stream(Class::Live).await?, &shipment.live);
+    let logs = lane(uplink.open_stream(Class::Logs).await?, &shipment.logs);
     let current = async {
-        let (live_streams, log_streams) =
-            (of_kinds(&[RecordKind::Deltas, RecordKind::Samples]), of_kinds(&[RecordKind::Logs]));
+        let (live_streams, log_streams) = current_streams(streams);
         tokio::try_join!(live.run(&live_streams), logs.run(&log_streams))?;
         // What is not acknowledged by then is sent again at the next start.
         let _ = tokio::time::timeout(SETTLE_MAX, outstanding.settled()).await;
@@ -79,18 +104,13 @@ pub(super) async fn run(
         std::future::pending::<Result<Infallible, SessionFailure>>().await
     };
     let backlog = async {
-        let sender = uplink.open_stream(Class::Backlog).await?;
+        let sender = Sender(uplink.open_stream(Class::Backlog).await?);
         let share = context.config.backlog_bytes_per_second_max.get();
-        send_backlog(sender, &context.spool, applied, share, &context.state).await?;
+        send_backlog(sender, shipment, applied, share).await?.0.finish()?;
         std::future::pending::<Result<Infallible, SessionFailure>>().await
     };
-    let (outstanding, uplink, all_sent) = (&outstanding, &uplink, &all_sent);
-    let talk = ControlLoop { context, outstanding, uplink, silence_max, all_sent };
-    let ended = tokio::select! {
-        ended = talk.run(control, replies) => ended,
-        Err(failure) = current => Err(failure),
-        Err(failure) = backlog => Err(failure),
-    };
-    uplink.close("goodbye");
-    ended
+    tokio::select! {
+        ended = current => ended,
+        ended = backlog => ended,
+    }
 }

@@ -10,10 +10,10 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::link::LinkContext;
-use super::outstanding::Outstanding;
 use super::session::SessionFailure;
 use super::thresholds::watch_table;
 use crate::ship::outgoing::StreamId;
+use crate::ship::uplink::outstanding::Outstanding;
 
 /// Pause between pings. They renew the lease, measure the clock and carry the agent's report.
 const PING_INTERVAL: Duration = Duration::from_secs(1);
@@ -72,19 +72,19 @@ impl ControlLoop<'_> {
                 () = self.outstanding.sent() => ping_at = soonest(ping_at),
                 () = sleep_until(ping_at) => {
                     ping_at = Instant::now() + PING_INTERVAL;
-                    let now = self.context.clock.now();
+                    let now = self.context.shipment.clock.now();
                     if watch.was_set(now) {
                         tracing::warn!("this machine's clock was set; measuring its offset anew");
                         filter.clear();
                     }
                     let ping = proto::Ping {
                         sent_ns: now.0,
-                        offset_ns: self.context.aggregator.clock_offset(),
+                        offset_ns: self.context.shipment.aggregator.clock_offset(),
                         report: Some((self.context.report)()),
                     };
                     control.send(Frame::Ping(ping)).await?;
                     let rtt_ms = self.uplink.rtt().as_secs_f64() * 1e3;
-                    self.context.state.update(|status| status.rtt_ms = Some(rtt_ms));
+                    self.context.shipment.state.update(|status| status.rtt_ms = Some(rtt_ms));
                 }
             }
         }
@@ -95,7 +95,7 @@ impl ControlLoop<'_> {
             Frame::Ack(ack) => self.take_ack(&ack),
             Frame::Thresholds(thresholds) => {
                 tracing::debug!(services = thresholds.services.len(), "thresholds");
-                self.context.aggregator.set_watch(watch_table(&thresholds));
+                self.context.shipment.aggregator.set_watch(watch_table(&thresholds));
             }
             Frame::Refused(refused) => {
                 let (code, detail) = (refused.code, refused.detail);
@@ -108,13 +108,8 @@ impl ControlLoop<'_> {
 
     fn take_ack(&self, ack: &proto::Ack) {
         let Some(stream) = StreamId::from_slice(&ack.stream) else { return };
-        self.context.spool.acknowledge(stream, ack.partition, ack.number);
         let new = self.outstanding.note_acknowledged(stream, ack.partition, ack.number);
-        let now = self.context.corrected_now();
-        self.context.state.update(|status| {
-            status.acknowledged += new;
-            status.last_acknowledged_at = Some(now);
-        });
+        self.context.shipment.note_acknowledged(stream, ack.partition, ack.number, new);
     }
 
     fn take_pong(&self, pong: &proto::Pong, filter: &mut OffsetFilter) {
@@ -122,16 +117,16 @@ impl ControlLoop<'_> {
             sent: UnixNanos(pong.sent_ns),
             received: UnixNanos(pong.received_ns),
             replied: UnixNanos(pong.replied_ns),
-            returned: self.context.clock.now(),
+            returned: self.context.shipment.clock.now(),
         };
         if !filter.add(&exchange) {
             return;
         }
         let Some(offset_ns) = filter.offset_ns() else { return };
-        self.context.aggregator.set_clock_offset(offset_ns);
+        self.context.shipment.aggregator.set_clock_offset(offset_ns);
         self.context.offset_measured.cancel();
         metrics::gauge!("goldentime_agent_clock_offset_seconds").set(offset_ns as f64 / 1e9);
-        self.context.state.update(|status| status.clock_offset_ms = Some(offset_ns as f64 / 1e6));
+        self.context.shipment.state.update(|status| status.clock_offset_ms = Some(offset_ns as f64 / 1e6));
     }
 
     async fn goodbye(&self, mut control: ControlSender) -> Result<(), SessionFailure> {

@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::centrals::Centrals;
 use super::config::Config;
-use super::link::Backoff;
-use super::state::{LinkPhase, UplinkState};
+use crate::ship::uplink::backoff::Backoff;
+use crate::ship::uplink::state::{LinkPhase, UplinkState};
 
 /// Why there is no identity. Trying again without a change does not help.
 #[derive(Debug, thiserror::Error)]

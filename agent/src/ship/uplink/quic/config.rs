@@ -26,7 +26,8 @@ fn has_port(address: &str) -> bool {
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Address of the central, `host:port`, UDP. Default none: `127.0.0.1:7701`, unless there are
-    /// `addresses`.
+    /// `addresses`. With `kafka` there is no central without one or the other; one that is named beside it
+    /// corrects the clock and tells what to flush sooner, and records go to Kafka alone.
     pub address: Option<String>,
     /// Addresses of several centrals that share their work, each `host:port`, in place of `address`. One of
     /// them is tried first by chance, the next one at once when one does not answer, stops or has trouble of
