@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::FromRef;
 use goldentime_catalog::Catalogue;
 use goldentime_runtime::self_metrics::SelfMetrics;
 use goldentime_runtime::{SharedClock, Tasks};
@@ -19,6 +20,30 @@ use crate::push::{self};
 
 /// Lists the agents that the uplink knows.
 pub type ListAgents = Arc<dyn Fn() -> Vec<AgentStatus> + Send + Sync>;
+
+/// What stands before every handler, and all that a central without the role `api` answers from. Cheap to clone.
+#[derive(Clone)]
+pub struct Front {
+    /// What was set about HTTP.
+    pub http: Arc<HttpConfig>,
+    /// Who may ask.
+    pub access: Access,
+    /// How the central does.
+    pub report_self: ReportSelf,
+    /// Metrics about ourselves.
+    pub metrics: SelfMetrics,
+}
+
+impl FromRef<ApiState> for Front {
+    fn from_ref(state: &ApiState) -> Self {
+        Self {
+            http: Arc::clone(&state.http),
+            access: state.access.clone(),
+            report_self: Arc::clone(&state.report_self),
+            metrics: state.metrics.clone(),
+        }
+    }
+}
 
 /// What the handlers read. Cheap to clone.
 #[derive(Clone)]

@@ -9,7 +9,7 @@ use goldentime_model::{Alert, AlertStatus, UnixNanos};
 use goldentime_runtime::{Drained, SystemClock, Tasks};
 use tokio::sync::mpsc;
 
-use super::{ChannelHealth, Deps, Handle, NotifyConfig, start};
+use super::{ChannelHealth, Deps, Halves, Handle, NotifyConfig, Others, start};
 use crate::evaluate::transition::{Change, Transition};
 
 /// The longest that anything in these tests may take.
@@ -39,8 +39,9 @@ impl Running {
             catalogue: shared,
             clock: Arc::new(SystemClock),
             tasks: tasks.clone(),
-            alerts,
-            others: None,
+            alerts: Some(alerts),
+            others: Others::default(),
+            halves: Halves::WHOLE,
             owner: "embedded".into(),
         };
         let handle = start(&config, deps, transitions_rx).await.expect("starts");

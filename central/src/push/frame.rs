@@ -9,6 +9,7 @@ use goldentime_model::{AlertStatus, Interval, Labels, ServiceId, Severity};
 use serde::{Deserialize, Serialize};
 
 use super::strays::Strays;
+use crate::roles::{Role, Roles};
 
 /// Version of the protocol.
 pub const PROTOCOL: u32 = 1;
@@ -248,6 +249,8 @@ pub struct CentralStatus {
     pub version: &'static str,
     pub started_ms: i64,
     pub not_ready: Vec<NotReady>,
+    pub roles: Roles,
+    pub missing_roles: Vec<MissingRole>,
     pub agents: AgentCount,
     pub rules: RuleCount,
     pub channels: Vec<ChannelView>,
@@ -260,6 +263,12 @@ pub struct CentralStatus {
 pub struct NotReady {
     pub code: &'static str,
     pub detail: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MissingRole {
+    pub role: Role,
+    pub detail: &'static str,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
