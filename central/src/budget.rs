@@ -44,7 +44,9 @@ impl Budget {
             budget.declare("registry", ingest::registry::MEMORY_BYTES_MAX);
         }
         budget.declare("access", access::memory_bound_bytes());
-        budget.declare("notify", notify::memory_bound_bytes(&config.notify, TRANSITIONS_MAX, ALERTS_MAX));
+        if config.does(Role::Process) || config.does(Role::Notify) {
+            budget.declare("notify", notify::memory_bound_bytes(&config.notify, TRANSITIONS_MAX, ALERTS_MAX));
+        }
         budget
     }
 

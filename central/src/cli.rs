@@ -329,4 +329,14 @@ mod tests {
         };
         assert_eq!((project.as_str(), config.config), ("default", None));
     }
+
+    #[test]
+    fn roles_are_named_with_commas_and_one_that_is_not_known_is_refused_with_those_that_are() {
+        let cli = Cli::parse_from(["goldentime-central", "serve", "--roles", "process,notify"]);
+        let Command::Serve(args) = cli.command else { panic!("{cli:?}") };
+        assert_eq!(args.load_options().flags[0].items, ["process", "notify"]);
+        let refused = Cli::try_parse_from(["goldentime-central", "serve", "--roles", "pager"]);
+        let refused = refused.expect_err("no such role").to_string();
+        assert!(refused.contains("pager") && refused.contains("gateway, process, notify, api"), "{refused}");
+    }
 }

@@ -4,12 +4,14 @@
 //! then listening. The order of the stop: sources end, every queue drains, the last checkpoint is
 //! written, the stores close.
 
+mod parts;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use goldentime_catalog::{CatalogueError, HistoryQuery};
+use goldentime_catalog::CatalogueError;
 use goldentime_log::ReadLog;
 use goldentime_log::kafka::GroupEvent;
 use goldentime_model::{Alert, UnixNanos};
@@ -20,7 +22,7 @@ use tokio::sync::mpsc;
 
 use crate::access::Access;
 use crate::api::state::ListAgents;
-use crate::api::{self, ApiState, Certificate, Front};
+use crate::api::{self, Certificate, Front};
 use crate::budget::Budget;
 use crate::cluster::OpenCatalogue;
 use crate::config::Config;
@@ -29,13 +31,11 @@ use crate::evaluate::transition::Transition;
 use crate::ingest::agents::AgentEvent;
 use crate::ingest::deadletter::{DeadLetters, LetterStore};
 use crate::merge;
-use crate::merge::assigned::{self, Begin};
 use crate::merge::start::{Owned, Resume, Rules, Shards};
 use crate::notify;
 use crate::persist::{self, Logs, Readers, Series};
-use crate::publish::Publisher;
+use crate::push;
 use crate::push::sources::ReportSelf;
-use crate::push::{self, Sources};
 use crate::roles::Role;
 
 /// Everything that was taken in must be written within this time after the signal to stop.
@@ -50,12 +50,6 @@ pub const TRANSITIONS_MAX: usize = 4096;
 
 /// Alerts that wait for the live page.
 pub const ALERTS_MAX: usize = 1024;
-
-/// Alerts of earlier runs that the live page begins with.
-const RECENT_ALERTS: u32 = 10;
-
-/// Live connections to the dashboard.
-const CLIENTS_MAX: usize = 500;
 
 /// Histograms about ourselves are folded this often even if nobody scrapes.
 const METRICS_EVERY: Duration = Duration::from_secs(5);
@@ -292,11 +286,11 @@ pub async fn start(
                 rules,
                 transitions,
             };
-            let settings = merge_settings(config, with, merge.generation);
+            let settings = parts::merge_settings(config, with, merge.generation);
             let shards = Shards::new(&with.tasks, settings, surroundings, intake.agents, &stores.open_alerts);
-            start_merge(config, with, stores, shards, merge.partitions, handle);
+            parts::start_merge(config, with, stores, shards, merge.partitions, handle);
         }
-        None => keep_open(&with.tasks, transitions),
+        None => parts::keep_open(&with.tasks, transitions),
     }
     door.access.keep(&with.tasks);
     if let Some(certificate) = &door.certificate {
@@ -310,7 +304,9 @@ pub async fn start(
     };
     match alerts.zip(stores.windows.clone()) {
         Some((alerts, windows)) => {
-            let state = api_state(with, stores, windows, alerts, front, intake.list_agents).await;
+            let lines = config.does(Role::Process);
+            let state =
+                parts::api_state(with, stores, windows, alerts, front, intake.list_agents, lines).await;
             api::serve(&with.tasks, listener, state);
         }
         None => api::serve_health(&with.tasks, listener, front),
@@ -323,114 +319,6 @@ pub async fn start(
         }
     });
     Ok(())
-}
-
-/// Nothing is judged here, and the notifier ends with its transitions: not before the central does.
-fn keep_open(tasks: &Tasks, transitions: mpsc::Sender<Transition>) {
-    let stopping = tasks.stopping();
-    tasks.spawn(TaskKind::Source, "no-transitions", async move {
-        stopping.cancelled().await;
-        drop(transitions);
-    });
-}
-
-fn merge_settings(config: &Config, with: &Surroundings, generation: u32) -> merge::start::Settings {
-    merge::start::Settings {
-        generation,
-        partitions: config.partitions(),
-        services_max: usize::try_from(config.windows.services_max).unwrap_or(usize::MAX),
-        unknown_grace: config.evaluate.unknown_grace.get(),
-        host_silent: config.evaluate.host_silent,
-        owned: with.owned.clone(),
-    }
-}
-
-/// Merges these partitions, and publishes what people and scripts read.
-fn start_merge(
-    config: &Config,
-    with: &Surroundings,
-    stores: &Stores,
-    shards: Shards,
-    partitions: Partitions,
-    notifier: notify::Handle,
-) {
-    match partitions {
-        Partitions::All(partitions) => {
-            for (partition, resume) in (0..).zip(partitions) {
-                let shard = shards.begin(partition, resume, stores.open_alerts.clone());
-                with.tasks.spawn(TaskKind::Station, "merge", shard);
-            }
-        }
-        Partitions::Shared { events, log, readers } => {
-            let begin = Begin {
-                shards,
-                readers,
-                log,
-                catalogue: Arc::clone(&stores.catalogue.alerts),
-                open_alerts: stores.open_alerts.clone(),
-                notifier,
-                partitions: config.partitions(),
-                tasks: with.tasks.clone(),
-            };
-            with.tasks.spawn(TaskKind::Station, "partitions", assigned::run(events, begin));
-        }
-    }
-    if let Some(redis) = &stores.redis {
-        let publisher = Publisher {
-            redis: Arc::clone(redis),
-            statuses: with.statuses.clone(),
-            owned: with.owned.clone(),
-            partitions: config.partitions(),
-            clock: Arc::clone(&with.clock),
-        };
-        with.tasks.spawn(TaskKind::Upkeep, "publish", publisher.run());
-    }
-}
-
-/// What the API answers from, with the live page's station.
-async fn api_state(
-    with: &Surroundings,
-    stores: &Stores,
-    windows: Arc<dyn WindowStore>,
-    alerts: mpsc::Receiver<Alert>,
-    front: Front,
-    agents: ListAgents,
-) -> ApiState {
-    let catalogue = Arc::clone(&stores.catalogue.alerts);
-    let recent = catalogue.history(HistoryQuery { before: None, limit: RECENT_ALERTS }).await;
-    let recent_alerts = recent.unwrap_or_else(|error| {
-        tracing::error!(
-            error = &error as &dyn std::error::Error,
-            "the live page begins without the last alerts"
-        );
-        Vec::new()
-    });
-    let sources = Sources {
-        windows: Arc::clone(&windows),
-        statuses: with.statuses.clone(),
-        alerts,
-        recent_alerts,
-        report_self: Arc::clone(&with.report_self),
-        clock: Arc::clone(&with.clock),
-        started: with.started,
-    };
-    let push = push::start(&with.tasks, sources, CLIENTS_MAX);
-    ApiState {
-        http: front.http,
-        access: front.access,
-        windows,
-        series: stores.series.as_ref().map(Series::store),
-        logs: stores.logs.clone(),
-        letters: Some(Arc::clone(&stores.letters)),
-        statuses: with.statuses.clone(),
-        catalogue,
-        agents,
-        report_self: front.report_self,
-        push,
-        metrics: front.metrics,
-        clock: Arc::clone(&with.clock),
-        tasks: with.tasks.clone(),
-    }
 }
 
 /// Waits for SIGTERM, SIGINT or the end of a task that the central cannot do without; then drains

@@ -58,6 +58,8 @@ pub struct ApiState {
     pub series: Option<Arc<dyn SeriesStore>>,
     /// Log lines, where they are kept.
     pub logs: Option<Logs>,
+    /// Whether lines can be watched here: they are by who stores them.
+    pub stores_lines: bool,
     /// What could not be taken, where this central keeps it.
     pub letters: Option<Arc<dyn LetterStore>>,
     /// Where the rules stand.

@@ -64,14 +64,14 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             .await?;
     let stores = Stores::open(&config, &dead_letters, &tasks, &clock).await?;
     let log = OpenLog::open(&config, &stores, &tasks).await?;
+    let is_gateway = config.does(Role::Gateway);
     let authority = ingest::start::open_authority(&config.agents, &config.state_dir, clock.now())?;
-    if config.cluster.kafka.is_some() && config.agents.authority_dir.is_none() {
+    if is_gateway && config.cluster.kafka.is_some() && config.agents.authority_dir.is_none() {
         tracing::warn!(
             "agents.authority_dir is not set: agents that join here are strangers to other centrals of this cluster"
         );
     }
     let registry = stores.catalogue.registry(&config.state_dir).await?;
-    let is_gateway = config.does(Role::Gateway);
     let mut intake = match is_gateway {
         true => ingest::open(authority, registry, dead_letters.clone(), Arc::clone(&clock)).await?,
         false => {
@@ -263,8 +263,17 @@ impl Report {
             missing_roles: self.missing_roles(),
             agents: AgentCount { connected, total },
             rules: RuleCount { loaded: self.rules.current().rules.len(), error: self.rules.complaint() },
-            channels: self.notifier.channels().into_iter().map(ChannelView::from).collect(),
+            channels: self.channels().into_iter().map(ChannelView::from).collect(),
             stores: self.stores(),
+        }
+    }
+
+    /// How the channels do, as those say who send: this central, or the others.
+    fn channels(&self) -> Vec<notify::ChannelHealth> {
+        let own = self.notifier.channels();
+        match &self.roster {
+            Some(roster) if own.is_empty() => roster.channels(),
+            _ => own,
         }
     }
 

@@ -76,7 +76,7 @@ impl Listener {
         let now = clock.now();
         roster.heard(&member, None);
         match said {
-            Said::Present(roles) => roster.heard(&member, Some(&roles)),
+            Said::Present(presence) => roster.heard(&member, Some(presence)),
             Said::Pages(pages) => notifier.send(pages).await,
             Said::Delivered(delivery) => self.delivered(delivery).await,
             Said::Connected(agent) => {

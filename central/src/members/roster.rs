@@ -1,12 +1,14 @@
 //! Which centrals there are, and what each of them does. A part of the work that nobody does must not go unnoticed:
 //! without a word a page would wait for ever.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::word::Presence;
+use crate::notify::ChannelHealth;
 use crate::roles::{Role, Roles};
 
 /// A member that was not heard for so long is none: each says every five seconds that it is there.
@@ -22,7 +24,7 @@ struct Known {
     own: Roles,
     /// Since when every word was heard that others said; none while the log does not answer.
     listening: Option<Instant>,
-    others: HashMap<Arc<str>, (Roles, Instant)>,
+    others: HashMap<Arc<str>, (Presence, Instant)>,
 }
 
 impl Roster {
@@ -56,7 +58,7 @@ impl Roster {
         let is_known = known.listening.is_some_and(|since| since.elapsed() >= HEARD_FOR);
         known.others.retain(|_, (_, heard)| heard.elapsed() < HEARD_FOR);
         let members = |role: Role| {
-            let others = known.others.values().filter(|(roles, _)| roles.has(role)).count();
+            let others = known.others.values().filter(|(presence, _)| presence.roles.has(role)).count();
             others + usize::from(known.own.has(role))
         };
         is_known.then(|| Role::ALL.map(|role| (role, members(role))))
@@ -69,14 +71,31 @@ impl Roster {
     }
 
     /// A member spoke. One that does not say what it does, as those of the first version, does everything.
-    pub(super) fn heard(&self, member: &Arc<str>, roles: Option<&Roles>) {
+    pub(super) fn heard(&self, member: &Arc<str>, presence: Option<Presence>) {
         let mut known = self.lock();
-        let (of, at) =
-            known.others.entry(Arc::clone(member)).or_insert_with(|| (Roles::default(), Instant::now()));
+        let (before, at) =
+            known.others.entry(Arc::clone(member)).or_insert_with(|| (Presence::default(), Instant::now()));
         *at = Instant::now();
-        if let Some(roles) = roles {
-            of.clone_from(roles);
+        if let Some(presence) = presence {
+            *before = presence;
         }
+    }
+
+    /// How the channels do over which the others send, by name.
+    #[must_use]
+    pub fn channels(&self) -> Vec<ChannelHealth> {
+        let mut channels: BTreeMap<String, ChannelHealth> = BTreeMap::new();
+        let known = self.lock();
+        let present = known.others.values().filter(|(_, heard)| heard.elapsed() < HEARD_FOR);
+        for channel in present.flat_map(|(presence, _)| presence.channels.iter().cloned()) {
+            match channels.get_mut(&channel.name) {
+                Some(known) => known.add(channel),
+                None => {
+                    channels.insert(channel.name.clone(), channel);
+                }
+            }
+        }
+        channels.into_values().collect()
     }
 
     /// Tells of roles that go missing and come back, for ever.
@@ -110,9 +129,30 @@ impl Roster {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::notify::ChannelState;
 
     fn roles(roles: &[Role]) -> Roles {
         roles.iter().copied().collect()
+    }
+
+    fn present(of: &[Role]) -> Option<Presence> {
+        Some(Presence { roles: roles(of), channels: Vec::new() })
+    }
+
+    #[tokio::test]
+    async fn a_channel_over_which_several_send_is_shown_as_it_fares_with_the_worst_of_them() {
+        let roster = Roster::new(roles(&[Role::Api]));
+        let health = |state, delivered, error: Option<&str>| ChannelHealth {
+            name: "ops".into(),
+            state,
+            delivered,
+            last_error: error.map(str::to_owned),
+            ..ChannelHealth::default()
+        };
+        let says = |channel| Some(Presence { channels: vec![channel], ..Presence::default() });
+        roster.heard(&"first".into(), says(health(ChannelState::Failing, 1, Some("refused"))));
+        roster.heard(&"second".into(), says(health(ChannelState::Ok, 2, None)));
+        assert_eq!(roster.channels(), [health(ChannelState::Failing, 3, Some("refused"))]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -122,9 +162,9 @@ mod tests {
         assert_eq!(roster.missing(), []);
         tokio::time::advance(HEARD_FOR).await;
         assert_eq!(roster.missing(), [Role::Process, Role::Notify]);
-        roster.heard(&"second".into(), Some(&roles(&[Role::Process])));
+        roster.heard(&"second".into(), present(&[Role::Process]));
         assert_eq!(roster.missing(), [Role::Notify]);
-        roster.heard(&"third".into(), Some(&roles(&[Role::Notify])));
+        roster.heard(&"third".into(), present(&[Role::Notify]));
         assert_eq!(roster.missing(), []);
     }
 

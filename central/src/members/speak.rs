@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 
 use super::Knowledge;
-use super::word::{Said, Statuses, Word};
+use super::word::{Presence, Said, Statuses, Word};
 use crate::evaluate::status::RuleStatus;
 use crate::ingest::agents::AgentEvent;
 use crate::notify::News;
@@ -111,7 +111,9 @@ impl Speaker {
     }
 
     async fn say_present(&self) {
-        self.say(Said::Present(self.knowledge.roster.own())).await;
+        let Knowledge { roster, notifier, .. } = &*self.knowledge;
+        let presence = Presence { roles: roster.own(), channels: notifier.channels() };
+        self.say(Said::Present(presence)).await;
     }
 
     async fn say_agents(&self) {

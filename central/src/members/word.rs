@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::evaluate::status::RuleStatus;
 use crate::ingest::agents::{AgentIdentity, AgentStatus};
-use crate::notify::Delivery;
+use crate::notify::{ChannelHealth, Delivery};
 use crate::roles::Roles;
 
 /// Something that a member says. A kind that a newer version knows and this one does not is passed over.
@@ -38,8 +38,18 @@ pub enum Said {
     Pages(Vec<Notification>),
     /// Pages were delivered here, for those who judge their alerts.
     Delivered(Delivery),
-    /// What this central does.
-    Present(Roles),
+    /// What this central does, and how.
+    Present(Presence),
+}
+
+/// What a member does, and how.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Presence {
+    /// Its roles.
+    pub roles: Roles,
+    /// How the channels do over which it sends.
+    pub channels: Vec<ChannelHealth>,
 }
 
 /// Some of a round of statuses.

@@ -339,7 +339,9 @@ impl Dispatcher {
             metrics::counter!(DROPS_TOTAL, "component" => "notify_live", "reason" => "queue_full")
                 .increment(1);
         }
-        self.deps.others.tell(News::Alert(Box::new(record.clone())));
+        if self.deps.others.exist() {
+            self.deps.others.tell(News::Alert(Box::new(record.clone())));
+        }
         self.recorder.write(Write::Alert(Box::new(record)));
     }
 }

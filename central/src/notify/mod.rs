@@ -34,6 +34,8 @@ mod start;
 #[cfg(test)]
 mod email_tests;
 #[cfg(test)]
+mod halves_tests;
+#[cfg(test)]
 mod slack_tests;
 #[cfg(test)]
 mod testing;

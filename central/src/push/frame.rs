@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, reason = "docs/websocket.md describes each field; a copy here would drift")]
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use goldentime_model::indicator::Signal;
@@ -287,7 +288,7 @@ pub struct RuleCount {
 pub struct ChannelView {
     pub name: String,
     #[serde(rename = "type")]
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     pub state: &'static str,
     pub queued: u64,
     pub delivered: u64,

@@ -149,6 +149,8 @@ async fn pages_of_a_pager_that_dies_are_sent_by_the_next_one_and_nobody_missing_
     cluster.hook.always(Some(Answer::Status(503)));
     cluster.world.change(0, BAD, BAD)?;
     cluster.hook.wait_for(1, PATIENCE).await?;
+    let fails = |status: &Value| status["channels"][0]["state"] == "failing";
+    central_until(&api, "/api/v1/status", "the pager's channel to be shown as failing", fails).await?;
     drop(notify.kill9());
     let tried = cluster.hook.received().len();
     cluster.hook.always(None);
