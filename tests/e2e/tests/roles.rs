@@ -166,10 +166,11 @@ async fn pages_of_a_pager_that_dies_are_sent_by_the_next_one_and_nobody_missing_
     }
     let status = api.get("/api/v1/status").await?;
     assert_eq!(status["missing_roles"][0]["role"], "notify");
-    let gauge = "goldentime_role_members{role=\"notify\"} 0";
-    let metrics = process.text("/metrics").await?;
-    ensure!(metrics.contains(gauge), "{metrics}");
-    ensure!(process.process().output().contains("no central has the role `notify`"));
+    // Both are told by a look that comes once a second.
+    let gauge = "goldentime_role_members{role=\"notify\"} 0\n";
+    let shows = async || process.text("/metrics").await.ok().filter(|text| text.contains(gauge)).map(drop);
+    wait::until("the metric of the missing role", PATIENCE, shows).await?;
+    process.process().printed("no central has the role `notify`", PATIENCE).await?;
     cluster.world.change(0, FINE, FINE)?;
     let has_ended = |alerts: &Value| shown(alerts, &fired).is_some_and(|alert| alert["status"] == "resolved");
     central_until(&api, "/api/v1/alerts/history", "the alert's end", has_ended).await?;
