@@ -6,6 +6,7 @@ use goldentime_model::metric_names::MEMORY_BOUND_BYTES;
 use goldentime_model::units::ByteSize;
 
 use crate::config::Config;
+use crate::roles::Role;
 use crate::serve::{self, ALERTS_MAX, TRANSITIONS_MAX};
 use crate::{access, ingest, notify};
 
@@ -33,15 +34,19 @@ impl Budget {
     pub fn of(config: &Config) -> Self {
         let mut budget = Self::default();
         serve::declare_memory(config, &mut budget);
-        budget.declare("ingest", ingest::start::memory_bound_bytes(&config.agents, config.partitions()));
+        if config.does(Role::Gateway) {
+            budget.declare("ingest", ingest::start::memory_bound_bytes(&config.agents, config.partitions()));
+        }
         if let Some(kafka) = &config.cluster.kafka {
-            budget.declare("kafka", ingest::shared::memory_bound_bytes(kafka));
+            budget.declare("kafka", ingest::shared::memory_bound_bytes(kafka, config.does(Role::Process)));
         }
         if config.cluster.postgres.is_some() {
             budget.declare("registry", ingest::registry::MEMORY_BYTES_MAX);
         }
         budget.declare("access", access::memory_bound_bytes());
-        budget.declare("notify", notify::memory_bound_bytes(&config.notify, TRANSITIONS_MAX, ALERTS_MAX));
+        if config.does(Role::Process) || config.does(Role::Notify) {
+            budget.declare("notify", notify::memory_bound_bytes(&config.notify, TRANSITIONS_MAX, ALERTS_MAX));
+        }
         budget
     }
 

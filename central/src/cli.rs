@@ -5,9 +5,12 @@ mod deadletter;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use goldentime_catalog::Role;
+use goldentime_catalog::Role as AccountRole;
+use goldentime_model::config::{Flag, LoadOptions};
 use goldentime_model::units::HumanDuration;
 use goldentime_runtime::manual::Shell;
+
+use crate::roles::Role;
 
 pub use deadletter::{DeadletterCommand, FilterArgs, ListArgs, ReplayArgs, ShowArgs};
 
@@ -27,7 +30,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Runs the central until SIGTERM or SIGINT.
-    Serve(ConfigArgs),
+    Serve(ServeArgs),
     /// Asks the central of this configuration, on this machine, whether it is ready. Exit code 1 when it is not,
     /// and why: a health check.
     Ready(ConfigArgs),
@@ -48,7 +51,7 @@ pub enum Command {
     SetupLink {
         /// What a new account may do: viewer, editor or admin.
         #[arg(long, default_value = "admin")]
-        role: Role,
+        role: AccountRole,
         /// The account that is to be made or, if it is there, gets a new password; its holder chooses a
         /// new name unless given.
         #[arg(long)]
@@ -171,7 +174,7 @@ pub enum ApiTokenCommand {
         name: String,
         /// What it may do: viewer, editor or admin.
         #[arg(long, default_value = "viewer")]
-        role: Role,
+        role: AccountRole,
         /// How long it is good, such as `90d`; for ever unless given.
         #[arg(long, value_name = "DURATION")]
         expires: Option<HumanDuration>,
@@ -202,7 +205,19 @@ pub enum ConfigCommand {
     Reference,
     /// Checks the configuration as `serve` would load it, and its rules. Exit code 2 when the
     /// configuration is wrong; wrong rules are told, but keep no central from starting.
-    Check(ConfigArgs),
+    Check(ServeArgs),
+}
+
+/// How a central runs.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ServeArgs {
+    /// What it does of what several centrals share, such as `gateway` or `process,notify`, whatever the
+    /// configuration says.
+    #[arg(long, value_name = "ROLES", value_delimiter = ',')]
+    pub roles: Option<Vec<Role>>,
+    /// Which configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
 }
 
 /// Which configuration.
@@ -273,13 +288,24 @@ pub enum TokenCommand {
     },
 }
 
+impl ServeArgs {
+    /// How the configuration is to be loaded.
+    #[must_use]
+    pub fn load_options(&self) -> LoadOptions {
+        let options = self.config.load_options();
+        let Some(roles) = &self.roles else { return options };
+        let items = roles.iter().map(ToString::to_string).collect();
+        options.with_flag(Flag { name: "--roles", setting: "roles", items })
+    }
+}
+
 impl ConfigArgs {
     /// How the configuration is to be loaded.
     #[must_use]
-    pub fn load_options(&self) -> goldentime_model::config::LoadOptions {
+    pub fn load_options(&self) -> LoadOptions {
         match &self.config {
-            Some(file) => goldentime_model::config::LoadOptions::new("central", file),
-            None => goldentime_model::config::LoadOptions::new("central", CONFIG_FILE).optional(),
+            Some(file) => LoadOptions::new("central", file),
+            None => LoadOptions::new("central", CONFIG_FILE).optional(),
         }
     }
 }
@@ -302,5 +328,15 @@ mod tests {
             panic!("{cli:?}")
         };
         assert_eq!((project.as_str(), config.config), ("default", None));
+    }
+
+    #[test]
+    fn roles_are_named_with_commas_and_one_that_is_not_known_is_refused_with_those_that_are() {
+        let cli = Cli::parse_from(["goldentime-central", "serve", "--roles", "process,notify"]);
+        let Command::Serve(args) = cli.command else { panic!("{cli:?}") };
+        assert_eq!(args.load_options().flags[0].items, ["process", "notify"]);
+        let refused = Cli::try_parse_from(["goldentime-central", "serve", "--roles", "pager"]);
+        let refused = refused.expect_err("no such role").to_string();
+        assert!(refused.contains("pager") && refused.contains("gateway, process, notify, api"), "{refused}");
     }
 }

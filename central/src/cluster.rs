@@ -26,7 +26,8 @@ pub struct ClusterConfig {
     /// Ingest log that several centrals share, in place of the files below `log/`; with `redis`. Its own
     /// `partitions` and `retention` count then, not `partitions` and `log`. Default none.
     pub kafka: Option<KafkaLogConfig>,
-    /// Live windows that every central reads, in place of `windows.db`; with `kafka`. Default none.
+    /// Live windows that every central reads, in place of `windows.db`; with `kafka`. Centrals that have neither
+    /// the role `process` nor `api` need none. Default none.
     pub redis: Option<RedisConfig>,
     /// Search server of log lines, in place of the files below `logs/`. Its own `retention` and `bytes_max`
     /// count then, not those of `logs`. Default none.
@@ -45,12 +46,11 @@ impl Settings for ClusterConfig {
             check.section("redis", |check| redis.validate(check));
         }
         // A partition's next owner goes on with the windows that its last one wrote.
-        let (with, without) = match (&self.kafka, &self.redis) {
-            (Some(_), None) => ("kafka", "redis"),
-            (None, Some(_)) => ("redis", "kafka"),
-            _ => ("", ""),
-        };
-        check.require(with.is_empty(), with, format!("needs `cluster.{without}`: they go together"));
+        check.require(
+            self.redis.is_none() || self.kafka.is_some(),
+            "redis",
+            "needs `cluster.kafka`: they go together",
+        );
         if let Some(elastic) = &self.elasticsearch {
             check.section("elasticsearch", |check| elastic.validate(check));
         }

@@ -20,6 +20,7 @@ use crate::evaluate::openslo::StarterRule;
 use crate::ingest::{AgentsConfig, DeadLettersConfig};
 use crate::notify::NotifyConfig;
 use crate::persist::SeriesConfig;
+use crate::roles::{self, Role, Roles};
 
 /// Most partitions: each is a task with its own state, so a few times the cores are enough.
 pub const PARTITIONS_MAX: u32 = 256;
@@ -50,6 +51,10 @@ pub struct Config {
     pub logs: LogsConfig,
     /// Engines outside, in place of the central's own files.
     pub cluster: ClusterConfig,
+    /// What this central does of what several share by `cluster`: `gateway` lets agents in, `process` merges and
+    /// judges, `notify` sends pages, `api` answers dashboard and API. `serve --roles` goes over it. What no central
+    /// does is told by the others. Default all four.
+    pub roles: Roles,
     /// Judging.
     pub evaluate: EvaluateConfig,
     /// Folder of OpenSLO files, watched and reloaded whole or not at all. Default `/etc/goldentime/slo`.
@@ -114,6 +119,7 @@ impl Default for Config {
             series: SeriesConfig::default(),
             logs: LogsConfig::default(),
             cluster: ClusterConfig::default(),
+            roles: Roles::default(),
             evaluate: EvaluateConfig::default(),
             slo_dir: PathBuf::from("/etc/goldentime/slo"),
             starter_rules: Vec::new(),
@@ -150,6 +156,7 @@ impl Settings for Config {
         check.section("series", |check| self.series.validate(check));
         check.section("logs", |check| self.logs.validate(check));
         check.section("cluster", |check| self.cluster.validate(check));
+        roles::validate(self, check);
         check.section("notify", |check| self.notify.validate(check));
         check.section("evaluate", |check| {
             let grace_s = self.evaluate.unknown_grace.get().as_secs();
@@ -176,6 +183,12 @@ impl Config {
     #[must_use]
     pub fn partitions(&self) -> u32 {
         self.cluster.kafka.as_ref().map_or(self.partitions, |kafka| kafka.partitions)
+    }
+
+    /// Whether this central has a role.
+    #[must_use]
+    pub fn does(&self, role: Role) -> bool {
+        self.roles.has(role)
     }
 }
 

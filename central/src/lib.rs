@@ -11,7 +11,7 @@
 //! | [`api`] | HTTP requests | answers |
 //!
 //! No station calls back up the line; [`line`](mod@line) is what lies between intake and merge,
-//! [`members`] what centrals that share a log tell each other;
+//! [`members`] what centrals that share a log tell each other, [`roles`] which of the stations one of them has;
 //! [`publish`] writes to Redis what people and scripts read there. [`access`] says who may ask; [`backup`] copies the state folder from
 //! another process.
 
@@ -34,4 +34,5 @@ pub mod persist;
 pub mod places;
 pub mod publish;
 pub mod push;
+pub mod roles;
 pub mod serve;

@@ -11,13 +11,14 @@ use crate::config::Config;
 use crate::ingest::deadletter::DeadLetters;
 use crate::ingest::embedded::{EmbeddedLog, GENERATION};
 use crate::ingest::produce;
-use crate::ingest::shared::SharedLog;
+use crate::ingest::shared::{Heard, SharedLog};
 use crate::ingest::start::{Behind, IngestError};
 use crate::members;
 use crate::merge::start::Resume;
 use crate::persist::{Followed, Readers};
 use crate::push::frame::NotReady;
-use crate::serve::{Partitions, Stores};
+use crate::roles::Role;
+use crate::serve::{Merge, Partitions, Stores};
 
 /// Tells what keeps the log from being used.
 pub type AskLog = Arc<dyn Fn() -> Option<NotReady> + Send + Sync>;
@@ -41,19 +42,17 @@ pub enum OpenLog {
         log: Box<SharedLog>,
         /// This central's name among those that share it.
         member: Arc<str>,
+        /// Whether this central gives records to it: those of agents, or dead letters once more.
+        gives: bool,
     },
 }
 
 /// What the log gives to the stations at its ends.
 pub struct Line {
-    /// For intake.
-    pub behind: Behind,
-    /// For the merge.
-    pub partitions: Partitions,
-    /// From where merges go on.
-    pub checkpoints: Arc<dyn CheckpointStore>,
-    /// Topic generation.
-    pub generation: u32,
+    /// For intake, where this central gives records to the log.
+    pub behind: Option<Behind>,
+    /// For the merge, where this central merges.
+    pub merge: Option<Merge>,
     /// The way to other centrals, where the log is shared.
     pub link: Option<members::Link>,
 }
@@ -63,13 +62,16 @@ impl OpenLog {
     pub async fn open(config: &Config, stores: &Stores, tasks: &Tasks) -> anyhow::Result<Self> {
         if let Some(kafka) = &config.cluster.kafka {
             let member = config.cluster.member().unwrap_or_default();
-            let log = SharedLog::open(kafka, &member, tasks).context("cluster.kafka")?;
-            return Ok(Self::Shared { log: Box::new(log), member });
+            let process = config.does(Role::Process);
+            let log = SharedLog::open(kafka, &member, process, tasks).context("cluster.kafka")?;
+            let gives = process || config.does(Role::Gateway);
+            return Ok(Self::Shared { log: Box::new(log), member, gives });
         }
-        let checkpoints = stores.checkpoints.clone().context("windows without checkpoints")?;
+        let (windows, checkpoints) =
+            stores.windows.clone().zip(stores.checkpoints.clone()).context("no windows")?;
         Ok(Self::Own {
             log: EmbeddedLog::open(&config.state_dir, config.log.clone()).await.map_err(IngestError::from)?,
-            windows: Arc::clone(&stores.windows),
+            windows,
             checkpoints,
             partitions: config.partitions,
         })
@@ -98,18 +100,19 @@ impl OpenLog {
         }
     }
 
-    /// What is judged, and log lines, for those who follow them.
+    /// What is judged, and log lines, for those who follow them; none where nobody does here.
     #[must_use]
-    pub fn followed(&self, config: &Config) -> (Followed, Followed) {
+    pub fn followed(&self, config: &Config) -> Option<(Followed, Followed)> {
         match self {
             Self::Own { log, partitions, .. } => {
                 let own = Followed { log: log.log(), partitions: *partitions, generation: GENERATION };
-                (own.clone(), own)
+                Some((own.clone(), own))
             }
             Self::Shared { log, .. } => {
                 let (partitions, generation) = (config.partitions(), log.generation());
-                let followed = |log| Followed { log, partitions, generation };
-                (followed(log.judged()), followed(log.lines()))
+                let followed = |log: &Arc<_>| Followed { log: Arc::clone(log), partitions, generation };
+                let logs = log.followed()?;
+                Some((followed(&logs.judged), followed(&logs.lines)))
             }
         }
     }
@@ -140,18 +143,24 @@ impl OpenLog {
                     tenure: None,
                 });
                 let partitions = Partitions::All(resumes.collect());
-                Ok(Line { behind, partitions, checkpoints, generation: GENERATION, link: None })
+                let merge = Merge { partitions, checkpoints, generation: GENERATION };
+                Ok(Line { behind: Some(behind), merge: Some(merge), link: None })
             }
-            Self::Shared { log, member } => {
-                let behind =
-                    produce::start(tasks, log.config(), &member, log.producer(), dead_letters, clock);
-                let (checkpoints, generation) = (log.checkpoints(), log.generation());
-                let (judged, producer) = (log.judged(), log.producer().clone());
+            Self::Shared { log, member, gives } => {
+                let behind = gives.then(|| {
+                    produce::start(tasks, log.config(), &member, log.producer(), dead_letters, clock)
+                });
+                let (generation, producer) = (log.generation(), log.producer().clone());
                 let topic = Topic::Members.name(log.config());
-                let (events, words) = log.join(tasks);
-                let partitions = Partitions::Shared { events, log: judged, readers };
-                let link = Some(members::Link { member, topic, producer, log: words });
-                Ok(Line { behind, partitions, checkpoints, generation, link })
+                let followed = log.followed().cloned();
+                let Heard { events, members } = log.join(tasks);
+                let merge = events.zip(followed).map(|(events, logs)| Merge {
+                    partitions: Partitions::Shared { events, log: logs.judged, readers },
+                    checkpoints: logs.checkpoints,
+                    generation,
+                });
+                let link = Some(members::Link { member, topic, producer, log: members });
+                Ok(Line { behind, merge, link })
             }
         }
     }

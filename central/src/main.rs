@@ -11,13 +11,14 @@ use goldentime_central::commands::{
 };
 use goldentime_central::config::{Config, reference};
 use goldentime_central::evaluate::openslo::{report, starter};
+use goldentime_model::config::LoadOptions;
 use goldentime_model::exit::ExitCode;
 use goldentime_runtime::manual;
 
 fn main() -> ExitCode {
     goldentime_runtime::make_files_private();
     match Cli::parse().command {
-        Command::Serve(args) => with_config(&args, serve::main),
+        Command::Serve(args) => with_options(&args.load_options(), serve::main),
         Command::Ready(args) => with_config(&args, |config| wait_for(ready::run(&config))),
         Command::Rules(RulesCommand::Check { paths }) => {
             let reports: Vec<_> = paths.iter().map(|path| report::check(path)).collect();
@@ -90,7 +91,7 @@ fn main() -> ExitCode {
             print!("{}", reference());
             ExitCode::Ok
         }
-        Command::Config(ConfigCommand::Check(args)) => match load(&args) {
+        Command::Config(ConfigCommand::Check(args)) => match load(&args.load_options()) {
             Ok(config) => check::main(&config),
             Err(code) => code,
         },
@@ -107,14 +108,18 @@ fn main() -> ExitCode {
 
 /// Loads the configuration and does the rest with it; a wrong one is told with its places.
 fn with_config(args: &ConfigArgs, command: impl FnOnce(Config) -> anyhow::Result<()>) -> ExitCode {
-    match load(args) {
+    with_options(&args.load_options(), command)
+}
+
+fn with_options(options: &LoadOptions, command: impl FnOnce(Config) -> anyhow::Result<()>) -> ExitCode {
+    match load(options) {
         Ok(config) => ended(command(config)),
         Err(code) => code,
     }
 }
 
-fn load(args: &ConfigArgs) -> Result<Config, ExitCode> {
-    goldentime_model::config::load(&args.load_options()).map_err(|faults| {
+fn load(options: &LoadOptions) -> Result<Config, ExitCode> {
+    goldentime_model::config::load(options).map_err(|faults| {
         eprintln!("{faults}");
         ExitCode::Usage
     })

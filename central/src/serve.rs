@@ -4,12 +4,14 @@
 //! then listening. The order of the stop: sources end, every queue drains, the last checkpoint is
 //! written, the stores close.
 
+mod parts;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use goldentime_catalog::{CatalogueError, HistoryQuery};
+use goldentime_catalog::CatalogueError;
 use goldentime_log::ReadLog;
 use goldentime_log::kafka::GroupEvent;
 use goldentime_model::{Alert, UnixNanos};
@@ -20,7 +22,7 @@ use tokio::sync::mpsc;
 
 use crate::access::Access;
 use crate::api::state::ListAgents;
-use crate::api::{self, ApiState, Certificate};
+use crate::api::{self, Certificate, Front};
 use crate::budget::Budget;
 use crate::cluster::OpenCatalogue;
 use crate::config::Config;
@@ -29,13 +31,12 @@ use crate::evaluate::transition::Transition;
 use crate::ingest::agents::AgentEvent;
 use crate::ingest::deadletter::{DeadLetters, LetterStore};
 use crate::merge;
-use crate::merge::assigned::{self, Begin};
 use crate::merge::start::{Owned, Resume, Rules, Shards};
 use crate::notify;
 use crate::persist::{self, Logs, Readers, Series};
-use crate::publish::Publisher;
+use crate::push;
 use crate::push::sources::ReportSelf;
-use crate::push::{self, Sources};
+use crate::roles::Role;
 
 /// Everything that was taken in must be written within this time after the signal to stop.
 const DRAIN_WITHIN: Duration = Duration::from_secs(30);
@@ -50,19 +51,13 @@ pub const TRANSITIONS_MAX: usize = 4096;
 /// Alerts that wait for the live page.
 pub const ALERTS_MAX: usize = 1024;
 
-/// Alerts of earlier runs that the live page begins with.
-const RECENT_ALERTS: u32 = 10;
-
-/// Live connections to the dashboard.
-const CLIENTS_MAX: usize = 500;
-
 /// Histograms about ourselves are folded this often even if nobody scrapes.
 const METRICS_EVERY: Duration = Duration::from_secs(5);
 
 /// The stores of a central.
 pub struct Stores {
-    /// Live windows.
-    pub windows: Arc<dyn WindowStore>,
+    /// Live windows, where a role of this central uses them.
+    pub windows: Option<Arc<dyn WindowStore>>,
     /// Live windows in Redis, where they are: what people and scripts read is written there too.
     pub redis: Option<Arc<RedisWindows>>,
     /// From where merges go on, where the windows' file keeps it.
@@ -81,16 +76,22 @@ pub struct Stores {
 
 /// What intake gives to the stations behind it.
 pub struct Intake {
-    /// The partitions to merge.
+    /// What is to be merged, where that is done here.
+    pub merge: Option<Merge>,
+    /// Agents that come and go.
+    pub agents: mpsc::Receiver<AgentEvent>,
+    /// Lists agents for the API.
+    pub list_agents: ListAgents,
+}
+
+/// What is to be merged.
+pub struct Merge {
+    /// The partitions.
     pub partitions: Partitions,
     /// From where their merges go on.
     pub checkpoints: Arc<dyn CheckpointStore>,
-    /// Agents that come and go.
-    pub agents: mpsc::Receiver<AgentEvent>,
     /// Topic generation, written into checkpoints.
     pub generation: u32,
-    /// Lists agents for the API.
-    pub list_agents: ListAgents,
 }
 
 /// Whose partitions are merged here.
@@ -112,8 +113,8 @@ pub enum Partitions {
 pub struct Notified {
     /// Transitions go in here; the notifier ends when every copy is gone.
     pub transitions: mpsc::Sender<Transition>,
-    /// Alerts come out as they begin, change and end.
-    pub alerts: mpsc::Receiver<Alert>,
+    /// Alerts come out as they begin, change and end; for the API, where that is served.
+    pub alerts: Option<mpsc::Receiver<Alert>>,
     /// What else the notifier is asked.
     pub handle: notify::Handle,
 }
@@ -146,27 +147,31 @@ pub struct Surroundings {
 }
 
 impl Stores {
-    /// Opens the stores in the state folder and those outside. Lines that a log store will not take go to the
-    /// dead letters.
+    /// Opens the stores that the roles need, in the state folder and outside. Lines that a log store will not take
+    /// go to the dead letters.
     pub async fn open(
         config: &Config,
         dead_letters: &DeadLetters,
         tasks: &Tasks,
         clock: &SharedClock,
     ) -> anyhow::Result<Self> {
-        let (windows, redis, checkpoints) = match &config.cluster.redis {
-            Some(redis) => {
-                let opened = RedisWindows::open(redis.clone(), tasks, Arc::clone(clock)).await;
-                let redis = Arc::new(opened.context("cluster.redis")?);
-                (Arc::clone(&redis) as Arc<dyn WindowStore>, Some(redis), None)
+        let mut windows: Option<Arc<dyn WindowStore>> = None;
+        let (mut redis, mut checkpoints) = (None, None);
+        match &config.cluster.redis {
+            _ if !config.roles.use_windows() => {}
+            Some(server) => {
+                let opened = RedisWindows::open(server.clone(), tasks, Arc::clone(clock)).await;
+                let opened = Arc::new(opened.context("cluster.redis")?);
+                windows = Some(Arc::clone(&opened) as _);
+                redis = Some(opened);
             }
             None => {
                 let file = config.state_dir.join("windows.db");
                 let memory = Arc::new(MemoryWindows::open(&file, &config.windows).await?);
-                let checkpoints = Arc::clone(&memory) as Arc<dyn CheckpointStore>;
-                (memory as Arc<dyn WindowStore>, None, Some(checkpoints))
+                windows = Some(Arc::clone(&memory) as _);
+                checkpoints = Some(memory as Arc<dyn CheckpointStore>);
             }
-        };
+        }
         let catalogue = OpenCatalogue::open(&config.state_dir, &config.cluster).await?;
         let open_alerts = match catalogue.alerts.active_alerts().await {
             Ok(active) => active.into_iter().map(|record| record.alert).collect(),
@@ -178,8 +183,12 @@ impl Stores {
             }
             Err(error) => return Err(error.into()),
         };
+        // Written and read by the same roles as live windows.
+        let is_used = config.roles.use_windows();
         let series = Series::new(&config.state_dir, &config.series, config.cluster.postgres.as_ref());
+        let series = series.filter(|_| is_used);
         let logs = match &config.cluster.elasticsearch {
+            _ if !is_used => None,
             Some(elastic) => {
                 let rejects = dead_letters.of_lines(Arc::clone(clock));
                 let logs = Logs::on_server(&config.logs, elastic, rejects);
@@ -194,7 +203,7 @@ impl Stores {
     /// What has to be closed after the drain. Windows in Redis are let go of now: their links end with their
     /// last user, and the drain waits for that.
     fn until_drained(self) -> Closing {
-        let windows = self.redis.is_none().then_some(self.windows);
+        let windows = self.windows.filter(|_| self.redis.is_none());
         Closing { windows, catalogue: self.catalogue, series: self.series, logs: self.logs }
     }
 }
@@ -239,16 +248,23 @@ impl Closing {
 /// Declares the bounds of merge, windows, history, log lines and push. Intake and notifier add their own
 /// before the budget is checked.
 pub fn declare_memory(config: &Config, budget: &mut Budget) {
-    let windows = config.cluster.redis.as_ref().map(RedisConfig::memory_bound_bytes);
-    budget.declare("windows", windows.unwrap_or_else(|| config.windows.memory_bound_bytes()));
-    budget.declare("series", persist::start::memory_bound_bytes(&config.series, config.partitions()));
-    budget.declare("push", push::memory_bound_bytes(u64::from(config.windows.services_max)));
-    budget.declare("logs", persist::logs_start::memory_bound_bytes(&config.logs, config.partitions()));
-    budget.declare("merge", merge::start::memory_bound_bytes(u64::from(config.windows.services_max)));
+    if config.roles.use_windows() {
+        let windows = config.cluster.redis.as_ref().map(RedisConfig::memory_bound_bytes);
+        budget.declare("windows", windows.unwrap_or_else(|| config.windows.memory_bound_bytes()));
+        let partitions = if config.does(Role::Process) { config.partitions() } else { 0 };
+        budget.declare("series", persist::start::memory_bound_bytes(&config.series, partitions));
+        budget.declare("logs", persist::logs_start::memory_bound_bytes(&config.logs, partitions));
+    }
+    if config.does(Role::Api) {
+        budget.declare("push", push::memory_bound_bytes(u64::from(config.windows.services_max)));
+    }
+    if config.does(Role::Process) {
+        budget.declare("merge", merge::start::memory_bound_bytes(u64::from(config.windows.services_max)));
+    }
 }
 
-/// Starts everything behind intake: merge with evaluation, push, HTTP. Listens once this returns;
-/// `/readyz` answers so when the replay is done.
+/// Starts everything behind intake: merge with evaluation, push, HTTP, each where a role of this central asks for
+/// it. Listens once this returns; `/readyz` answers so when the replay is done.
 pub async fn start(
     config: &Config,
     with: &Surroundings,
@@ -259,96 +275,42 @@ pub async fn start(
     door: Door,
 ) -> anyhow::Result<()> {
     let listener = api::bind(config.http.listen, door.certificate.as_ref()).await?;
-    let board = with.statuses.clone();
-    let windows = Arc::clone(&stores.windows);
-    let catalogue = Arc::clone(&stores.catalogue.alerts);
-    let settings = merge::start::Settings {
-        generation: intake.generation,
-        partitions: config.partitions(),
-        services_max: usize::try_from(config.windows.services_max).unwrap_or(usize::MAX),
-        unknown_grace: config.evaluate.unknown_grace.get(),
-        host_silent: config.evaluate.host_silent,
-        owned: with.owned.clone(),
-    };
-    let surroundings = merge::start::Surroundings {
-        windows: Arc::clone(&windows),
-        checkpoints: intake.checkpoints,
-        clock: Arc::clone(&with.clock),
-        board: board.clone(),
-        rules,
-        transitions: notified.transitions,
-    };
-    let shards = Shards::new(&with.tasks, settings, surroundings, intake.agents, &stores.open_alerts);
-    match intake.partitions {
-        Partitions::All(partitions) => {
-            for (partition, resume) in (0..).zip(partitions) {
-                let shard = shards.begin(partition, resume, stores.open_alerts.clone());
-                with.tasks.spawn(TaskKind::Station, "merge", shard);
-            }
-        }
-        Partitions::Shared { events, log, readers } => {
-            let begin = Begin {
-                shards,
-                readers,
-                log,
-                catalogue: Arc::clone(&catalogue),
-                open_alerts: stores.open_alerts.clone(),
-                notifier: notified.handle,
-                partitions: config.partitions(),
-                tasks: with.tasks.clone(),
+    let Notified { transitions, alerts, handle } = notified;
+    match intake.merge.zip(stores.windows.clone()) {
+        Some((merge, windows)) => {
+            let surroundings = merge::start::Surroundings {
+                windows,
+                checkpoints: merge.checkpoints,
+                clock: Arc::clone(&with.clock),
+                board: with.statuses.clone(),
+                rules,
+                transitions,
             };
-            with.tasks.spawn(TaskKind::Station, "partitions", assigned::run(events, begin));
+            let settings = parts::merge_settings(config, with, merge.generation);
+            let shards = Shards::new(&with.tasks, settings, surroundings, intake.agents, &stores.open_alerts);
+            parts::start_merge(config, with, stores, shards, merge.partitions, handle);
         }
+        None => parts::keep_open(&with.tasks, transitions),
     }
-    let recent = catalogue.history(HistoryQuery { before: None, limit: RECENT_ALERTS }).await;
-    let recent_alerts = recent.unwrap_or_else(|error| {
-        tracing::error!(
-            error = &error as &dyn std::error::Error,
-            "the live page begins without the last alerts"
-        );
-        Vec::new()
-    });
-    let sources = Sources {
-        windows: Arc::clone(&windows),
-        statuses: board.clone(),
-        alerts: notified.alerts,
-        recent_alerts,
-        report_self: Arc::clone(&with.report_self),
-        clock: Arc::clone(&with.clock),
-        started: with.started,
-    };
-    if let Some(redis) = &stores.redis {
-        let publisher = Publisher {
-            redis: Arc::clone(redis),
-            statuses: board.clone(),
-            owned: with.owned.clone(),
-            partitions: config.partitions(),
-            clock: Arc::clone(&with.clock),
-        };
-        with.tasks.spawn(TaskKind::Upkeep, "publish", publisher.run());
-    }
-    let push = push::start(&with.tasks, sources, CLIENTS_MAX);
     door.access.keep(&with.tasks);
     if let Some(certificate) = &door.certificate {
         certificate.keep(&with.tasks, Arc::clone(&with.clock));
     }
-    let state = ApiState {
+    let front = Front {
         http: Arc::new(config.http.clone()),
         access: door.access,
-        windows,
-        series: stores.series.as_ref().map(Series::store),
-        logs: stores.logs.clone(),
-        letters: Some(Arc::clone(&stores.letters)),
-        statuses: board,
-        catalogue,
-        agents: intake.list_agents,
         report_self: Arc::clone(&with.report_self),
-        push,
         metrics: with.metrics.clone(),
-        clock: Arc::clone(&with.clock),
-        tasks: with.tasks.clone(),
     };
-    api::serve(&with.tasks, listener, state);
+    match alerts.zip(stores.windows.clone()) {
+        Some((alerts, windows)) => {
+            let lines = config.does(Role::Process);
+            let state =
+                parts::api_state(with, stores, windows, alerts, front, intake.list_agents, lines).await;
+            api::serve(&with.tasks, listener, state);
+        }
+        None => api::serve_health(&with.tasks, listener, front),
+    }
     let metrics = with.metrics.clone();
     with.tasks.spawn(TaskKind::Upkeep, "metrics", async move {
         loop {

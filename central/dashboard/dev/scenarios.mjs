@@ -254,6 +254,8 @@ export function scenario(name, began) {
             },
           ]
         : [],
+    roles: ['gateway', 'process', 'notify', 'api'],
+    missing_roles: [],
     agents: empty
       ? { connected: 0, total: 0 }
       : { connected: name === 'stale' ? 0 : name === 'unknown' ? 25 : 27, total: 27 },

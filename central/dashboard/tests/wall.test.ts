@@ -83,6 +83,8 @@ const central: CentralStatus = {
   version: '0',
   started_ms: 0,
   not_ready: [],
+  roles: ['gateway', 'process', 'notify', 'api'],
+  missing_roles: [],
   agents: { connected: 1, total: 1 },
   rules: { loaded: 1, error: null },
   channels: [],

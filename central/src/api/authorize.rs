@@ -11,7 +11,7 @@ use super::cookie;
 use super::guard::is_known_own;
 use super::peer::Peer;
 use super::problem::{Refusal, unjudged};
-use super::state::ApiState;
+use super::state::Front;
 use crate::access::{By, Principal};
 
 /// Longest `Authorization` header that is looked at.
@@ -30,13 +30,13 @@ pub(super) enum For {
 
 /// Lets a request through to its handler, which finds the [`Principal`] among its extensions.
 pub(super) async fn authorize(
-    State((state, allowed)): State<(ApiState, For)>,
+    State((front, allowed)): State<(Front, For)>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let asked =
         Asked { method: request.method(), headers: request.headers(), peer: request.extensions().get() };
-    match judge(&state, allowed, asked).await {
+    match judge(&front, allowed, asked).await {
         Ok(principal) => {
             if let Some(principal) = principal {
                 request.extensions_mut().insert(principal);
@@ -55,7 +55,7 @@ struct Asked<'a> {
     peer: Option<&'a Peer>,
 }
 
-async fn judge(state: &ApiState, allowed: For, asked: Asked<'_>) -> Result<Option<Principal>, Refusal> {
+async fn judge(front: &Front, allowed: For, asked: Asked<'_>) -> Result<Option<Principal>, Refusal> {
     let Asked { method, headers, peer } = asked;
     let Some(&peer) = peer else {
         return Err(Refusal::new(ProblemCode::Internal, "the request's origin is not known"));
@@ -66,7 +66,7 @@ async fn judge(state: &ApiState, allowed: For, asked: Asked<'_>) -> Result<Optio
         For::ViewerOrThisMachine => Role::Viewer,
         For::Role(role) => role,
     };
-    let Some(principal) = identify(state, headers, peer).await? else {
+    let Some(principal) = identify(front, headers, peer).await? else {
         return Err(sign_in_required(headers, peer));
     };
     if principal.role < needed {
@@ -92,20 +92,20 @@ async fn judge(state: &ApiState, allowed: For, asked: Asked<'_>) -> Result<Optio
 
 /// Who asks; `None` if nobody that is known.
 pub(super) async fn identify(
-    state: &ApiState,
+    front: &Front,
     headers: &HeaderMap,
     peer: Peer,
 ) -> Result<Option<Principal>, Refusal> {
     let failed = |error| unjudged("tell who asks", &error);
     if let Some(token) = bearer(headers) {
-        return state.access.of_api_token(token).await.map_err(failed);
+        return front.access.of_api_token(token).await.map_err(failed);
     }
-    if let Some(value) = cookie::read(headers, state.http.listen.port(), peer.is_secure)
-        && let Some(principal) = state.access.of_cookie(value).await.map_err(failed)?
+    if let Some(value) = cookie::read(headers, front.http.listen.port(), peer.is_secure)
+        && let Some(principal) = front.access.of_cookie(value).await.map_err(failed)?
     {
         return Ok(Some(principal));
     }
-    let open = peer.is_here && state.access.is_open().await.map_err(failed)?;
+    let open = peer.is_here && front.access.is_open().await.map_err(failed)?;
     Ok(open.then(Principal::of_this_machine))
 }
 

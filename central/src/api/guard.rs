@@ -13,7 +13,7 @@ use goldentime_model::problem::ProblemCode;
 use super::config::HttpConfig;
 use super::peer::{Connected, Peer, host};
 use super::problem::Refusal;
-use super::state::ApiState;
+use super::state::Front;
 use crate::loopback::{host_of_authority, is_loopback_host};
 
 /// What a page of ours may load: its own files and the WebSocket of its own host.
@@ -40,16 +40,16 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-pub(super) async fn guard(State(state): State<ApiState>, mut request: Request, next: Next) -> Response {
+pub(super) async fn guard(State(front): State<Front>, mut request: Request, next: Next) -> Response {
     let Some(connected) = request.extensions().get::<Connected>().copied() else {
         let detail = "the request came over no known connection";
         return Refusal::new(ProblemCode::Internal, detail).into_response();
     };
-    let peer = Peer::of(connected, request.headers(), &state.http);
+    let peer = Peer::of(connected, request.headers(), &front.http);
     request.extensions_mut().insert(peer);
     let by_name = is_strict_host(request.headers());
     let is_api = request.uri().path().starts_with("/api/");
-    let mut response = match refusal(connected, &request, &state.http) {
+    let mut response = match refusal(connected, &request, &front.http) {
         Some(refusal) => refusal.into_response(),
         None => match tokio::time::timeout(ANSWER_WITHIN, next.run(request)).await {
             Ok(response) => response,

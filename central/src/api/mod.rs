@@ -32,6 +32,6 @@ pub mod tls;
 mod windows;
 
 pub use config::HttpConfig;
-pub use server::{Listener, ServeError, bind, serve};
-pub use state::ApiState;
+pub use server::{Listener, ServeError, bind, serve, serve_health};
+pub use state::{ApiState, Front};
 pub use tls::Certificate;

@@ -1,7 +1,7 @@
 //! The routes, and whom each is for.
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::handler::Handler;
 use axum::http::{Method, Uri};
 use axum::middleware;
@@ -12,7 +12,7 @@ use goldentime_model::problem::ProblemCode;
 
 use super::authorize::{For, authorize};
 use super::problem::Refusal;
-use super::state::ApiState;
+use super::state::{ApiState, Front};
 use super::{
     alerts, api_tokens, dashboard, dead_letters, guard, health, history, live, logs, samples, session, setup,
     status, windows,
@@ -22,21 +22,32 @@ use super::{
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// One route. There is no way to make one without saying whom it is for.
-struct Route {
+struct Route<S = ApiState> {
     allowed: For,
     method: Method,
     path: &'static str,
-    handler: MethodRouter<ApiState>,
+    handler: MethodRouter<S>,
+}
+
+/// What every central answers, whatever its roles are.
+fn health_routes<S>() -> Vec<Route<S>>
+where
+    S: Clone + Send + Sync + 'static,
+    Front: FromRef<S>,
+{
+    vec![
+        get(For::Everybody, "/healthz", health::healthz),
+        get(For::Everybody, "/readyz", health::readyz),
+        get(For::ViewerOrThisMachine, "/metrics", health::metrics),
+    ]
 }
 
 /// All routes but the dashboard's files, which hold nothing that is not in the binary.
 fn routes() -> Vec<Route> {
     let viewer = For::Role(Viewer);
     let admin = For::Role(Admin);
-    vec![
-        get(For::Everybody, "/healthz", health::healthz),
-        get(For::Everybody, "/readyz", health::readyz),
-        get(For::ViewerOrThisMachine, "/metrics", health::metrics),
+    let mut routes = health_routes();
+    routes.extend([
         get(For::Everybody, "/api/v1/session", session::show),
         post(For::Everybody, "/api/v1/session", session::sign_in),
         delete(viewer, "/api/v1/session", session::sign_out),
@@ -65,11 +76,17 @@ fn routes() -> Vec<Route> {
         get(viewer, "/api/v1/agents", status::agents),
         get(viewer, "/api/v1/status", status::status),
         get(viewer, "/api/v1/live", live::live),
-    ]
+    ]);
+    routes
 }
 
 /// Reads. Also answers HEAD.
-fn get<H: Handler<T, ApiState>, T: 'static>(allowed: For, path: &'static str, handler: H) -> Route {
+fn get<H, T, S>(allowed: For, path: &'static str, handler: H) -> Route<S>
+where
+    H: Handler<T, S>,
+    T: 'static,
+    S: Clone + Send + Sync + 'static,
+{
     Route { allowed, method: Method::GET, path, handler: on(MethodFilter::GET, handler) }
 }
 
@@ -92,16 +109,33 @@ pub fn declared() -> Vec<(Method, &'static str, bool)> {
 
 /// All routes over this state.
 pub(super) fn router(state: ApiState) -> Router {
-    let routes = routes().into_iter().fold(Router::new(), |router, Route { allowed, path, handler, .. }| {
-        let guarded = middleware::from_fn_with_state((state.clone(), allowed), authorize);
-        router.route(path, handler.route_layer(guarded))
-    });
-    routes
-        .fallback(other)
+    let front = Front::from_ref(&state);
+    guarded(authorized(routes(), &front).fallback(other), &front).with_state(state)
+}
+
+/// The routes of a central without the role `api`.
+pub(super) fn health_router(front: Front) -> Router {
+    guarded(authorized(health_routes(), &front).fallback(elsewhere), &front).with_state(front)
+}
+
+fn authorized<S: Clone + Send + Sync + 'static>(routes: Vec<Route<S>>, front: &Front) -> Router<S> {
+    routes.into_iter().fold(Router::new(), |router, Route { allowed, path, handler, .. }| {
+        let authorized = middleware::from_fn_with_state((front.clone(), allowed), authorize);
+        router.route(path, handler.route_layer(authorized))
+    })
+}
+
+fn guarded<S: Clone + Send + Sync + 'static>(router: Router<S>, front: &Front) -> Router<S> {
+    router
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(middleware::from_fn_with_state(state.clone(), guard::guard))
-        .with_state(state)
+        .layer(middleware::from_fn_with_state(front.clone(), guard::guard))
+}
+
+async fn elsewhere() -> Response {
+    let detail =
+        "this central has not the role `api`: it answers /healthz, /readyz and /metrics; ask one that has it";
+    Refusal::new(ProblemCode::NotFound, detail).into_response()
 }
 
 /// The dashboard's files; below `/api/` there is nothing but the routes.

@@ -22,8 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::HttpConfig;
 use super::peer::{Connected, is_trusted_proxy};
-use super::router::router;
-use super::state::ApiState;
+use super::router::{health_router, router};
+use super::state::{ApiState, Front};
 use super::tls::{Certificate, CertificateError};
 use crate::places::{Place, Places};
 
@@ -74,12 +74,23 @@ pub async fn bind(address: SocketAddr, certificate: Option<&Certificate>) -> Res
 
 /// Serves until the program stops, then lets the requests in flight end.
 pub fn serve(tasks: &Tasks, listener: Listener, state: ApiState) {
+    let http = Arc::clone(&state.http);
+    start(tasks, listener, http, router(state));
+}
+
+/// The same for a central without the role `api`: health and metrics.
+pub fn serve_health(tasks: &Tasks, listener: Listener, front: Front) {
+    let http = Arc::clone(&front.http);
+    start(tasks, listener, http, health_router(front));
+}
+
+fn start(tasks: &Tasks, listener: Listener, http: Arc<HttpConfig>, router: Router) {
     let server = Server {
-        config: Arc::clone(&state.http),
-        all: Arc::new(Semaphore::new(state.http.connections_max)),
+        all: Arc::new(Semaphore::new(http.connections_max)),
+        config: http,
         places: Places::default(),
         tls: listener.tls,
-        router: router(state),
+        router,
         tasks: tasks.clone(),
     };
     tasks.spawn(TaskKind::Source, "http", server.accept(listener.tcp));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::{FromRef, Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -14,7 +14,7 @@ use super::authorize::identify;
 use super::cookie;
 use super::peer::Peer;
 use super::problem::{Body, Refusal, unjudged};
-use super::state::ApiState;
+use super::state::{ApiState, Front};
 use crate::access::sign_in::{SignInError, SignedIn};
 use crate::access::{By, Principal};
 
@@ -49,7 +49,7 @@ pub(super) async fn show(
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
 ) -> Result<Json<Session>, Refusal> {
-    let principal = identify(&state, &headers, peer).await?;
+    let principal = identify(&Front::from_ref(&state), &headers, peer).await?;
     let has_accounts = state.access.has_accounts().await;
     let has_accounts = has_accounts.map_err(|error| unjudged("look for accounts", &error))?;
     Ok(Json(describe(principal.as_ref(), has_accounts)))

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::FromRef;
 use goldentime_catalog::Catalogue;
 use goldentime_runtime::self_metrics::SelfMetrics;
 use goldentime_runtime::{SharedClock, Tasks};
@@ -20,6 +21,30 @@ use crate::push::{self};
 /// Lists the agents that the uplink knows.
 pub type ListAgents = Arc<dyn Fn() -> Vec<AgentStatus> + Send + Sync>;
 
+/// What stands before every handler, and all that a central without the role `api` answers from. Cheap to clone.
+#[derive(Clone)]
+pub struct Front {
+    /// What was set about HTTP.
+    pub http: Arc<HttpConfig>,
+    /// Who may ask.
+    pub access: Access,
+    /// How the central does.
+    pub report_self: ReportSelf,
+    /// Metrics about ourselves.
+    pub metrics: SelfMetrics,
+}
+
+impl FromRef<ApiState> for Front {
+    fn from_ref(state: &ApiState) -> Self {
+        Self {
+            http: Arc::clone(&state.http),
+            access: state.access.clone(),
+            report_self: Arc::clone(&state.report_self),
+            metrics: state.metrics.clone(),
+        }
+    }
+}
+
 /// What the handlers read. Cheap to clone.
 #[derive(Clone)]
 pub struct ApiState {
@@ -33,6 +58,8 @@ pub struct ApiState {
     pub series: Option<Arc<dyn SeriesStore>>,
     /// Log lines, where they are kept.
     pub logs: Option<Logs>,
+    /// Whether lines can be watched here: they are by who stores them.
+    pub stores_lines: bool,
     /// What could not be taken, where this central keeps it.
     pub letters: Option<Arc<dyn LetterStore>>,
     /// Where the rules stand.

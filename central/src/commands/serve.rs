@@ -22,14 +22,16 @@ use crate::evaluate::openslo::{RuleSet, RulesHandle, RulesWatch};
 use crate::ingest;
 use crate::ingest::board::AgentBoard;
 use crate::line::{AskLog, OpenLog};
+use crate::members::roster::Roster;
 use crate::members::{self, Knowledge};
 use crate::merge::start::Owned;
-use crate::notify;
+use crate::notify::{self, Halves, Others};
 use crate::persist::health::Health;
 use crate::persist::start::SeriesReport;
 use crate::persist::{Logs, Series};
-use crate::push::frame::{AgentCount, ChannelView, NotReady, RuleCount, StoreView};
+use crate::push::frame::{AgentCount, ChannelView, MissingRole, NotReady, RuleCount, StoreView};
 use crate::push::sources::{ReportSelf, SelfReport};
+use crate::roles::Role;
 use crate::serve::{self, ALERTS_MAX, Door, Intake, Notified, Stores, Surroundings, TRANSITIONS_MAX};
 
 /// Runs the central until SIGTERM or SIGINT.
@@ -62,49 +64,53 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             .await?;
     let stores = Stores::open(&config, &dead_letters, &tasks, &clock).await?;
     let log = OpenLog::open(&config, &stores, &tasks).await?;
+    let is_gateway = config.does(Role::Gateway);
     let authority = ingest::start::open_authority(&config.agents, &config.state_dir, clock.now())?;
-    if config.cluster.kafka.is_some() && config.agents.authority_dir.is_none() {
+    if is_gateway && config.cluster.kafka.is_some() && config.agents.authority_dir.is_none() {
         tracing::warn!(
             "agents.authority_dir is not set: agents that join here are strangers to other centrals of this cluster"
         );
     }
     let registry = stores.catalogue.registry(&config.state_dir).await?;
-    let mut intake = ingest::open(authority, registry, dead_letters.clone(), Arc::clone(&clock)).await?;
+    let mut intake = match is_gateway {
+        true => ingest::open(authority, registry, dead_letters.clone(), Arc::clone(&clock)).await?,
+        false => {
+            ingest::open_elsewhere(authority, registry, dead_letters.clone(), Arc::clone(&clock)).await?
+        }
+    };
     let first_token = intake.first_token.take();
     // Before anything listens: a certificate that cannot be read is told at once.
     let certificate = Certificate::open(&config.http, intake.authority(), clock.now())?;
     let access = Access::new(Arc::clone(&stores.catalogue.access), Arc::clone(&clock), config.http.access());
-    let first_link = match access.first_link().await {
-        Ok(link) => Some(link),
-        Err(error) if config.cluster.postgres.is_some() => {
-            let error = &error as &dyn std::error::Error;
-            tracing::error!(error, "nobody can sign in before the database of accounts answers");
-            None
-        }
-        Err(error) => return Err(error.into()),
+    let first_link = match config.does(Role::Api) {
+        true => first_link(&access, config.cluster.postgres.is_some()).await?,
+        false => None,
     };
     let (board, ask_log) = (intake.board(), log.ask());
 
     let (transitions, incoming) = mpsc::channel(TRANSITIONS_MAX);
     let (shown, alerts) = mpsc::channel(ALERTS_MAX);
+    let alerts = config.does(Role::Api).then_some(alerts);
+    let shown = alerts.is_some().then_some(shown);
     let (to_others, for_others) = mpsc::channel(ALERTS_MAX);
     let deps = notify::Deps {
         catalogue: Arc::clone(&stores.catalogue.alerts),
         clock: Arc::clone(&clock),
         tasks: tasks.clone(),
         alerts: shown.clone(),
-        others: config.cluster.member().map(|_| to_others),
+        others: config.cluster.member().map(|_| Others::over(to_others)).unwrap_or_default(),
+        halves: Halves { decides: config.does(Role::Process), sends: config.does(Role::Notify) },
         owner: config.cluster.member().unwrap_or_else(|| "embedded".into()),
     };
     let notifier = notify::start(&config.notify, deps, incoming).await?;
 
     let in_force = rules.subscribe();
-    let (judged, lines) = log.followed(&config);
-    let series = stores.series.clone().map(|series| {
+    let (judged, lines) = log.followed(&config).unzip();
+    let series = stores.series.clone().zip(judged).map(|(series, judged)| {
         let (readers, health) = series.start(&tasks, judged, Arc::clone(&clock));
         (series, readers, health)
     });
-    let logs = stores.logs.clone().map(|logs| {
+    let logs = stores.logs.clone().zip(lines).map(|(logs, lines)| {
         let (readers, health) = logs.start(&tasks, lines, Arc::clone(&clock));
         (logs, readers, health)
     });
@@ -112,10 +118,14 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let readers = of_series.into_iter().chain(logs.as_ref().map(|(_, readers, _)| readers.clone())).collect();
     let line = log.start(&tasks, readers, &dead_letters, &clock).await?;
     drop(dead_letters);
-    let agents = intake.start(&tasks, &config.agents, line.behind, in_force.clone()).await?;
+    let agents = match line.behind {
+        Some(behind) if is_gateway => intake.start(&tasks, &config.agents, behind, in_force.clone()).await?,
+        behind => intake.start_elsewhere(&tasks, &config.agents, behind).await,
+    };
+    let roster = line.link.as_ref().map(|_| Roster::new(config.roles.clone()));
     let (owned, statuses) = (Owned::default(), StatusBoard::default());
-    let agents = match line.link {
-        Some(link) => {
+    let agents = match line.link.zip(roster.clone()) {
+        Some((link, roster)) => {
             let knowledge = Knowledge {
                 agents: board.clone(),
                 statuses: statuses.clone(),
@@ -123,6 +133,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
                 partitions: config.partitions(),
                 notifier: notifier.clone(),
                 shown,
+                roster,
                 clock: Arc::clone(&clock),
             };
             members::start(&tasks, link, knowledge, agents, for_others)
@@ -137,8 +148,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let report = Report {
         owned: owned.clone(),
         ask_log,
-        windows: Arc::clone(&stores.windows),
+        windows: stores.windows.clone(),
         board: board.clone(),
+        roster,
         rules,
         notifier,
         series: series.map(|(series, _, health)| (series, health)),
@@ -155,13 +167,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         owned,
         statuses,
     };
-    let intake = Intake {
-        partitions: line.partitions,
-        checkpoints: line.checkpoints,
-        agents,
-        generation: line.generation,
-        list_agents: Arc::new(move || board.all()),
-    };
+    let intake = Intake { merge: line.merge, agents, list_agents: Arc::new(move || board.all()) };
     let notified = Notified { transitions, alerts, handle };
     let door = Door { access, certificate };
     serve::start(&config, &surroundings, &stores, in_force, intake, notified, door).await?;
@@ -173,6 +179,19 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     manager.ready();
     manager.watch(&tasks);
     serve::run_until_stopped(&tasks, stores, &manager).await
+}
+
+/// The link by which the first account is set up. A shared database may be away.
+async fn first_link(access: &Access, is_shared: bool) -> anyhow::Result<Option<FirstLink>> {
+    match access.first_link().await {
+        Ok(link) => Ok(Some(link)),
+        Err(error) if is_shared => {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "nobody can sign in before the database of accounts answers");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// A rule that names a target which is no channel would page nobody.
@@ -187,7 +206,7 @@ fn warn_of_unknown_targets(rules: &RuleSet, config: &Config) {
             );
         }
     }
-    if config.notify.channels.is_empty() {
+    if config.notify.channels.is_empty() && (config.does(Role::Process) || config.does(Role::Notify)) {
         tracing::warn!("`notify.channels` is empty: alerts are shown and kept, but told to nobody");
     }
 }
@@ -195,7 +214,9 @@ fn warn_of_unknown_targets(rules: &RuleSet, config: &Config) {
 /// What a first start tells on standard output; where to look, on every start.
 fn greet(config: &Config, first_token: Option<&JoinToken>, first_link: Option<&FirstLink>) {
     let page = config.http.page_url();
-    println!("Dashboard: {page}");
+    if config.does(Role::Api) {
+        println!("Dashboard: {page}");
+    }
     if let Some(token) = first_token {
         println!(
             "Join token for agents of project `default`, shown this once (more: goldentime-central token create):\n\
@@ -223,8 +244,9 @@ fn greet(config: &Config, first_token: Option<&JoinToken>, first_link: Option<&F
 struct Report {
     owned: Owned,
     ask_log: AskLog,
-    windows: Arc<dyn WindowStore>,
+    windows: Option<Arc<dyn WindowStore>>,
     board: AgentBoard,
+    roster: Option<Roster>,
     rules: RulesHandle,
     notifier: notify::Handle,
     series: Option<(Series, Health)>,
@@ -237,16 +259,32 @@ impl Report {
         let (connected, total) = self.board.counts();
         SelfReport {
             not_ready: self.not_ready(),
+            roles: self.roster.as_ref().map(Roster::own).unwrap_or_default(),
+            missing_roles: self.missing_roles(),
             agents: AgentCount { connected, total },
             rules: RuleCount { loaded: self.rules.current().rules.len(), error: self.rules.complaint() },
-            channels: self.notifier.channels().into_iter().map(ChannelView::from).collect(),
+            channels: self.channels().into_iter().map(ChannelView::from).collect(),
             stores: self.stores(),
         }
     }
 
+    /// How the channels do, as those say who send: this central, or the others.
+    fn channels(&self) -> Vec<notify::ChannelHealth> {
+        let own = self.notifier.channels();
+        match &self.roster {
+            Some(roster) if own.is_empty() => roster.channels(),
+            _ => own,
+        }
+    }
+
+    fn missing_roles(&self) -> Vec<MissingRole> {
+        let missing = self.roster.as_ref().map(Roster::missing).unwrap_or_default();
+        missing.into_iter().map(|role| MissingRole { role, detail: role.when_missing() }).collect()
+    }
+
     fn stores(&self) -> Vec<StoreView> {
         let mut stores = Vec::new();
-        if let Some(degraded) = self.windows.health().degraded {
+        if let Some(degraded) = self.windows.as_ref().and_then(|windows| windows.health().degraded) {
             let behind_s = Some(self.clock.now().since(degraded.since).max(0) as f64 / 1e9);
             stores.push(StoreView {
                 name: "windows",

@@ -27,4 +27,4 @@ pub mod writer;
 
 pub use config::AgentsConfig;
 pub use deadletter::DeadLettersConfig;
-pub use start::{Ingest, IngestError, open, open_dead_letters};
+pub use start::{Ingest, IngestError, open, open_dead_letters, open_elsewhere};

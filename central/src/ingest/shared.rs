@@ -22,13 +22,36 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 pub struct SharedLog {
     config: KafkaLogConfig,
     producer: ProducerHandle,
-    judged: Arc<KafkaLog>,
-    lines: Arc<KafkaLog>,
     members: KafkaLog,
-    checkpoints: Arc<KafkaCheckpoints>,
+    /// What it takes to own partitions, where this central does.
+    part: Option<Part>,
+    health: SharedLogHealth,
+}
+
+/// A part in the group that shares the partitions, not taken yet.
+struct Part {
+    followed: FollowedLogs,
     group: Group,
     events: mpsc::Receiver<GroupEvent>,
-    health: SharedLogHealth,
+}
+
+/// What a central reads of the partitions that it owns. Cheap to clone.
+#[derive(Clone)]
+pub struct FollowedLogs {
+    /// What is merged and judged.
+    pub judged: Arc<dyn ReadLog>,
+    /// Log lines.
+    pub lines: Arc<dyn ReadLog>,
+    /// From where merges go on.
+    pub checkpoints: Arc<dyn CheckpointStore>,
+}
+
+/// What a central hears that has joined.
+pub struct Heard {
+    /// What the group tells of partitions, where this central takes part.
+    pub events: Option<mpsc::Receiver<GroupEvent>>,
+    /// What other members say.
+    pub members: KafkaLog,
 }
 
 /// What keeps the shared log from being used. Cheap to clone.
@@ -42,35 +65,33 @@ pub struct SharedLogHealth {
 
 /// Memory that records to and from Kafka may take, in bytes.
 #[must_use]
-pub fn memory_bound_bytes(config: &KafkaLogConfig) -> u64 {
+pub fn memory_bound_bytes(config: &KafkaLogConfig, owns_partitions: bool) -> u64 {
     /// The group's, that of history and that of log lines.
     const READERS: u64 = 3;
-    let ahead = config.ahead_bytes_max.get().saturating_mul(READERS * u64::from(config.partitions));
+    let partitions = if owns_partitions { config.partitions } else { 0 };
+    let ahead = config.ahead_bytes_max.get().saturating_mul(READERS * u64::from(partitions));
     config.waiting_bytes_max.get().saturating_mul(2).saturating_add(ahead)
 }
 
 impl SharedLog {
-    /// Opens clients; nothing is asked of Kafka yet. Fails for a configuration that cannot be used.
-    pub fn open(config: &KafkaLogConfig, member: &str, tasks: &Tasks) -> Result<Self, IngestError> {
+    /// Opens clients, those of the group only for a central that is to own partitions; nothing is asked of Kafka
+    /// yet. Fails for a configuration that cannot be used.
+    pub fn open(
+        config: &KafkaLogConfig,
+        member: &str,
+        owns_partitions: bool,
+        tasks: &Tasks,
+    ) -> Result<Self, IngestError> {
         let (producer, handle) = Producer::new(&config.connection, config.producer_limits());
         tasks.spawn(TaskKind::Station, "kafka-producer", producer.run());
-        let joined = Group::new(config, Topic::Deltas, member);
-        let (group, commits, events) = joined.map_err(|failure| LogError::Unavailable {
-            action: "make a member of its group",
-            source: Box::new(failure),
-        })?;
-        let ring = KafkaLog::open(config, Topic::Checkpoints, tasks)?;
+        let part = owns_partitions.then(|| Part::open(config, member, &handle, tasks)).transpose()?;
         let waiting = Arc::new(Mutex::new(Some("it was not asked yet".to_owned())));
         Ok(Self {
             members: KafkaLog::open(config, Topic::Members, tasks)?,
-            judged: Arc::new(KafkaLog::open(config, Topic::Deltas, tasks)?),
-            lines: Arc::new(KafkaLog::open(config, Topic::Logs, tasks)?),
-            checkpoints: Arc::new(KafkaCheckpoints::new(config, handle.clone(), ring, Some(commits))),
+            part,
             config: config.clone(),
             health: SharedLogHealth { trouble: handle.trouble(), waiting },
             producer: handle,
-            group,
-            events,
         })
     }
 
@@ -86,22 +107,10 @@ impl SharedLog {
         self.config.generation
     }
 
-    /// What is merged and judged.
+    /// What is read of owned partitions, where this central is to own any.
     #[must_use]
-    pub fn judged(&self) -> Arc<dyn ReadLog> {
-        Arc::clone(&self.judged) as _
-    }
-
-    /// Log lines.
-    #[must_use]
-    pub fn lines(&self) -> Arc<dyn ReadLog> {
-        Arc::clone(&self.lines) as _
-    }
-
-    /// From where merges go on.
-    #[must_use]
-    pub fn checkpoints(&self) -> Arc<dyn CheckpointStore> {
-        Arc::clone(&self.checkpoints) as _
+    pub fn followed(&self) -> Option<&FollowedLogs> {
+        self.part.as_ref().map(|part| &part.followed)
     }
 
     /// Where records go.
@@ -116,11 +125,12 @@ impl SharedLog {
         self.health.clone()
     }
 
-    /// Takes part in the group once the topics are there. Gives what it is told, and what other members say.
-    /// Topics that are wrong stop the program; a Kafka that is away is waited for.
-    pub fn join(self, tasks: &Tasks) -> (mpsc::Receiver<GroupEvent>, KafkaLog) {
-        let Self { config, group, events, health, members, .. } = self;
+    /// Sees to the topics, and takes part in the group once they are there, where this central is to. Topics that
+    /// are wrong stop the program; a Kafka that is away is waited for.
+    pub fn join(self, tasks: &Tasks) -> Heard {
+        let Self { config, part, health, members, .. } = self;
         let stopping = tasks.stopping();
+        let (group, events) = part.map(|part| (part.group, part.events)).unzip();
         tasks.spawn(TaskKind::Source, "kafka-group", async move {
             tokio::select! {
                 usable = until_usable(&config, &health) => if !usable {
@@ -128,11 +138,38 @@ impl SharedLog {
                 },
                 () = stopping.cancelled() => return,
             }
-            if let Err(failure) = group.run(stopping).await {
-                tracing::error!(error = %failure, "this central takes no part in its group any more");
+            match group {
+                Some(group) => {
+                    if let Err(failure) = group.run(stopping).await {
+                        tracing::error!(error = %failure, "this central takes no part in its group any more");
+                    }
+                }
+                None => stopping.cancelled().await,
             }
         });
-        (events, members)
+        Heard { events, members }
+    }
+}
+
+impl Part {
+    fn open(
+        config: &KafkaLogConfig,
+        member: &str,
+        producer: &ProducerHandle,
+        tasks: &Tasks,
+    ) -> Result<Self, IngestError> {
+        let joined = Group::new(config, Topic::Deltas, member);
+        let (group, commits, events) = joined.map_err(|failure| LogError::Unavailable {
+            action: "make a member of its group",
+            source: Box::new(failure),
+        })?;
+        let ring = KafkaLog::open(config, Topic::Checkpoints, tasks)?;
+        let followed = FollowedLogs {
+            judged: Arc::new(KafkaLog::open(config, Topic::Deltas, tasks)?),
+            lines: Arc::new(KafkaLog::open(config, Topic::Logs, tasks)?),
+            checkpoints: Arc::new(KafkaCheckpoints::new(config, producer.clone(), ring, Some(commits))),
+        };
+        Ok(Self { followed, group, events })
     }
 }
 

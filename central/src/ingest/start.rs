@@ -16,7 +16,7 @@ use goldentime_runtime::{SharedClock, TaskKind, Tasks};
 use goldentime_transport::authority::{Authority, AuthorityError, ServerCertificate};
 use goldentime_transport::endpoint::{self, EndpointError};
 use goldentime_transport::token::JoinToken;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::agents::AgentEvent;
 use super::board::AgentBoard;
@@ -118,6 +118,28 @@ pub async fn open(
         Err(error) => return Err(error),
     };
     Ok(Ingest { authority, registry, board, dead_letters, clock, first_token })
+}
+
+/// Opens what a central knows of agents that others let in.
+pub async fn open_elsewhere(
+    authority: Arc<Authority>,
+    registry: Registry,
+    dead_letters: DeadLetters,
+    clock: SharedClock,
+) -> Result<Ingest, IngestError> {
+    let board = match registry.prepare().await {
+        Ok(known) => AgentBoard::of(known, clock.now()),
+        Err(error) if registry.is_shared() => {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(
+                error,
+                "agents are known once they are heard: the database of agents does not answer"
+            );
+            AgentBoard::default()
+        }
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Ingest { authority, registry, board, dead_letters, clock, first_token: None })
 }
 
 /// Everybody who is known, and a token if there is none yet.
@@ -234,14 +256,7 @@ impl Ingest {
         let revoked = self.watch_revocations(tasks, events.clone()).await;
         self.watch_certificate(tasks, certificate);
         let room = Room::of_all();
-        let replayer = Replayer {
-            replays: self.dead_letters.replays(),
-            registry: self.registry.clone(),
-            doors: behind.doors.clone(),
-            room: Room::of_connection(&room),
-            clock: Arc::clone(&self.clock),
-        };
-        tasks.spawn(TaskKind::Source, "replayer", replayer.run(tasks.stopping()));
+        self.replay(tasks, &behind, &room);
         let shared = Arc::new(Shared {
             authority: self.authority,
             registry: self.registry,
@@ -271,6 +286,36 @@ impl Ingest {
             listener::run(endpoint, config, shared).await;
         });
         Ok(agents)
+    }
+
+    /// Starts leases of agents that other centrals let in, and replays where records can be given `behind` it. Gives
+    /// the agents whose leases end.
+    pub async fn start_elsewhere(
+        self,
+        tasks: &Tasks,
+        config: &AgentsConfig,
+        behind: Option<Behind>,
+    ) -> mpsc::Receiver<AgentEvent> {
+        let (events, agents) = mpsc::channel(EVENTS_MAX);
+        self.watch_leases(tasks, config.lease.get(), events.clone());
+        // Nobody is connected here who would have to be cut off.
+        let _ = self.watch_revocations(tasks, events).await;
+        if let Some(behind) = behind {
+            self.replay(tasks, &behind, &Room::of_all());
+        }
+        agents
+    }
+
+    /// Gives dead letters back as somebody asks for it.
+    fn replay(&self, tasks: &Tasks, behind: &Behind, room: &Arc<Semaphore>) {
+        let replayer = Replayer {
+            replays: self.dead_letters.replays(),
+            registry: self.registry.clone(),
+            doors: behind.doors.clone(),
+            room: Room::of_connection(room),
+            clock: Arc::clone(&self.clock),
+        };
+        tasks.spawn(TaskKind::Source, "replayer", replayer.run(tasks.stopping()));
     }
 
     fn watch_leases(&self, tasks: &Tasks, lease: Duration, events: mpsc::Sender<AgentEvent>) {

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use goldentime_log::ReadLog;
 use goldentime_log::kafka::KafkaLog;
-use goldentime_model::ServiceId;
+use goldentime_model::{Alert, ServiceId};
 use tokio::sync::mpsc;
 
 use super::Knowledge;
 use super::word::{Said, Statuses, Word};
+use crate::evaluate::engine::service_of;
 use crate::ingest::agents::AgentEvent;
+use crate::notify::Delivery;
 
 /// Words that are read at a time.
 const READ_MAX: u32 = 512;
@@ -39,6 +41,7 @@ impl Listener {
                 Ok((0, place)) => (LISTEN_EVERY, Some(place)),
                 Ok((_, place)) => (Duration::ZERO, Some(place)),
                 Err(error) => {
+                    self.knowledge.roster.listens(false);
                     tracing::debug!(error = &error as &dyn std::error::Error, "other members are not heard");
                     (AGAIN_AFTER, next)
                 }
@@ -52,6 +55,7 @@ impl Listener {
     async fn hear(&mut self, next: Option<u64>) -> Result<(usize, u64), goldentime_log::LogError> {
         let Some(from) = next else { return Ok((0, self.log.bounds(0).await?.last + 1)) };
         let entries = self.log.read(0, from, READ_MAX).await?;
+        self.knowledge.roster.listens(true);
         let next = entries.last().map_or(from, |last| last.offset + 1);
         let count = entries.len();
         for entry in entries {
@@ -68,9 +72,13 @@ impl Listener {
     }
 
     async fn take(&mut self, Word { member, said }: Word) {
-        let Knowledge { agents, notifier, shown, clock, .. } = &*self.knowledge;
+        let Knowledge { agents, notifier, shown, clock, roster, .. } = &*self.knowledge;
         let now = clock.now();
+        roster.heard(&member, None);
         match said {
+            Said::Present(presence) => roster.heard(&member, Some(presence)),
+            Said::Pages(pages) => notifier.send(pages).await,
+            Said::Delivered(delivery) => self.delivered(delivery).await,
             Said::Connected(agent) => {
                 agents.connected_elsewhere(&agent, now);
                 self.tell(AgentEvent::Connected(agent)).await;
@@ -87,10 +95,24 @@ impl Listener {
             Said::Statuses(statuses) => self.statuses(member, statuses),
             Said::Alert(record) => {
                 notifier.heard(&record);
-                if shown.try_send(record.alert).is_err() {
+                if let Some(shown) = shown
+                    && shown.try_send(record.alert).is_err()
+                {
                     metrics::counter!("goldentime_members_alerts_not_shown_total").increment(1);
                 }
             }
+        }
+    }
+
+    /// Who judges the alerts notes that they were told.
+    async fn delivered(&self, mut delivery: Delivery) {
+        let Knowledge { owned, partitions, notifier, .. } = &*self.knowledge;
+        let is_ours = |alert: &Alert| {
+            service_of(&alert.labels).is_some_and(|service| owned.has(service.partition(*partitions)))
+        };
+        delivery.alerts.retain(is_ours);
+        if !delivery.alerts.is_empty() {
+            notifier.delivered(delivery).await;
         }
     }
 

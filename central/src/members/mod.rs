@@ -1,17 +1,18 @@
-//! What centrals that share a log tell each other: which agents come and go, where rules stand, and which alerts
-//! changed. So each of them shows everything, whoever owns a service or serves its agents.
+//! What centrals that share a log tell each other: what each of them does, which agents come and go, where rules
+//! stand, which alerts changed, and which pages are to be sent. So each of them shows everything, whoever owns a
+//! service or serves its agents.
 //!
 //! [`word`] is what is said, on a topic of one partition; [`speak`] says what happens here, [`listen`] hears the
-//! others. A word that is lost is said again within seconds, but for an alert's, which the catalogue has.
-//! Pages do not wait for any of it.
+//! others, [`roster`] is who they are. A word that is lost is said again within seconds, but for those of alerts and
+//! pages, which the catalogue has. Pages do not wait for any of it where who judges sends them too.
 
 pub mod listen;
+pub mod roster;
 pub mod speak;
 pub mod word;
 
 use std::sync::Arc;
 
-use goldentime_catalog::AlertRecord;
 use goldentime_kafka::ProducerHandle;
 use goldentime_log::kafka::KafkaLog;
 use goldentime_model::Alert;
@@ -22,8 +23,9 @@ use crate::evaluate::handle::StatusBoard;
 use crate::ingest::agents::AgentEvent;
 use crate::ingest::board::AgentBoard;
 use crate::merge::start::Owned;
-use crate::notify;
+use crate::notify::{self, News};
 use listen::Listener;
+use roster::Roster;
 use speak::Speaker;
 
 /// Agents that come or go and were not told to the shards yet.
@@ -53,20 +55,22 @@ pub struct Knowledge {
     pub partitions: u32,
     /// Alerts as the notifier knows them.
     pub notifier: notify::Handle,
-    /// Alerts for the live page.
-    pub shown: mpsc::Sender<Alert>,
+    /// Alerts for the live page, where there is one.
+    pub shown: Option<mpsc::Sender<Alert>>,
+    /// Who does what.
+    pub roster: Roster,
     /// The present.
     pub clock: SharedClock,
 }
 
-/// Begins to speak and listen. `agents` come and go here, `alerts` changed here; gives the agents that come and
-/// go anywhere.
+/// Begins to speak and listen. `agents` come and go here, `news` are of the notifier here; gives the agents that
+/// come and go anywhere.
 pub fn start(
     tasks: &Tasks,
     link: Link,
     knowledge: Knowledge,
     agents: mpsc::Receiver<AgentEvent>,
-    alerts: mpsc::Receiver<AlertRecord>,
+    news: mpsc::Receiver<News>,
 ) -> mpsc::Receiver<AgentEvent> {
     let (events, everywhere) = mpsc::channel(EVENTS_MAX);
     let knowledge = Arc::new(knowledge);
@@ -78,7 +82,8 @@ pub fn start(
         knowledge: Arc::clone(&knowledge),
         events: Some(events.clone()),
     };
-    tasks.spawn(TaskKind::Station, "members-speak", speaker.run(agents, alerts));
+    tasks.spawn(TaskKind::Station, "members-speak", speaker.run(agents, news));
+    tasks.spawn(TaskKind::Upkeep, "members-roster", knowledge.roster.clone().watch());
     let listener = Listener { member, log, knowledge, events, rounds: Default::default() };
     tasks.spawn(TaskKind::Upkeep, "members-listen", listener.run());
     everywhere

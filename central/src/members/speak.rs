@@ -4,22 +4,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use goldentime_catalog::AlertRecord;
 use goldentime_kafka::{Outgoing, ProducerHandle};
 use goldentime_model::ServiceId;
 use goldentime_model::metric_names::DROPS_TOTAL;
 use tokio::sync::mpsc;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 
 use super::Knowledge;
-use super::word::{Said, Statuses, Word};
+use super::word::{Presence, Said, Statuses, Word};
 use crate::evaluate::status::RuleStatus;
 use crate::ingest::agents::AgentEvent;
+use crate::notify::News;
 
 /// Statuses are said this often, and when one changes its state.
 const STATUSES_EVERY: Duration = Duration::from_secs(1);
-/// How many of those lie between two rounds of agents.
-const AGENTS_EVERY: u64 = 5;
+/// What this central does and its agents are said this often.
+const AGENTS_EVERY: Duration = Duration::from_secs(5);
 /// Changes are gathered for this long.
 const GATHER: Duration = Duration::from_millis(50);
 /// Statuses, or agents, in one word.
@@ -39,14 +39,25 @@ impl Speaker {
     pub(super) async fn run(
         mut self,
         mut agents: mpsc::Receiver<AgentEvent>,
-        mut alerts: mpsc::Receiver<AlertRecord>,
+        mut news: mpsc::Receiver<News>,
     ) {
         let mut ticks = tokio::time::interval(STATUSES_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut presence = tokio::time::interval(AGENTS_EVERY);
+        presence.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut changes = self.knowledge.statuses.changes();
-        let (mut round, mut has_agents, mut has_alerts) = (0, true, true);
-        while has_agents || has_alerts {
+        let (mut round, mut has_agents, mut has_news) = (0, true, true);
+        let mut changed_at: Option<Instant> = None;
+        while has_agents || has_news {
+            let gathered = changed_at.map_or_else(Instant::now, |at| at + GATHER);
             tokio::select! {
+                biased;
+                told = news.recv(), if has_news => match told {
+                    Some(News::Alert(alert)) => self.say(Said::Alert(alert)).await,
+                    Some(News::Pages(pages)) => self.say(Said::Pages(pages)).await,
+                    Some(News::Delivered(delivery)) => self.say(Said::Delivered(delivery)).await,
+                    None => has_news = false,
+                },
                 event = agents.recv(), if has_agents => match event {
                     Some(event) => {
                         if let Some(said) = said(&event) {
@@ -60,21 +71,19 @@ impl Speaker {
                     // The shards end with the uplink; the notifier does after them.
                     None => (has_agents, self.events) = (false, None),
                 },
-                alert = alerts.recv(), if has_alerts => match alert {
-                    Some(alert) => self.say(Said::Alert(Box::new(alert))).await,
-                    None => has_alerts = false,
-                },
-                Ok(()) = changes.changed(), if has_agents => {
-                    tokio::time::sleep(GATHER).await;
+                Ok(()) = changes.changed(), if has_agents && changed_at.is_none() => {
+                    changed_at = Some(Instant::now());
+                }
+                () = sleep_until(gathered), if has_agents && changed_at.is_some() => {
+                    changed_at = None;
                     changes.mark_unchanged();
                     self.say_statuses(&mut round).await;
                 }
-                _ = ticks.tick(), if has_agents => {
-                    self.say_statuses(&mut round).await;
-                    if round % AGENTS_EVERY == 0 {
-                        self.say_agents().await;
-                    }
+                _ = presence.tick(), if has_agents => {
+                    self.say_present().await;
+                    self.say_agents().await;
                 }
+                _ = ticks.tick(), if has_agents => self.say_statuses(&mut round).await,
             }
         }
     }
@@ -99,6 +108,12 @@ impl Speaker {
             let services = chunks.next().unwrap_or_default().to_vec();
             self.say(Said::Statuses(Statuses { round: *round, is_last: nth == words, services })).await;
         }
+    }
+
+    async fn say_present(&self) {
+        let Knowledge { roster, notifier, .. } = &*self.knowledge;
+        let presence = Presence { roles: roster.own(), channels: notifier.channels() };
+        self.say(Said::Present(presence)).await;
     }
 
     async fn say_agents(&self) {

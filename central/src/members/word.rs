@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use goldentime_catalog::AlertRecord;
+use goldentime_catalog::{AlertRecord, Notification};
 use goldentime_model::ServiceId;
 use serde::{Deserialize, Serialize};
 
 use crate::evaluate::status::RuleStatus;
 use crate::ingest::agents::{AgentIdentity, AgentStatus};
+use crate::notify::{ChannelHealth, Delivery};
+use crate::roles::Roles;
 
 /// Something that a member says. A kind that a newer version knows and this one does not is passed over.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,6 +34,22 @@ pub enum Said {
     Statuses(Statuses),
     /// An alert that is judged here changed.
     Alert(Box<AlertRecord>),
+    /// Pages that were decided on here, for those who send them.
+    Pages(Vec<Notification>),
+    /// Pages were delivered here, for those who judge their alerts.
+    Delivered(Delivery),
+    /// What this central does, and how.
+    Present(Presence),
+}
+
+/// What a member does, and how.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Presence {
+    /// Its roles.
+    pub roles: Roles,
+    /// How the channels do over which it sends.
+    pub channels: Vec<ChannelHealth>,
 }
 
 /// Some of a round of statuses.

@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use goldentime_catalog::{Notification, Outcome, PageKey};
-use goldentime_model::{Alert, UnixNanos};
+use goldentime_model::Alert;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::channels::{Channel, SendError};
 use super::claim::{Claims, Leave};
 use super::health::Health;
+use super::others::Delivery;
 use super::record::{Recorder, Write};
 use super::retry::{Next, RetryPolicy};
 
@@ -27,13 +28,6 @@ const OVERFLOW_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often it is asked for what another central had claimed and did not send.
 const ORPHANS_INTERVAL: Duration = Duration::from_secs(5);
-
-/// Tells the dispatcher of a delivery.
-#[derive(Debug)]
-pub(super) struct Report {
-    pub(super) alerts: Vec<Alert>,
-    pub(super) at: UnixNanos,
-}
 
 /// The newest pages that were delivered.
 #[derive(Default)]
@@ -72,7 +66,7 @@ pub(super) struct Worker {
     pub(super) policy: RetryPolicy,
     pub(super) claims: Claims,
     pub(super) recorder: Recorder,
-    pub(super) reports: mpsc::Sender<Report>,
+    pub(super) reports: mpsc::Sender<Delivery>,
     pub(super) health: Health,
     pub(super) stopping: CancellationToken,
     pub(super) told: Told,
@@ -172,7 +166,7 @@ impl Worker {
                     let told = |alert: &&Alert| notification.pages.iter().any(|p| p.episode == alert.episode);
                     let alerts = notification.alerts.iter().filter(told).cloned().collect();
                     // The dispatcher ends only after this task, so it is there to hear it.
-                    let _ = self.reports.send(Report { alerts, at }).await;
+                    let _ = self.reports.send(Delivery { alerts, at }).await;
                     return End::Ended(Outcome::Delivered);
                 }
                 Ok(Err(error)) => error,

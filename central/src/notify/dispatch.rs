@@ -16,9 +16,10 @@ use tokio::time::Instant;
 use super::book::Book;
 use super::config::{ChannelConfig, NotifyConfig};
 use super::debounce::Debounce;
-use super::deliver::Report;
 use super::group::{ALERTS_PER_MESSAGE_MAX, Batch, Groups};
+use super::handle::Elsewhere;
 use super::health::Health;
+use super::others::{Delivery, News};
 use super::record::{Recorder, Write};
 use super::restore::Left;
 use super::route;
@@ -28,28 +29,40 @@ use crate::evaluate::transition::{Change, Transition};
 /// A channel as the dispatcher sees it.
 pub(super) struct Outlet {
     pub(super) name: String,
-    pub(super) health: Health,
     send_resolved: bool,
+    /// The channel's task; none where other centrals send.
+    here: Option<Here>,
+}
+
+struct Here {
+    health: Health,
     queue: mpsc::Sender<Notification>,
     overflowed: Arc<AtomicBool>,
 }
 
 impl Outlet {
     pub(super) fn new(config: &ChannelConfig, queue: mpsc::Sender<Notification>, health: Health) -> Self {
-        let (name, send_resolved) = (config.name.clone(), config.send_resolved);
-        Self { name, health, send_resolved, queue, overflowed: Arc::default() }
+        let here = Here { health, queue, overflowed: Arc::default() };
+        Self { here: Some(here), ..Self::elsewhere(config) }
+    }
+
+    /// A channel over which other centrals send.
+    pub(super) fn elsewhere(config: &ChannelConfig) -> Self {
+        Self { name: config.name.clone(), send_resolved: config.send_resolved, here: None }
     }
 
     /// Set when notifications wait in the catalogue because the queue was full.
     pub(super) fn overflow_flag(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.overflowed)
+        self.here.as_ref().map(|here| Arc::clone(&here.overflowed)).unwrap_or_default()
     }
 
+    /// Hands a notification to the channel's task, if that runs here.
     fn hand_over(&self, notification: Notification) {
-        self.health.queued();
-        if self.queue.try_send(notification).is_err() {
-            self.health.taken();
-            self.overflowed.store(true, Ordering::Release);
+        let Some(here) = &self.here else { return };
+        here.health.queued();
+        if here.queue.try_send(notification).is_err() {
+            here.health.taken();
+            here.overflowed.store(true, Ordering::Release);
             metrics::counter!("goldentime_notifications_deferred_total", "channel" => self.name.clone())
                 .increment(1);
         }
@@ -98,7 +111,9 @@ impl Dispatcher {
         for (fingerprint, ago) in left.resolved {
             self.debounce.resolved(fingerprint, now.checked_sub(ago).unwrap_or(now));
         }
-        for notification in left.pending {
+        // Who sends finds the queue by itself.
+        let pending = if self.deps.halves.sends { left.pending } else { Vec::new() };
+        for notification in pending {
             match self.outlets.iter().find(|outlet| outlet.name == notification.channel) {
                 Some(outlet) => outlet.hand_over(notification),
                 None => {
@@ -112,7 +127,9 @@ impl Dispatcher {
                 }
             }
         }
-        for record in left.active {
+        // Whether an alert that nobody was told of is held back is known to who judges it.
+        let active = if self.deps.halves.decides { left.active } else { Vec::new() };
+        for record in active {
             let (told, fingerprint) = (record.told, record.alert.fingerprint);
             if self.book.enter(record.clone()) && !told {
                 self.tell(&record, PageKind::Fired, now);
@@ -125,10 +142,10 @@ impl Dispatcher {
     pub(super) async fn run(
         mut self,
         mut transitions: mpsc::Receiver<Transition>,
-        mut taken_over: mpsc::Receiver<AlertRecord>,
-        mut reports: mpsc::Receiver<Report>,
+        mut elsewhere: mpsc::Receiver<Elsewhere>,
+        mut reports: mpsc::Receiver<Delivery>,
     ) {
-        let mut reporting = !self.outlets.is_empty();
+        let mut reporting = true;
         loop {
             let due = [self.groups.next_due(), self.debounce.next_due()].into_iter().flatten().min();
             tokio::select! {
@@ -137,9 +154,13 @@ impl Dispatcher {
                     Some(transition) => self.transition(transition),
                     None => break,
                 },
-                Some(record) = taken_over.recv() => self.take_over(&record),
+                Some(news) = elsewhere.recv() => match news {
+                    Elsewhere::TakenOver(record) => self.take_over(&record),
+                    Elsewhere::Pages(pages) => self.hand_over(pages),
+                    Elsewhere::Delivered(delivery) => self.delivered(delivery),
+                },
                 report = reports.recv(), if reporting => match report {
-                    Some(report) => self.delivered(&report),
+                    Some(report) => self.sent(report),
                     None => reporting = false,
                 },
                 () = until(due) => self.due(),
@@ -150,7 +171,21 @@ impl Dispatcher {
         }
         self.outlets.clear();
         while let Some(report) = reports.recv().await {
-            self.delivered(&report);
+            self.sent(report);
+        }
+    }
+
+    /// Pages that another central decided on, for the channels that it means.
+    fn hand_over(&self, pages: Vec<Notification>) {
+        for notification in pages {
+            match self.outlets.iter().find(|outlet| outlet.name == notification.channel) {
+                Some(outlet) => outlet.hand_over(notification),
+                None => tracing::error!(
+                    channel = notification.channel,
+                    "another central decided on a page over a channel that is not configured here: centrals that share \
+                     their work need the same `notify.channels`"
+                ),
+            }
         }
     }
 
@@ -264,6 +299,9 @@ impl Dispatcher {
             }
         }
         if !notifications.is_empty() {
+            if !self.deps.halves.sends {
+                self.deps.others.tell(News::Pages(notifications.clone()));
+            }
             self.recorder.write(Write::Enqueue(notifications));
         }
         for page in batch.pages.iter().filter(|page| page.key.kind == PageKind::Fired) {
@@ -274,9 +312,17 @@ impl Dispatcher {
         }
     }
 
-    fn delivered(&mut self, report: &Report) {
-        for alert in &report.alerts {
-            if let Some(record) = self.book.delivered(alert.fingerprint, &alert.episode, report.at) {
+    /// A channel here delivered: who judges the alerts notes it.
+    fn sent(&mut self, delivery: Delivery) {
+        match self.deps.halves.decides {
+            true => self.delivered(delivery),
+            false => self.deps.others.tell(News::Delivered(delivery)),
+        }
+    }
+
+    fn delivered(&mut self, delivery: Delivery) {
+        for alert in &delivery.alerts {
+            if let Some(record) = self.book.delivered(alert.fingerprint, &alert.episode, delivery.at) {
                 if let Some(ms) = record.alert.stages.golden_time_ms() {
                     metrics::histogram!("goldentime_golden_time_seconds").record(ms / 1000.0);
                 }
@@ -287,14 +333,14 @@ impl Dispatcher {
 
     /// Into the history and to the live page.
     fn publish(&self, record: AlertRecord) {
-        if self.deps.alerts.try_send(record.alert.clone()).is_err() {
+        if let Some(alerts) = &self.deps.alerts
+            && alerts.try_send(record.alert.clone()).is_err()
+        {
             metrics::counter!(DROPS_TOTAL, "component" => "notify_live", "reason" => "queue_full")
                 .increment(1);
         }
-        if let Some(others) = &self.deps.others
-            && others.try_send(record.clone()).is_err()
-        {
-            metrics::counter!(DROPS_TOTAL, "component" => "members", "reason" => "queue_full").increment(1);
+        if self.deps.others.exist() {
+            self.deps.others.tell(News::Alert(Box::new(record.clone())));
         }
         self.recorder.write(Write::Alert(Box::new(record)));
     }

@@ -1,18 +1,30 @@
 //! How others ask the notifier.
 
-use goldentime_catalog::AlertRecord;
+use goldentime_catalog::{AlertRecord, Notification};
 use goldentime_model::{Alert, AlertStatus};
 use tokio::sync::mpsc;
 
 use super::book::Book;
 use super::health::{ChannelHealth, Health};
+use super::others::Delivery;
 
 /// What fires and how the channels do. Cheap to clone.
 #[derive(Clone)]
 pub struct Handle {
     pub(super) book: Book,
     pub(super) channels: Vec<Health>,
-    pub(super) taken_over: mpsc::Sender<AlertRecord>,
+    pub(super) elsewhere: mpsc::Sender<Elsewhere>,
+}
+
+/// What comes from other centrals.
+#[derive(Debug)]
+pub(super) enum Elsewhere {
+    /// An alert that is judged here from now on, and that nobody was told of.
+    TakenOver(Box<AlertRecord>),
+    /// Pages to be sent here.
+    Pages(Vec<Notification>),
+    /// Pages that this central decided on were delivered.
+    Delivered(Delivery),
 }
 
 impl Handle {
@@ -31,8 +43,24 @@ impl Handle {
     /// An alert that this central judges from now on and that fired elsewhere without being told: it is told now,
     /// unless that was done meanwhile.
     pub async fn take_over(&self, record: AlertRecord) {
+        self.hand(Elsewhere::TakenOver(Box::new(record))).await;
+    }
+
+    /// Another central decided on pages and does not send them. Who does not either passes over them.
+    pub async fn send(&self, pages: Vec<Notification>) {
+        if !self.channels.is_empty() {
+            self.hand(Elsewhere::Pages(pages)).await;
+        }
+    }
+
+    /// Another central delivered pages of alerts that are judged here.
+    pub async fn delivered(&self, delivery: Delivery) {
+        self.hand(Elsewhere::Delivered(delivery)).await;
+    }
+
+    async fn hand(&self, news: Elsewhere) {
         // A notifier that ended tells nothing any more; its next run reads the same.
-        let _ = self.taken_over.send(record).await;
+        let _ = self.elsewhere.send(news).await;
     }
 
     /// Alerts that fire now, oldest first.

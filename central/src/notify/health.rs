@@ -1,12 +1,13 @@
 //! How each channel does, for the dashboard and `/metrics`.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use goldentime_model::UnixNanos;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// State of a channel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChannelState {
     /// Nothing was sent since the start.
@@ -31,12 +32,12 @@ impl ChannelState {
 }
 
 /// How one channel does, counted since the start.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ChannelHealth {
     /// Its name.
     pub name: String,
     /// `webhook`, `slack` or `email`.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// Its state.
     pub state: ChannelState,
     /// Notifications that wait in memory, the one being sent included.
@@ -53,13 +54,29 @@ pub struct ChannelHealth {
     pub last_delivered: Option<UnixNanos>,
 }
 
+impl ChannelHealth {
+    /// Adds what another central says of the same channel: the worse state with its error, and the counts together.
+    pub fn add(&mut self, other: Self) {
+        if other.state >= self.state {
+            (self.state, self.last_error) =
+                (other.state, other.last_error.or_else(|| self.last_error.take()));
+        }
+        self.queued += other.queued;
+        self.delivered += other.delivered;
+        self.failed += other.failed;
+        self.dead_letters += other.dead_letters;
+        self.last_delivered = self.last_delivered.max(other.last_delivered);
+    }
+}
+
 /// One channel's health, written by its task and read by whoever shows it.
 #[derive(Clone, Default)]
 pub(super) struct Health(Arc<Mutex<ChannelHealth>>);
 
 impl Health {
     pub(super) fn new(name: &str, kind: &'static str) -> Self {
-        Self(Arc::new(Mutex::new(ChannelHealth { name: name.to_owned(), kind, ..ChannelHealth::default() })))
+        let (name, kind) = (name.to_owned(), Cow::Borrowed(kind));
+        Self(Arc::new(Mutex::new(ChannelHealth { name, kind, ..ChannelHealth::default() })))
     }
 
     pub(super) fn read(&self) -> ChannelHealth {

@@ -7,6 +7,9 @@
 //! texts, [`channels`] are the ways to people. [`record`] writes the history beside all that, and
 //! [`restore`] reads it back at the start.
 //!
+//! Of several centrals one may decide on pages and another send them: the first hands them over by [`others`], beside the
+//! catalogue's queue, in which the second finds what it did not hear of.
+//!
 //! **Latency is the product.** Nothing between a transition and its first send waits for the disk,
 //! except the claim, for at most 100 ms.
 
@@ -21,6 +24,7 @@ mod group;
 mod handle;
 mod health;
 pub mod message;
+pub mod others;
 mod record;
 mod restore;
 mod retry;
@@ -29,6 +33,8 @@ mod start;
 
 #[cfg(test)]
 mod email_tests;
+#[cfg(test)]
+mod halves_tests;
 #[cfg(test)]
 mod slack_tests;
 #[cfg(test)]
@@ -39,4 +45,5 @@ mod tests;
 pub use config::NotifyConfig;
 pub use handle::Handle;
 pub use health::{ChannelHealth, ChannelState};
-pub use start::{Deps, NotifyError, memory_bound_bytes, start};
+pub use others::{Delivery, News, Others};
+pub use start::{Deps, Halves, NotifyError, memory_bound_bytes, start};

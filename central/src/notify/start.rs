@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use goldentime_catalog::{AlertRecord, Catalogue};
+use goldentime_catalog::Catalogue;
 use goldentime_model::Alert;
 use goldentime_runtime::{SharedClock, TaskKind, Tasks};
 use tokio::sync::mpsc;
@@ -11,11 +11,12 @@ use super::book::{ACTIVE_MAX, Book};
 use super::claim::Claims;
 use super::config::NotifyConfig;
 use super::debounce::RESOLVES_MAX;
-use super::deliver::{QUEUE_MAX, Report, Worker};
+use super::deliver::{QUEUE_MAX, Worker};
 use super::dispatch::{Dispatcher, Outlet};
 use super::handle::Handle;
 use super::health::Health;
 use super::message::Texts;
+use super::others::{Delivery, Others};
 use super::record::{self, Recorder, WRITES_MAX};
 use super::restore;
 use super::retry::RetryPolicy;
@@ -25,8 +26,8 @@ use crate::evaluate::transition::Transition;
 /// Deliveries that wait to be noted; a channel waits for room.
 const REPORTS_MAX: usize = 1024;
 
-/// Alerts of another central that wait to be told.
-const TAKEN_OVER_MAX: usize = 1024;
+/// Alerts, pages and deliveries of other centrals that wait.
+const ELSEWHERE_MAX: usize = 1024;
 
 /// What one alert with its labels and texts takes in memory, for the budget: most are smaller.
 const ALERT_BYTES: u64 = 2 * 1024;
@@ -57,12 +58,31 @@ pub struct Deps {
     pub clock: SharedClock,
     /// Where its tasks run.
     pub tasks: Tasks,
-    /// Every state that an alert takes, for the live page. What does not fit is counted, not waited for.
-    pub alerts: mpsc::Sender<Alert>,
-    /// The same for other centrals, where there may be any.
-    pub others: Option<mpsc::Sender<AlertRecord>>,
+    /// Every state that an alert takes, for the live page where there is one. What does not fit is counted, not
+    /// waited for.
+    pub alerts: Option<mpsc::Sender<Alert>>,
+    /// Other centrals, where there may be any.
+    pub others: Others,
+    /// What is done here of it.
+    pub halves: Halves,
     /// In whose name pages are claimed: no two centrals on one catalogue have the same.
     pub owner: Arc<str>,
+}
+
+/// The two halves of a notifier. A central may have one of them, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Halves {
+    /// Decides whom to tell of the transitions of its rules.
+    pub decides: bool,
+    /// Sends what was decided, here or elsewhere.
+    pub sends: bool,
+}
+
+impl Halves {
+    /// Both.
+    pub const WHOLE: Self = Self { decides: true, sends: true };
+    /// Neither.
+    pub const NONE: Self = Self { decides: false, sends: false };
 }
 
 /// Why the notifier cannot start.
@@ -87,12 +107,17 @@ pub enum NotifyError {
 }
 
 /// Starts the notifier. It reads back what an earlier run left, then tells every transition; it ends
-/// when `transitions` closes and all that can be sent is sent.
+/// when `transitions` closes and all that can be sent is sent. Without either of its halves nothing runs.
 pub async fn start(
     config: &NotifyConfig,
     deps: Deps,
     transitions: mpsc::Receiver<Transition>,
 ) -> Result<Handle, NotifyError> {
+    let (elsewhere, from_elsewhere) = mpsc::channel(ELSEWHERE_MAX);
+    let book = Book::default();
+    if deps.halves == Halves::NONE {
+        return Ok(Handle { book, channels: Vec::new(), elsewhere });
+    }
     // Clients over TLS want a provider; `main` has installed the same one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let claims = Claims {
@@ -102,10 +127,14 @@ pub async fn start(
     };
     let (writes, writes_rx) = mpsc::channel(WRITES_MAX);
     let recorder = Recorder(writes);
-    let (reports, reports_rx) = mpsc::channel::<Report>(REPORTS_MAX);
+    let (reports, reports_rx) = mpsc::channel::<Delivery>(REPORTS_MAX);
     let mut outlets = Vec::with_capacity(config.channels.len());
     let mut workers = Vec::with_capacity(config.channels.len());
     for channel_config in &config.channels {
+        if !deps.halves.sends {
+            outlets.push(Outlet::elsewhere(channel_config));
+            continue;
+        }
         let texts = Texts::new(channel_config.language, config.external_url.as_deref())?;
         let channel = channels::build(channel_config, texts, Arc::clone(&deps.clock))?;
         let health = Health::new(&channel_config.name, channel.kind());
@@ -114,7 +143,7 @@ pub async fn start(
         workers.push((
             Worker {
                 name: channel_config.name.clone(),
-                is_shared: deps.others.is_some(),
+                is_shared: deps.others.exist(),
                 overflowed: outlets.last().map(Outlet::overflow_flag).unwrap_or_default(),
                 channel,
                 timeout: channel_config.timeout.get(),
@@ -130,10 +159,8 @@ pub async fn start(
         ));
     }
     drop(reports);
-    let book = Book::default();
-    let (taken_over, take_over) = mpsc::channel(TAKEN_OVER_MAX);
-    let channels = outlets.iter().map(|outlet| outlet.health.clone()).collect();
-    let handle = Handle { book: book.clone(), channels, taken_over };
+    let channels = workers.iter().map(|(worker, _)| worker.health.clone()).collect();
+    let handle = Handle { book: book.clone(), channels, elsewhere };
     let names: route::Names = outlets.iter().map(|outlet| outlet.name.clone()).collect();
     let left = restore::read(&*deps.catalogue, deps.clock.now(), config.debounce.get()).await;
     let mut dispatcher = Dispatcher::new(config, deps.clone(), book, outlets, names, recorder);
@@ -146,7 +173,7 @@ pub async fn start(
     deps.tasks.spawn(
         TaskKind::Station,
         "notify_dispatch",
-        dispatcher.run(transitions, take_over, reports_rx),
+        dispatcher.run(transitions, from_elsewhere, reports_rx),
     );
     deps.tasks.spawn(
         TaskKind::Upkeep,

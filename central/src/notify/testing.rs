@@ -9,7 +9,7 @@ use goldentime_model::{Alert, AlertStatus, UnixNanos};
 use goldentime_runtime::{Drained, SystemClock, Tasks};
 use tokio::sync::mpsc;
 
-use super::{ChannelHealth, Deps, Handle, NotifyConfig, start};
+use super::{ChannelHealth, Deps, Halves, Handle, NotifyConfig, Others, start};
 use crate::evaluate::transition::{Change, Transition};
 
 /// The longest that anything in these tests may take.
@@ -27,6 +27,17 @@ pub(super) struct Running {
 impl Running {
     pub(super) async fn start(dir: &Path, yaml: &str) -> Self {
         let catalogue = Arc::new(SqliteCatalogue::open(&dir.join("catalogue.db")).await.expect("opens"));
+        Self::start_over(catalogue, "embedded", yaml, Halves::WHOLE, Others::default()).await
+    }
+
+    /// One of several over a catalogue, of this name.
+    pub(super) async fn start_over(
+        catalogue: Arc<SqliteCatalogue>,
+        owner: &str,
+        yaml: &str,
+        halves: Halves,
+        others: Others,
+    ) -> Self {
         let source =
             Arc::new(goldentime_model::config::Source { name: "t.yaml".into(), text: yaml.to_owned() });
         let node = goldentime_model::config::yaml::parse(&source).expect("YAML");
@@ -39,9 +50,10 @@ impl Running {
             catalogue: shared,
             clock: Arc::new(SystemClock),
             tasks: tasks.clone(),
-            alerts,
-            others: None,
-            owner: "embedded".into(),
+            alerts: Some(alerts),
+            others,
+            halves,
+            owner: owner.into(),
         };
         let handle = start(&config, deps, transitions_rx).await.expect("starts");
         Self { tasks, transitions, live, catalogue, handle }
@@ -57,9 +69,15 @@ impl Running {
     }
 
     pub(super) async fn stop(self) {
+        let catalogue = Arc::clone(&self.catalogue);
+        self.drain().await;
+        catalogue.close().await;
+    }
+
+    /// Stops and leaves the catalogue open.
+    pub(super) async fn drain(self) {
         drop(self.transitions);
         assert_eq!(self.tasks.drain(LIMIT).await, Drained::Clean);
-        self.catalogue.close().await;
     }
 
     /// Waits until the only channel has given a notification up; gives its health.

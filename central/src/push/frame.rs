@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, reason = "docs/websocket.md describes each field; a copy here would drift")]
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use goldentime_model::indicator::Signal;
@@ -9,6 +10,7 @@ use goldentime_model::{AlertStatus, Interval, Labels, ServiceId, Severity};
 use serde::{Deserialize, Serialize};
 
 use super::strays::Strays;
+use crate::roles::{Role, Roles};
 
 /// Version of the protocol.
 pub const PROTOCOL: u32 = 1;
@@ -248,6 +250,8 @@ pub struct CentralStatus {
     pub version: &'static str,
     pub started_ms: i64,
     pub not_ready: Vec<NotReady>,
+    pub roles: Roles,
+    pub missing_roles: Vec<MissingRole>,
     pub agents: AgentCount,
     pub rules: RuleCount,
     pub channels: Vec<ChannelView>,
@@ -260,6 +264,12 @@ pub struct CentralStatus {
 pub struct NotReady {
     pub code: &'static str,
     pub detail: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MissingRole {
+    pub role: Role,
+    pub detail: &'static str,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -278,7 +288,7 @@ pub struct RuleCount {
 pub struct ChannelView {
     pub name: String,
     #[serde(rename = "type")]
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     pub state: &'static str,
     pub queued: u64,
     pub delivered: u64,

@@ -7,14 +7,19 @@ use goldentime_runtime::SharedClock;
 use goldentime_windows::WindowStore;
 use tokio::sync::mpsc;
 
-use super::frame::{AgentCount, AlertView, ChannelView, NotReady, RuleCount, Stages, StoreView};
+use super::frame::{AgentCount, AlertView, ChannelView, MissingRole, NotReady, RuleCount, Stages, StoreView};
 use crate::evaluate::handle::StatusBoard;
+use crate::roles::Roles;
 
 /// What the central says of itself, asked once a second.
 #[derive(Clone, Debug, Default)]
 pub struct SelfReport {
     /// What keeps it from being ready.
     pub not_ready: Vec<NotReady>,
+    /// What this central does of what several share.
+    pub roles: Roles,
+    /// What no central does.
+    pub missing_roles: Vec<MissingRole>,
     /// Agents, by whether they are connected.
     pub agents: AgentCount,
     /// Rules in force.

@@ -254,6 +254,8 @@ fn central_status(sources: &Sources, frames: &Frames, data_age_ms: Option<f64>) 
         version: env!("CARGO_PKG_VERSION"),
         started_ms: sources.started.as_millis(),
         not_ready: report.not_ready,
+        roles: report.roles,
+        missing_roles: report.missing_roles,
         agents: report.agents,
         rules: report.rules,
         channels: report.channels,

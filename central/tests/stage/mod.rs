@@ -83,6 +83,7 @@ impl Stage {
             windows: Arc::clone(&windows),
             series: Some(Arc::clone(&series)),
             logs: Some(logs.clone()),
+            stores_lines: true,
             letters: None,
             statuses,
             catalogue,

@@ -44,20 +44,29 @@ impl Engines {
 
     /// Has a central use them, as the member of this name.
     pub fn give_to(&self, config: &mut CentralConfig, member: &str) -> Result<()> {
+        self.give_log_to(config, member)?;
+        write!(
+            config.extra_yaml,
+            "  redis:\n    nodes: ['{}']\n    password: '{}'\n",
+            self.redis.address(),
+            redis::PASSWORD
+        )?;
+        if let Some(search) = &self.search {
+            config.extra_yaml.push_str(&elasticsearch(search));
+        }
+        Ok(())
+    }
+
+    /// Has a central use the log and the database, which is all that a gateway needs.
+    pub fn give_log_to(&self, config: &mut CentralConfig, member: &str) -> Result<()> {
         let brokers = self.kafka.addresses();
         let replication = brokers.len();
         write!(
             config.extra_yaml,
             "cluster:\n  kafka:\n    connection: {{brokers: {brokers:?}}}\n    partitions: {PARTITIONS}\n    \
-             replication: {replication}\n    member: {member}\n  redis:\n    nodes: ['{}']\n    \
-             password: '{}'\n",
-            self.redis.address(),
-            redis::PASSWORD
+             replication: {replication}\n    member: {member}\n"
         )?;
         config.extra_yaml.push_str(&postgres(&self.postgres, &self.database));
-        if let Some(search) = &self.search {
-            config.extra_yaml.push_str(&elasticsearch(search));
-        }
         Ok(())
     }
 }

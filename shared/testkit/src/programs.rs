@@ -47,6 +47,8 @@ pub struct CentralConfig {
     pub notify_yaml: String,
     /// Further top-level YAML.
     pub extra_yaml: String,
+    /// Further arguments of `serve`.
+    pub serve_arguments: Vec<String>,
 }
 
 /// A running central.
@@ -72,6 +74,7 @@ impl CentralConfig {
             agents_yaml: String::new(),
             notify_yaml,
             extra_yaml: String::new(),
+            serve_arguments: Vec::new(),
         })
     }
 
@@ -103,6 +106,7 @@ impl CentralConfig {
         self.write()?;
         let mut process = Program::new("central", program("goldentime-central")?, &self.folder)
             .args(["serve".into(), "--config".into(), self.file().into_os_string()])
+            .args(&self.serve_arguments)
             .start()?;
         let url = format!("http://127.0.0.1:{}/readyz", self.http_port);
         let client = http_client();

@@ -142,6 +142,13 @@ const en = {
   stillWorks: 'Other channels are not held up.',
   noRules: 'No rules are watched: nobody is paged',
   rulesRefused: 'The newest rule files were refused; the rules before them stay in force',
+  roleMissing: (role: string) => `No central has the role ${role}`,
+  roleMissingDetail: {
+    gateway: 'Agents that come by QUIC are let in nowhere and keep what they have.',
+    process: 'Nothing is judged, so nobody is paged.',
+    notify: 'Alerts are recorded and their pages kept, but nobody sends them.',
+    api: 'No other central answers the API.',
+  },
   channelFailing: (name: string) => `Channel ${name} does not deliver`,
   channelFailingDetail: (error: string, queued: number) =>
     `${error}${/[.!?]$/.test(error) ? '' : '.'} ${queued} waiting; they are tried again until they go through.`,
@@ -410,6 +417,13 @@ const ko: Texts = {
   stillWorks: '다른 채널은 늦어지지 않습니다.',
   noRules: '감시 중인 규칙이 없어 아무에게도 알리지 않습니다',
   rulesRefused: '새 규칙 파일이 거부되어 이전 규칙을 그대로 쓰고 있습니다',
+  roleMissing: (role) => `${role} 역할을 맡은 센트럴이 없습니다`,
+  roleMissingDetail: {
+    gateway: 'QUIC으로 오는 에이전트를 받을 곳이 없어, 에이전트가 데이터를 보관하고 있습니다.',
+    process: '아무것도 판정되지 않으므로 아무에게도 알리지 않습니다.',
+    notify: '알림은 기록되고 전송을 기다리지만, 보내는 센트럴이 없습니다.',
+    api: 'API에 답하는 다른 센트럴이 없습니다.',
+  },
   channelFailing: (name) => `${name} 채널로 전달되지 않습니다`,
   channelFailingDetail: (error, queued) =>
     `${error}${/[.!?]$/.test(error) ? '' : '.'} ${queued}건이 기다리며, 전달될 때까지 다시 시도합니다.`,

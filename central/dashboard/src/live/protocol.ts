@@ -241,6 +241,9 @@ export interface CentralStatus {
   started_ms: number;
   /** What keeps it from being ready, in English, for people; empty when ready. */
   not_ready: NotReady[];
+  /** What this central does, and what no central of its cluster does. */
+  roles: Role[];
+  missing_roles: MissingRole[];
   agents: { connected: number; total: number };
   /** Rules in force, and what is wrong with the files when the newest were refused. */
   rules: { loaded: number; error: string | null };
@@ -251,6 +254,14 @@ export interface CentralStatus {
   data_age_ms: number | null;
   /** Clients of this WebSocket. */
   clients: number;
+}
+
+export type Role = 'gateway' | 'process' | 'notify' | 'api';
+
+export interface MissingRole {
+  role: Role;
+  /** What that means, in English, for people. */
+  detail: string;
 }
 
 export interface NotReady {

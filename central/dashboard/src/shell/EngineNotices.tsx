@@ -9,7 +9,7 @@ import { Notice } from './Notice';
 /** See the module. */
 export function EngineNotices({ wall, fresh, live }: { wall: Wall; fresh: Freshness; live: boolean }) {
   const texts = useTexts();
-  const { not_ready, rules, channels } = wall.central;
+  const { not_ready, missing_roles, rules, channels } = wall.central;
   return (
     <>
       {live && fresh.stale && fresh.ageMs !== null && (
@@ -21,6 +21,11 @@ export function EngineNotices({ wall, fresh, live }: { wall: Wall; fresh: Freshn
               : texts.stale.silent}
         </Notice>
       )}
+      {missing_roles.map(({ role }) => (
+        <Notice key={role} state="critical" title={texts.roleMissing(role)}>
+          {texts.roleMissingDetail[role]}
+        </Notice>
+      ))}
       {not_ready
         .filter((problem) => rules.error === null || problem.code !== 'rules_bad')
         .map((problem) => (

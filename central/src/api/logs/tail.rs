@@ -59,6 +59,11 @@ pub(in crate::api) async fn tail(
         let detail = "a page of another origin may not watch; open the dashboard itself";
         return Refusal::new(ProblemCode::OriginNotAllowed, detail).into_response();
     }
+    if !state.stores_lines {
+        let detail = "lines are watched where they are stored, by a central with the role `process`, and this one has it \
+                      not; search here, or watch there";
+        return Refusal::new(ProblemCode::Unavailable, detail).into_response();
+    }
     let watched = filter.query().and_then(|query| Ok(logs(&state)?.tail().watch(query)));
     let watcher = match watched {
         Ok(Some(watcher)) => watcher,

@@ -92,7 +92,8 @@ seccompProfile:
 {{/* agent.yaml, likewise. */}}
 {{- define "goldentime.agent.config" -}}
 {{- $address := .Values.agent.central.address -}}
-{{- if not $address -}}
+{{- $own := dig "central" "addresses" list .Values.agent.config -}}
+{{- if not (or $address $own) -}}
 {{- if not .Values.central.enabled -}}
 {{- fail "agent.central.address is not set, and this release has no central: say where it is, as host:port." -}}
 {{- end -}}
@@ -101,6 +102,8 @@ seccompProfile:
 {{- $central := dict "join_token_file" "/run/secrets/goldentime/join-token" -}}
 {{- if $address -}}
 {{- $_ := set $central "address" $address -}}
+{{- else if $own -}}
+{{- $_ := set $central "addresses" $own -}}
 {{- else if gt (int .Values.central.replicas) 1 -}}
 {{- /* By their own names, so that an agent knows whom to ask next; it takes 16 at most. */ -}}
 {{- $addresses := list -}}

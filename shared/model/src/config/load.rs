@@ -7,6 +7,7 @@ use super::check::{Check, Settings};
 use super::decode::decode;
 use super::environment;
 use super::fault::{Fault, Faults};
+use super::flag::{self, Flag};
 use super::node::{Node, Value};
 use super::overlay::overlay;
 use super::source::{Place, Source};
@@ -30,6 +31,8 @@ pub struct LoadOptions {
     pub dir: Option<PathBuf>,
     /// The environment.
     pub variables: Vec<(String, String)>,
+    /// Settings of the command line.
+    pub flags: Vec<Flag>,
 }
 
 impl LoadOptions {
@@ -39,13 +42,20 @@ impl LoadOptions {
         let variables = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        Self { program, file: file.into(), file_must_exist: true, dir: None, variables }
+        Self { program, file: file.into(), file_must_exist: true, dir: None, variables, flags: Vec::new() }
     }
 
     /// Lays a folder over the main file.
     #[must_use]
     pub fn with_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.dir = Some(dir.into());
+        self
+    }
+
+    /// Has a flag take the place of what is read.
+    #[must_use]
+    pub fn with_flag(mut self, flag: Flag) -> Self {
+        self.flags.push(flag);
         self
     }
 
@@ -57,7 +67,7 @@ impl LoadOptions {
     }
 }
 
-/// Reads the main file, the folder and the environment, each over the one before, and checks the
+/// Reads the main file, the folder, the environment and the flags, each over the one before, and checks the
 /// whole. Tells everything that is wrong at once, as far as one fault does not hide another.
 pub fn load<T: Settings>(options: &LoadOptions) -> Result<T, Faults> {
     load_with_places(options).map(|(settings, _)| settings)
@@ -98,6 +108,7 @@ fn read(options: &LoadOptions) -> Result<Node, Faults> {
         Ok(nodes) => nodes.into_iter().for_each(|over| overlay(&mut node, over)),
         Err(found) => faults.extend(found.0),
     }
+    options.flags.iter().for_each(|flag| flag::put(&mut node, flag));
     Faults(faults).into_result().map(|()| node)
 }
 
