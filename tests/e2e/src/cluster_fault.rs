@@ -101,12 +101,6 @@ impl Fault {
         Makeup { brokers: if self.0 == Part::Broker { 3 } else { 1 }, has_search: self.0 == Part::Search }
     }
 
-    /// Whether pages come while it lasts: what they need is there.
-    #[must_use]
-    pub const fn leaves_pages(self) -> bool {
-        matches!(self.0, Part::Redis | Part::Postgres | Part::Search)
-    }
-
     /// Whether windows that are not in memory any more are gone until a central starts anew.
     #[must_use]
     pub fn loses_windows(self) -> bool {
@@ -140,6 +134,19 @@ impl fmt::Display for Drawn {
 }
 
 impl Drawn {
+    /// Whether pages come while it lasts: what they need is there, or somebody else has it.
+    #[must_use]
+    pub fn leaves_pages(&self) -> bool {
+        let Fault(part, how) = self.fault;
+        match part {
+            Part::Redis | Part::Postgres | Part::Search | Part::Central | Part::Broker => true,
+            Part::Kafka | Part::Uplink => {
+                matches!(how, How::Cut | How::HalfOpen) && self.ways.len() < CENTRALS
+            }
+            Part::Agent => false,
+        }
+    }
+
     /// Begins it.
     pub async fn begin(&self, cluster: &mut Cluster) -> Result<()> {
         self.apply(cluster, true).await.with_context(|| format!("{self} begins"))

@@ -74,6 +74,8 @@ async fn through(faults: &[Fault], dice: &mut Dice) -> Result<()> {
 async fn point(cluster: &mut Cluster, fault: Fault, dice: &mut Dice) -> Result<()> {
     let drawn = fault.draw(dice);
     let (is_incident_first, ends_meanwhile) = (dice.below(2) == 0, dice.below(2) == 0);
+    // Short faults are some of the points, however long a page takes.
+    let outlasts_page = drawn.leaves_pages() && dice.below(2) == 0;
     let apart = dice.between(Duration::ZERO, if is_incident_first { AFTER_MAX } else { BEFORE_MAX });
     let lasts = dice.between(Duration::from_secs(1), lasts_max());
     let steady = cluster.world.steady(RATE);
@@ -89,7 +91,7 @@ async fn point(cluster: &mut Cluster, fault: Fault, dice: &mut Dice) -> Result<(
         cluster.world.change(0, BAD, BAD)?;
     }
     let begun = Instant::now();
-    if fault.leaves_pages() {
+    if outlasts_page {
         cluster.tells(known, true, TOLD_WITHIN).await.context("while it lasts")?;
         if ends_meanwhile {
             cluster.world.change(0, FINE, FINE)?;

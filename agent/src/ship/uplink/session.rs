@@ -33,6 +33,9 @@ pub(super) enum SessionFailure {
     /// The central stopped answering, though the connection stands.
     #[error("the central has answered no ping for {} s", .0.as_secs())]
     Silent(Duration),
+    /// The central answers, and what it was sent does not get to the log.
+    #[error("the central has acknowledged nothing for {} s; another one may reach the log", .0.as_secs())]
+    Unacknowledged(Duration),
     /// The central has another number of partitions than at the last session.
     #[error("the central has {now} partitions now, {before} before; opening new streams")]
     Partitions {
@@ -50,6 +53,7 @@ pub(super) async fn run(
     streams: &[StreamPending],
     applied: &Applied,
     silence_max: Duration,
+    unacknowledged_max: Option<Duration>,
 ) -> Result<(), SessionFailure> {
     let Session { control, replies, uplink, .. } = session;
     let outstanding = Outstanding::default();
@@ -84,12 +88,22 @@ pub(super) async fn run(
         send_backlog(sender, &context.spool, applied, share, &context.state).await?;
         std::future::pending::<Result<Infallible, SessionFailure>>().await
     };
+    let stuck = async {
+        match unacknowledged_max {
+            Some(limit) => {
+                outstanding.stuck(limit).await;
+                SessionFailure::Unacknowledged(limit)
+            }
+            None => std::future::pending().await,
+        }
+    };
     let (outstanding, uplink, all_sent) = (&outstanding, &uplink, &all_sent);
     let talk = ControlLoop { context, outstanding, uplink, silence_max, all_sent };
     let ended = tokio::select! {
         ended = talk.run(control, replies) => ended,
         Err(failure) = current => Err(failure),
         Err(failure) = backlog => Err(failure),
+        failure = stuck => Err(failure),
     };
     uplink.close("goodbye");
     ended
