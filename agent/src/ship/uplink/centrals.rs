@@ -104,7 +104,9 @@ mod tests {
         assert_eq!(centrals.unacknowledged_max(), Some(first), "the other one may do better");
         centrals.give_up();
         assert_eq!(centrals.unacknowledged_max(), Some(2 * first));
-        (0..100).for_each(|_| drop(centrals.give_up()));
+        for _ in 0..100 {
+            centrals.give_up();
+        }
         assert_eq!(centrals.unacknowledged_max(), Some(32 * first));
         centrals.did_well();
         assert_eq!(centrals.unacknowledged_max(), Some(first));
