@@ -42,6 +42,9 @@ const TICK_EVERY: Duration = Duration::from_secs(1);
 /// say, which says so once a second, is not missed.
 const IDLE_LAG_MS: i64 = 1_000;
 
+/// Findings that are kept while it is not known whether the partition still is ours.
+const UNTOLD_MAX: usize = 4096;
+
 /// What a shard is made with.
 pub struct ShardSettings {
     /// Its partition.
@@ -93,6 +96,8 @@ pub struct Shard {
     /// Whether the log was caught up with and judging has begun.
     pub(super) live: bool,
     pub(super) findings: Vec<Finding>,
+    /// They wait for word that the partition is ours.
+    held_back: bool,
     pub(super) written: Written,
     /// Records of this batch whose late part is not added yet, in the order of their offsets.
     pub(super) late: Vec<Late>,
@@ -144,6 +149,7 @@ impl Shard {
             clock,
             live: false,
             findings: Vec::new(),
+            held_back: false,
             written: Written::default(),
             late: Vec::new(),
             closed_held: 0,
@@ -183,10 +189,13 @@ impl Shard {
         if self.is_ours() {
             self.finish().await;
         } else {
-            let partition = self.settings.partition;
+            let (partition, untold) = (self.settings.partition, self.findings.len());
+            metrics::counter!("goldentime_evaluate_not_owner_total").increment(untold as u64);
             tracing::warn!(
                 partition,
-                "somebody else owns the partition; what is not written is theirs to merge"
+                untold,
+                "somebody else owns the partition; what is not written is theirs to merge, what is not told theirs to \
+                 find"
             );
         }
     }
@@ -295,18 +304,16 @@ impl Shard {
         self.tell().await;
     }
 
-    /// Puts findings into words and hands them to the notifier.
+    /// Puts findings into words and hands them to the notifier, or keeps them until it is known that they are
+    /// ours to tell.
     pub(super) async fn tell(&mut self) {
-        if !self.findings.is_empty() && !self.is_ours() {
-            // It slept, or cannot hear whether it still is a member. Whoever owns the partition finds the same.
-            let untold = std::mem::take(&mut self.findings).len();
-            metrics::counter!("goldentime_evaluate_not_owner_total").increment(untold as u64);
-            tracing::warn!(
-                partition = self.settings.partition,
-                untold,
-                "not told: the partition may be another's"
-            );
+        if self.findings.is_empty() {
+            return;
         }
+        if !self.is_ours() {
+            return self.hold_back();
+        }
+        self.held_back = false;
         for mut finding in std::mem::take(&mut self.findings) {
             self.explain(&mut finding).await;
             self.engine.remember(&finding.service, &finding.transition.alert);
@@ -321,6 +328,21 @@ impl Shard {
                     "the notifier ended before the evaluators; this page is lost"
                 );
             }
+        }
+    }
+
+    /// It slept, or the broker was away: it cannot know whether it still is a member. If it is, the broker says so
+    /// within a second, and nobody else finds what it found. If not, the shard ends.
+    fn hold_back(&mut self) {
+        let above = self.findings.len().saturating_sub(UNTOLD_MAX);
+        if above > 0 {
+            self.findings.drain(..above);
+            metrics::counter!(DROPS_TOTAL, "component" => "evaluate", "reason" => "untold_max")
+                .increment(above as u64);
+        }
+        if !std::mem::replace(&mut self.held_back, true) {
+            let partition = self.settings.partition;
+            tracing::warn!(partition, "pages wait until it is known that the partition still is ours");
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use goldentime_log::kafka::{SESSION_TIMEOUT, Tenure};
 use goldentime_model::{Alert, Outcome, Second, ServiceId, UnixNanos};
 use goldentime_runtime::ManualClock;
 use goldentime_windows::{MemoryWindows, SecondCell, Tier, WindowStore, WindowsConfig, resume_point};
@@ -49,6 +50,18 @@ async fn ok_at(store: &dyn WindowStore, service: &ServiceId, tier: Tier, second:
 }
 
 async fn start(path: &Path, rules: &[Rule], log: TestLog, ms: i64, open_alerts: Vec<Alert>) -> World {
+    start_for(path, rules, log, ms, open_alerts, None).await
+}
+
+/// The same for as long as the partition is ours.
+async fn start_for(
+    path: &Path,
+    rules: &[Rule],
+    log: TestLog,
+    ms: i64,
+    open_alerts: Vec<Alert>,
+    tenure: Option<Tenure>,
+) -> World {
     let store = Arc::new(MemoryWindows::open(path, &WindowsConfig::default()).await.expect("opens"));
     let settings = ShardSettings {
         partition: 0,
@@ -61,7 +74,7 @@ async fn start(path: &Path, rules: &[Rule], log: TestLog, ms: i64, open_alerts: 
         replay_until: log.records.len() as u64,
         open_alerts,
         owned: Owned::default(),
-        tenure: None,
+        tenure,
     };
     let (transitions, pages) = mpsc::channel(64);
     let (clock, board) = (ManualClock::at(UnixNanos::from_millis(ms)), StatusBoard::default());
@@ -129,6 +142,28 @@ async fn of_twenty_hosts_one_turns_bad_and_the_page_names_it() {
     let stages = fired.alert.stages;
     assert!(stages.occurred <= stages.received && stages.received <= stages.merged);
     assert!(stages.merged <= stages.evaluated);
+}
+
+/// As when Kafka was away: it gives the records before it has said that we are a member still.
+#[tokio::test]
+async fn a_page_that_is_found_before_the_broker_has_confirmed_us_is_told_once_it_has() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (path, tenure) = (dir.path().join("windows.db"), Tenure::begin(1));
+    let mut agents = [TestAgent::new(1)];
+    let log = TestLog::default();
+    let mut world = start_for(&path, &[errors()], log, START_MS, Vec::new(), Some(tenure.clone())).await;
+    world.run(&mut agents, 12, |_| (50, 0)).await;
+    tokio::time::pause();
+    tokio::time::advance(SESSION_TIMEOUT).await;
+    tokio::time::resume();
+    world.run(&mut agents, 12, |_| (0, 50)).await;
+    assert_eq!((world.paged(), world.state()), (vec![], Some(RuleState::Firing)), "it may be another's");
+    tenure.confirm(tokio::time::Instant::now());
+    world.shard.tick().await;
+    let told: Vec<Change> = world.paged().iter().map(|page| page.change).collect();
+    assert_eq!(told, [Change::Fired]);
+    world.run(&mut agents, 3, |_| (0, 50)).await;
+    assert_eq!(world.paged(), vec![], "once");
 }
 
 #[tokio::test]

@@ -133,6 +133,7 @@ impl Shard {
 
     /// The end: everything that was taken in is written.
     pub(super) async fn finish(&mut self) {
+        self.tell().await;
         self.checkpoint().await;
         tracing::info!(
             partition = self.settings.partition,

@@ -111,6 +111,24 @@ impl Process {
         kill_process(self.raw_pid(), signal).with_context(|| format!("signal {signal:?} to {}", self.name))
     }
 
+    /// Stops it and whatever it started in their tracks (SIGSTOP), or lets them go on: connections stay open
+    /// and nothing is answered.
+    pub fn pause(&self, paused: bool) -> Result<()> {
+        let signal = if paused { Signal::STOP } else { Signal::CONT };
+        // From the top: what is stopped starts nothing more.
+        let mut family = vec![self.raw_pid()];
+        while let Some(one) = family.pop() {
+            // A child may have ended since it was listed.
+            if let Err(error) = kill_process(one, signal)
+                && one == self.raw_pid()
+            {
+                return Err(error).with_context(|| format!("signal {signal:?} to {}", self.name));
+            }
+            family.extend(children(one));
+        }
+        Ok(())
+    }
+
     /// Asks it to end (SIGTERM) and waits up to `limit`.
     pub async fn stop(&mut self, limit: Duration) -> Result<ExitStatus> {
         if let Some(ended) = self.child.try_wait()? {
@@ -217,6 +235,19 @@ pub fn find(program: &str) -> Result<PathBuf> {
 #[must_use]
 pub fn own_cpu_time() -> Duration {
     cpu_time_of("self")
+}
+
+/// Processes whose parent this one is.
+fn children(parent: Pid) -> Vec<Pid> {
+    let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let is_child = |id: &i32| {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        // After the command name, which may hold spaces: state, then parent.
+        let parent_of = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1));
+        parent_of.and_then(|id| id.parse().ok()) == Some(parent.as_raw_nonzero().get())
+    };
+    ids.filter(is_child).filter_map(Pid::from_raw).collect()
 }
 
 fn cpu_time_of(process: &str) -> Duration {

@@ -103,6 +103,11 @@ impl CentralConfig {
 
     /// Starts it and waits until it is ready to take data.
     pub async fn start(self) -> Result<Central> {
+        let process = self.launch().await?;
+        Ok(Central { config: self, process })
+    }
+
+    async fn launch(&self) -> Result<Process> {
         self.write()?;
         let mut process = Program::new("central", program("goldentime-central")?, &self.folder)
             .args(["serve".into(), "--config".into(), self.file().into_os_string()])
@@ -115,7 +120,7 @@ impl CentralConfig {
                 matches!(client.get(&url).send().await, Ok(answer) if answer.status().is_success())
             })
             .await?;
-        Ok(Central { config: self, process })
+        Ok(process)
     }
 }
 
@@ -169,6 +174,17 @@ impl Central {
     pub fn kill9(mut self) -> CentralConfig {
         self.process.kill9();
         self.config
+    }
+
+    /// Kills it with SIGKILL; [`Central::revive`] starts it again.
+    pub fn crash(&mut self) {
+        self.process.kill9();
+    }
+
+    /// Starts it again and waits until it is ready to take data.
+    pub async fn revive(&mut self) -> Result<()> {
+        self.process = self.config.launch().await?;
+        Ok(())
     }
 
     /// Asks it to stop and fails unless it ends by itself with success.
@@ -278,6 +294,11 @@ impl AgentConfig {
 
     /// Starts it. Whether it reaches its central is the test's matter.
     pub fn start(self) -> Result<Agent> {
+        let process = self.launch()?;
+        Ok(Agent { config: self, process })
+    }
+
+    fn launch(&self) -> Result<Process> {
         self.write()?;
         let (name, agent) = (format!("agent-{}", self.host), program("goldentime-agent")?);
         let program = if self.clock_ahead.is_zero() {
@@ -288,8 +309,7 @@ impl AgentConfig {
                 .args(["-c", WITH_FAKETIME])
                 .args([agent])
         };
-        let process = program.args(["run", "--config"]).args([self.file()]).start()?;
-        Ok(Agent { config: self, process })
+        program.args(["run", "--config"]).args([self.file()]).start()
     }
 }
 
@@ -310,6 +330,17 @@ impl Agent {
     /// Stops it from running without ending it, or lets it go on.
     pub fn pause(&self, paused: bool) -> Result<()> {
         self.process.signal(if paused { Signal::STOP } else { Signal::CONT })
+    }
+
+    /// Kills it with SIGKILL; [`Agent::revive`] starts it again.
+    pub fn crash(&mut self) {
+        self.process.kill9();
+    }
+
+    /// Starts it again.
+    pub fn revive(&mut self) -> Result<()> {
+        self.process = self.config.launch()?;
+        Ok(())
     }
 
     /// Asks it to stop and fails unless it ends by itself with success.

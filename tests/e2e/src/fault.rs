@@ -24,6 +24,11 @@ impl Dice {
         self.0.random_range(least..=most)
     }
 
+    /// A number below `bound`, which is not 0.
+    pub fn below(&mut self, bound: usize) -> usize {
+        self.0.random_range(0..bound)
+    }
+
     /// As many random bytes as the range allows.
     pub fn bytes(&mut self, count: RangeInclusive<usize>) -> Vec<u8> {
         let mut bytes = vec![0; self.0.random_range(count)];

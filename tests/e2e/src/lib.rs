@@ -4,10 +4,12 @@
 //! [`counts`] compares what the central counted with what nginx wrote and [`history`] what it stored, [`fault`] draws the instants
 //! at which something is killed. [`lines`] writes logs that
 //! nginx would not, [`rules`] are SLO files, [`pages`] what a webhook was told, [`ask`] questions to
-//! the programs, [`packages`] what is installed in a fresh Debian, and [`clients`] real StatsD clients.
+//! the programs, [`cluster`] is two centrals over real engines and [`cluster_fault`] what befalls it, [`packages`] what is installed in a fresh Debian, and [`clients`] real StatsD clients.
 
 pub mod ask;
 pub mod clients;
+pub mod cluster;
+pub mod cluster_fault;
 pub mod counts;
 pub mod fault;
 pub mod history;

@@ -113,6 +113,18 @@ impl Elasticsearch {
         self.process.kill9();
     }
 
+    /// Stops it in its tracks, or lets it go on.
+    pub fn pause(&self, paused: bool) -> Result<()> {
+        self.process.pause(paused)
+    }
+
+    /// Takes no lines, as when its disk has passed the last watermark, or takes them again.
+    pub async fn refuse_writes(&self, refused: bool) -> Result<()> {
+        let block = if refused { Value::Bool(true) } else { Value::Null };
+        let settings = serde_json::json!({ "index.blocks.read_only_allow_delete": block });
+        self.ask(Method::PUT, "/_all/_settings", Some(settings)).await.map(drop)
+    }
+
     /// Starts it again after a kill, on the same port and with its data.
     pub async fn restart(&mut self) -> Result<()> {
         self.process.kill9();

@@ -133,6 +133,11 @@ impl Postgres {
         self.process.kill9();
     }
 
+    /// Stops it in its tracks with all who serve connections, or lets it go on.
+    pub fn pause(&self, paused: bool) -> Result<()> {
+        self.process.pause(paused)
+    }
+
     /// Starts it again over the data that it was killed with.
     pub async fn restart(&mut self) -> Result<()> {
         self.process.kill9();

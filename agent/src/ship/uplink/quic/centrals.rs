@@ -14,6 +14,12 @@ const SILENCE_MAX: Duration = Duration::from_secs(3);
 /// to stand. A link that fails for a moment is not worth a new session with the same.
 const SILENCE_OF_ONE_MAX: Duration = Duration::from_secs(6);
 
+/// One of several centrals that acknowledges nothing for this long is left: its way to the log may be cut, and
+/// another's not. Each whole round in which none did better doubles it, up to [`DOUBLED_MAX`] times: then it is
+/// the log that is away.
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(6);
+const DOUBLED_MAX: u32 = 5;
+
 /// The addresses, and where the round stands.
 #[derive(Clone, Debug)]
 pub(super) struct Centrals {
@@ -21,6 +27,8 @@ pub(super) struct Centrals {
     present: usize,
     /// Tried since the last pause or good session.
     tried: usize,
+    /// Whole rounds since the last good session.
+    rounds: u32,
 }
 
 impl Centrals {
@@ -30,7 +38,7 @@ impl Centrals {
         // Without random numbers all begin with the first, which is worse for that one only.
         let _ = getrandom::fill(&mut bytes);
         let present = (u64::from_le_bytes(bytes) % addresses.len().max(1) as u64) as usize;
-        Self { addresses, present, tried: 0 }
+        Self { addresses, present, tried: 0, rounds: 0 }
     }
 
     /// The one whose turn it is.
@@ -45,6 +53,7 @@ impl Centrals {
         let is_over = self.tried >= self.addresses.len();
         if is_over {
             self.tried = 0;
+            self.rounds = self.rounds.saturating_add(1);
         }
         is_over
     }
@@ -52,11 +61,18 @@ impl Centrals {
     /// It did well: whoever comes after it is tried anew.
     pub(super) const fn did_well(&mut self) {
         self.tried = 0;
+        self.rounds = 0;
     }
 
     /// How long one may take to answer, if that is bounded here.
     pub(super) fn answer_max(&self) -> Option<Duration> {
         (self.addresses.len() > 1).then_some(ANSWER_MAX)
+    }
+
+    /// How long one may acknowledge nothing, if there is another to go to.
+    pub(super) fn unacknowledged_max(&self) -> Option<Duration> {
+        let doubled = 2_u32.pow(self.rounds.min(DOUBLED_MAX));
+        (self.addresses.len() > 1).then_some(UNACKNOWLEDGED_MAX * doubled)
     }
 
     /// Without a pong for this long a session is given up.
@@ -77,6 +93,23 @@ mod tests {
     fn agents_begin_with_any_of_them() {
         let first: std::collections::HashSet<String> = (0..200).map(|_| of(3).address().to_owned()).collect();
         assert_eq!(first.len(), 3);
+    }
+
+    #[test]
+    fn a_central_that_acknowledges_nothing_is_left_later_and_later_while_none_does_better() {
+        assert_eq!(of(1).unacknowledged_max(), None, "there is nobody to go to");
+        let mut centrals = of(2);
+        let first = centrals.unacknowledged_max().expect("two");
+        centrals.give_up();
+        assert_eq!(centrals.unacknowledged_max(), Some(first), "the other one may do better");
+        centrals.give_up();
+        assert_eq!(centrals.unacknowledged_max(), Some(2 * first));
+        for _ in 0..100 {
+            centrals.give_up();
+        }
+        assert_eq!(centrals.unacknowledged_max(), Some(32 * first));
+        centrals.did_well();
+        assert_eq!(centrals.unacknowledged_max(), Some(first));
     }
 
     #[test]

@@ -120,9 +120,11 @@ impl Link {
                         &connected.streams,
                         &connected.applied,
                         self.centrals.silence_max(),
+                        self.centrals.unacknowledged_max(),
                     )
                     .await;
-                    if since.elapsed() >= GOOD_SESSION_MIN {
+                    let is_stuck = matches!(ended, Err(SessionFailure::Unacknowledged(_)));
+                    if since.elapsed() >= GOOD_SESSION_MIN && !is_stuck {
                         backoff.reset();
                         self.centrals.did_well();
                     }

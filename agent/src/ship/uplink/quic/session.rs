@@ -34,6 +34,9 @@ pub(super) enum SessionFailure {
     /// The central stopped answering, though the connection stands.
     #[error("the central has answered no ping for {} s", .0.as_secs())]
     Silent(Duration),
+    /// The central answers, and what it was sent does not get to the log.
+    #[error("the central has acknowledged nothing for {} s; another one may reach the log", .0.as_secs())]
+    Unacknowledged(Duration),
     /// The central has another number of partitions than at the last session.
     #[error("the central has {now} partitions now, {before} before; opening new streams")]
     Partitions {
@@ -51,13 +54,17 @@ pub(super) async fn run(
     streams: &[StreamPending],
     applied: &Applied,
     silence_max: Duration,
+    unacknowledged_max: Option<Duration>,
 ) -> Result<(), SessionFailure> {
     let Session { control, replies, uplink, .. } = session;
     let outstanding = Outstanding::default();
     let all_sent = CancellationToken::new();
     let cargo = async {
         match &context.cargo {
-            Cargo::Records => carry(context, &uplink, streams, applied, &outstanding, &all_sent).await,
+            Cargo::Records => {
+                let carrying = Carrying { uplink: &uplink, outstanding: &outstanding, all_sent: &all_sent };
+                carry(context, carrying, streams, applied, unacknowledged_max).await
+            }
             Cargo::None { left } => {
                 left.cancelled().await;
                 all_sent.cancel();
@@ -75,15 +82,21 @@ pub(super) async fn run(
     ended
 }
 
+/// What records are carried with.
+struct Carrying<'a> {
+    uplink: &'a Uplink,
+    outstanding: &'a Outstanding,
+    all_sent: &'a CancellationToken,
+}
+
 /// Sends records until it fails. `all_sent` is cancelled once nothing comes any more and what was sent is
 /// acknowledged, or had the time to be.
 async fn carry(
     context: &LinkContext,
-    uplink: &Uplink,
+    Carrying { uplink, outstanding, all_sent }: Carrying<'_>,
     streams: &[StreamPending],
     applied: &Applied,
-    outstanding: &Outstanding,
-    all_sent: &CancellationToken,
+    unacknowledged_max: Option<Duration>,
 ) -> Result<Infallible, SessionFailure> {
     let shipment = &context.shipment;
     let lane = |sender, queue| Lane {
@@ -109,8 +122,18 @@ async fn carry(
         send_backlog(sender, shipment, applied, share).await?.0.finish()?;
         std::future::pending::<Result<Infallible, SessionFailure>>().await
     };
+    let stuck = async {
+        match unacknowledged_max {
+            Some(limit) => {
+                outstanding.stuck(limit).await;
+                Err(SessionFailure::Unacknowledged(limit))
+            }
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
         ended = current => ended,
         ended = backlog => ended,
+        ended = stuck => ended,
     }
 }

@@ -26,7 +26,7 @@ use goldentime_kafka::KafkaFailure;
 pub use checkpoints::KafkaCheckpoints;
 pub use config::KafkaLogConfig;
 pub use goldentime_kafka::Topic;
-pub use group::{Assigned, Feed, Group, GroupEvent, GroupHandle, Revoked, Tenure};
+pub use group::{Assigned, Feed, Group, GroupEvent, GroupHandle, Revoked, SESSION_TIMEOUT, Tenure};
 pub use letters::{DeadLetterTopic, Letter};
 pub use reader::KafkaLog;
 pub use topics::TopicsError;

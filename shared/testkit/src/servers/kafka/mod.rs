@@ -32,6 +32,10 @@ const READY_MAX: Duration = Duration::from_secs(180);
 /// Its process's name, and with it that of its log file.
 const NAME: &str = "kafka";
 
+/// Ways in for clients without a password. With proxies each has its own: what befalls one way leaves the
+/// other alone.
+pub const WAYS: usize = 2;
+
 /// How a Kafka is to be.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
@@ -52,7 +56,8 @@ pub struct Kafka {
 struct Broker {
     folder: PathBuf,
     ports: Ports,
-    proxy: Option<Proxy>,
+    /// One a way, or none.
+    proxies: Vec<Proxy>,
     process: Option<Process>,
 }
 
@@ -74,17 +79,20 @@ impl Kafka {
         let ports: Vec<Ports> = (0..shape.brokers).map(|_| Ports::free(shape.is_secured)).collect();
         let mut brokers = Vec::new();
         for (index, own) in ports.iter().enumerate() {
-            let proxy = match shape.is_proxied {
-                true => Some(Proxy::tcp(ports::loopback(own.clients), index as u64 + 1).await?),
-                false => None,
-            };
+            let (mut proxies, mut advertised) = (Vec::new(), own.clients.map(ports::loopback));
+            if shape.is_proxied {
+                for address in &mut advertised {
+                    let proxy = Proxy::tcp(*address, index as u64 + 1).await?;
+                    *address = proxy.address();
+                    proxies.push(proxy);
+                }
+            }
             let at = folder.path().join(format!("broker-{}", index + 1));
             std::fs::create_dir_all(&at)?;
-            let advertised = proxy.as_ref().map_or(ports::loopback(own.clients), Proxy::address);
             let text = properties::of(index, &ports, advertised, folder.path());
             std::fs::write(at.join("server.properties"), text)?;
             format(&at, shape.is_secured).await?;
-            brokers.push(Broker { folder: at, ports: *own, proxy, process: None });
+            brokers.push(Broker { folder: at, ports: *own, proxies, process: None });
         }
         let mut kafka = Self { folder, brokers };
         kafka.restart_all().await?;
@@ -94,7 +102,13 @@ impl Kafka {
     /// Where clients begin: all brokers, through their proxies where there are some.
     #[must_use]
     pub fn addresses(&self) -> Vec<String> {
-        self.brokers.iter().map(|broker| broker.address().to_string()).collect()
+        self.addresses_by(0)
+    }
+
+    /// Where clients of one of the [`WAYS`] begin.
+    #[must_use]
+    pub fn addresses_by(&self, way: usize) -> Vec<String> {
+        self.brokers.iter().map(|broker| broker.address(way).to_string()).collect()
     }
 
     /// Where clients with a password begin.
@@ -115,7 +129,17 @@ impl Kafka {
     /// Where there are no proxies.
     #[must_use]
     pub fn link(&self, broker: usize) -> &Link {
-        self.brokers[broker].proxy.as_ref().expect("the test asked for proxies").link()
+        self.brokers[broker].proxies[0].link()
+    }
+
+    /// The switches of one of the [`WAYS`], a broker each; none where there are no proxies.
+    pub fn links_of(&self, way: usize) -> impl Iterator<Item = &Link> {
+        self.brokers.iter().filter_map(move |broker| broker.proxies.get(way)).map(Proxy::link)
+    }
+
+    /// Stops a broker in its tracks, or lets it go on.
+    pub fn pause(&self, broker: usize, paused: bool) -> Result<()> {
+        self.brokers[broker].process.as_ref().context("the broker does not run")?.pause(paused)
     }
 
     /// Kills a broker without a chance to clean up (SIGKILL).
@@ -151,8 +175,8 @@ impl Kafka {
 }
 
 impl Broker {
-    fn address(&self) -> SocketAddr {
-        self.proxy.as_ref().map_or(ports::loopback(self.ports.clients), Proxy::address)
+    fn address(&self, way: usize) -> SocketAddr {
+        self.proxies.get(way).map_or_else(|| ports::loopback(self.ports.clients[way]), Proxy::address)
     }
 }
 

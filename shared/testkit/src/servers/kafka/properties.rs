@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use super::{PASSWORD, STRANGER, USER, certificate};
+use super::{PASSWORD, STRANGER, USER, WAYS, certificate};
 use crate::ports;
 
 /// The cluster's id: sixteen bytes in base64.
@@ -13,8 +13,8 @@ pub(super) const CLUSTER: &str = "Z29sZGVudGltZS10ZXN0cw";
 /// Where one broker listens.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ports {
-    /// To clients, or to the proxy before it.
-    pub(super) clients: u16,
+    /// To clients, or to the proxies before it, by the way they come.
+    pub(super) clients: [u16; WAYS],
     /// To the other brokers, which never go through a proxy.
     brokers: u16,
     /// As one of those who elect.
@@ -26,7 +26,7 @@ pub(super) struct Ports {
 impl Ports {
     pub(super) fn free(is_secured: bool) -> Self {
         Self {
-            clients: ports::free_tcp(),
+            clients: std::array::from_fn(|_| ports::free_tcp()),
             brokers: ports::free_tcp(),
             voters: ports::free_tcp(),
             secure: is_secured.then(ports::free_tcp),
@@ -35,17 +35,19 @@ impl Ports {
 }
 
 /// The file of the broker with this index; clients are told to come to `advertised`.
-pub(super) fn of(index: usize, all: &[Ports], advertised: SocketAddr, folder: &Path) -> String {
+pub(super) fn of(index: usize, all: &[Ports], advertised: [SocketAddr; WAYS], folder: &Path) -> String {
     let own = all[index];
     let voters: Vec<String> =
         (1..).zip(all).map(|(id, ports)| format!("{id}@127.0.0.1:{}", ports.voters)).collect();
     let (replicas, in_sync) = if all.len() == 1 { (1, 1) } else { (3, 2) };
-    let mut listeners = format!(
-        "CLIENTS://127.0.0.1:{},BROKERS://127.0.0.1:{},VOTERS://127.0.0.1:{}",
-        own.clients, own.brokers, own.voters
-    );
-    let mut shown = format!("CLIENTS://{advertised},BROKERS://127.0.0.1:{}", own.brokers);
-    let mut protocols = "CLIENTS:PLAINTEXT,BROKERS:PLAINTEXT,VOTERS:PLAINTEXT".to_owned();
+    let mut listeners = format!("BROKERS://127.0.0.1:{},VOTERS://127.0.0.1:{}", own.brokers, own.voters);
+    let mut shown = format!("BROKERS://127.0.0.1:{}", own.brokers);
+    let mut protocols = "BROKERS:PLAINTEXT,VOTERS:PLAINTEXT".to_owned();
+    for (way, (port, address)) in own.clients.iter().zip(advertised).enumerate() {
+        let _ = write!(listeners, ",CLIENTS{way}://127.0.0.1:{port}");
+        let _ = write!(shown, ",CLIENTS{way}://{address}");
+        let _ = write!(protocols, ",CLIENTS{way}:PLAINTEXT");
+    }
     if let Some(port) = own.secure {
         let _ = write!(listeners, ",SECURE://127.0.0.1:{port}");
         let _ = write!(shown, ",SECURE://localhost:{port}");

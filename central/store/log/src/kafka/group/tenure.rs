@@ -26,7 +26,9 @@ struct Inner {
 }
 
 impl Tenure {
-    pub(super) fn begin(epoch: u64) -> Self {
+    /// One that begins now, which is as good as a word from the broker.
+    #[must_use]
+    pub fn begin(epoch: u64) -> Self {
         Self(Arc::new(Inner {
             epoch,
             leaving: CancellationToken::new(),
@@ -54,7 +56,8 @@ impl Tenure {
         self.0.ended.cancelled().await;
     }
 
-    pub(super) fn confirm(&self, asked: Instant) {
+    /// The broker has said that we are a member, when it was `asked`.
+    pub fn confirm(&self, asked: Instant) {
         let mut confirmed = self.0.confirmed.lock().unwrap_or_else(PoisonError::into_inner);
         *confirmed = (*confirmed).max(asked);
     }
