@@ -113,7 +113,7 @@ async fn load(central: &Central, token: &str, deltas_per_s: Option<f64>) -> Resu
     let services = (0..SERVICES)
         .map(|number| ServiceId::new("default", "default", &format!("service-{number}")))
         .collect::<Result<Vec<_>, _>>()?;
-    let before = merged(central).await?;
+    let (before, lags_before) = (merged(central).await?, lags(&metrics(central).await?));
     let mut agents = JoinSet::new();
     let (cpu_before, start) = (central.process().cpu_time(), Instant::now());
     for number in 0..AGENTS {
@@ -138,17 +138,42 @@ async fn load(central: &Central, token: &str, deltas_per_s: Option<f64>) -> Resu
     wait::until("everything to be merged", MERGED_WITHIN, whole).await?;
     let elapsed_s = start.elapsed().as_secs_f64();
     let cpu_s = (central.process().cpu_time() - cpu_before).as_secs_f64();
-    let metrics = metrics(central).await?;
-    let lag = |quantile: &str| {
-        let name = format!("goldentime_merge_lag_seconds{{quantile=\"{quantile}\"}}");
-        metrics.get(&name).copied().unwrap_or(f64::NAN) * 1000.0
-    };
+    let mut lags = lags(&metrics(central).await?);
+    lags.iter_mut().zip(lags_before).for_each(|((_, count), (_, before))| *count -= before);
     Ok(Load {
         deltas_per_s: all.deltas as f64 / elapsed_s,
         deltas_per_core_s: all.deltas as f64 / cpu_s,
-        lag_p50_ms: lag("0.5"),
-        lag_p99_ms: lag("0.99"),
+        lag_p50_ms: quantile(&lags, 0.5) * 1000.0,
+        lag_p99_ms: quantile(&lags, 0.99) * 1000.0,
     })
+}
+
+/// Batches by how far they were behind the log: at most this many seconds, and how many, lower ones included.
+fn lags(metrics: &HashMap<String, f64>) -> Vec<(f64, f64)> {
+    let bucket = |(name, count): (&String, &f64)| -> Option<(f64, f64)> {
+        let le = name.strip_prefix("goldentime_merge_lag_seconds_bucket{le=\"")?.strip_suffix("\"}")?;
+        Some((le.parse().ok()?, *count))
+    };
+    let mut buckets: Vec<(f64, f64)> = metrics.iter().filter_map(bucket).collect();
+    buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
+    buckets
+}
+
+/// As `histogram_quantile` of Prometheus has it: evenly spread within a bucket.
+fn quantile(buckets: &[(f64, f64)], rank: f64) -> f64 {
+    let wanted = buckets.last().map_or(0.0, |(_, all)| all * rank);
+    let (mut from, mut below) = (0.0, 0.0);
+    for &(until, count) in buckets {
+        if count >= wanted && count > below {
+            return if until.is_finite() {
+                from + (until - from) * (wanted - below) / (count - below)
+            } else {
+                from
+            };
+        }
+        (from, below) = (until, count);
+    }
+    f64::NAN
 }
 
 /// Records that were merged, as the offsets of all partitions tell.
