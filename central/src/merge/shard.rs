@@ -25,7 +25,7 @@ use crate::evaluate::engine::{Engine, EngineSettings, Finding};
 use crate::evaluate::handle::StatusBoard;
 use crate::evaluate::judge::Tempo;
 use crate::evaluate::rule::Rule;
-use crate::evaluate::transition::Transition;
+use crate::evaluate::transition::{Change, Transition};
 use crate::ingest::agents::AgentEvent;
 use crate::ingest::logged::Logged;
 
@@ -313,8 +313,11 @@ impl Shard {
         if !self.is_ours() {
             return self.hold_back();
         }
-        self.held_back = false;
-        for mut finding in std::mem::take(&mut self.findings) {
+        let mut findings = std::mem::take(&mut self.findings);
+        if std::mem::take(&mut self.held_back) {
+            findings = as_one(findings);
+        }
+        for mut finding in findings {
             self.explain(&mut finding).await;
             self.engine.remember(&finding.service, &finding.transition.alert);
             let (rule, episode) =
@@ -357,4 +360,21 @@ fn interval(period: Duration) -> tokio::time::Interval {
     let mut interval = tokio::time::interval(period);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     interval
+}
+
+/// A page that nobody was told of yet says what was found since, instead of a second one that does.
+fn as_one(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut told: Vec<Finding> = Vec::with_capacity(findings.len());
+    for finding in findings {
+        let alert = finding.transition.alert.fingerprint;
+        let before = told.iter_mut().rev().find(|before| before.transition.alert.fingerprint == alert);
+        match (before, finding.transition.change) {
+            (Some(before), Change::Updated) if before.transition.change != Change::Resolved => {
+                before.transition.alert = finding.transition.alert;
+                before.subject = finding.subject;
+            }
+            _ => told.push(finding),
+        }
+    }
+    told
 }
