@@ -57,9 +57,10 @@ async fn agents_of_a_file_go_on_in_the_database_and_stay_known_while_it_is_away(
     let is_put_off = |status: &Value| failure(status).contains("registry of agents");
     agent_until(&stranger, "the central to put a new agent off", is_put_off).await?;
 
-    // A start meanwhile lets nobody in, and stands.
+    // So it is with a central that starts meanwhile.
     let central = restart(central.kill9()).await?;
-    agent_until(&agent, "the central to put everybody off", is_put_off).await?;
+    further(&agent).await?;
+    agent_until(&stranger, "the central to put a new agent off again", is_put_off).await?;
 
     server.restart().await?;
     further(&agent).await?;
