@@ -19,6 +19,11 @@ impl Drop for Running {
     }
 }
 
+/// A name that no other process of this machine has, of another test neither: tests run side by side.
+fn own_name(test: &str) -> String {
+    format!("goldentime-test-{test}-{}", std::process::id())
+}
+
 /// A shell under a name of its own that waits for input for ever, or turns round and round.
 fn shell(name: &str, script: &str) -> Running {
     let mut command = Command::new("sh");
@@ -44,7 +49,7 @@ async fn until(services: &mut Services, what: &str, holds: impl Fn(&Reading) -> 
 
 #[tokio::test]
 async fn a_child_of_this_test_is_found_read_and_missed() {
-    let name = format!("goldentime-test-{}", std::process::id());
+    let name = own_name("child");
     let pattern = ProcessConfig { cmdline: Some(format!("{name}$")), ..ProcessConfig::default() };
     let entry = process("child", pattern);
     let config = Config { rescan_interval: HumanDuration::from_secs(1), ..Config::default() };
@@ -81,7 +86,7 @@ async fn a_real_cgroup_of_version_2_is_read_where_one_can_be_made() {
         eprintln!("skipped: no control groups of version 2 below /sys/fs/cgroup");
         return;
     };
-    let name = format!("goldentime-test-{}", std::process::id());
+    let name = own_name("cgroup");
     let folder = root.join(&name);
     if let Err(error) = fs::create_dir(&folder) {
         eprintln!("skipped: cannot make {}: {error}", folder.display());
