@@ -6,15 +6,12 @@
 //! limits. A [`set`] of inputs is what the program starts.
 
 pub mod config;
-mod cut;
 pub mod host;
-pub mod parse;
-pub mod redact;
-pub mod route;
 pub mod service;
 pub mod set;
 pub mod statsd;
 pub mod tail;
 
 pub use config::Config;
+pub use goldentime_observe::{parse, redact, route};
 pub use set::{Inputs, InputsError, Owner};

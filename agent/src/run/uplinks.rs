@@ -101,6 +101,7 @@ impl Agent {
                 lines_read: sources.lines_read(),
                 spool_bytes: spool.usage().bytes,
                 lag_ms: status.progress.map_or(0, |progress| now.since(progress).max(0) / 1_000_000),
+                requests_flushed: Some(spool.requests()),
                 drops: ledger.by_reason().into_iter().map(|(reason, n)| (reason.to_owned(), n)).collect(),
             }
         })

@@ -6,6 +6,8 @@ use goldentime_model::identity::HOST_SERVICE_PREFIX;
 use goldentime_model::{ServiceId, UnixNanos};
 use serde::{Deserialize, Serialize};
 
+use super::flushed::Flushed;
+
 /// An agent came, left or fell silent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AgentEvent {
@@ -76,4 +78,8 @@ pub struct AgentStatus {
     pub refused: u64,
     /// Its streams were seen from two places: a cloned machine or a restored snapshot.
     pub forked: bool,
+    /// How many requests it has flushed, and how many of them may be counted twice because its state was put
+    /// back to an older copy.
+    #[serde(default)]
+    pub flushed: Flushed,
 }

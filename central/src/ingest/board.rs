@@ -9,6 +9,7 @@ use goldentime_wire::proto;
 use tokio::time::Instant;
 
 use super::agents::{AgentEvent, AgentIdentity, AgentStatus};
+use super::flushed::Flushed;
 use super::pulse::Pulse;
 use super::registry::Enrolled;
 
@@ -51,6 +52,29 @@ impl Entry {
         let elsewhere = self.elsewhere.is_some_and(|heard| heard.elapsed() < ELSEWHERE_FOR);
         let connected = self.connections > 0 || elsewhere;
         AgentStatus { last_seen: self.pulse.last_seen(), connected, ..self.status.clone() }
+    }
+
+    /// Something became known of what the agent has flushed.
+    fn knows_flushed(&mut self, change: impl FnOnce(&mut Flushed)) {
+        let before = self.status.flushed.maybe_twice;
+        change(&mut self.status.flushed);
+        let requests = self.status.flushed.maybe_twice.saturating_sub(before);
+        if requests == 0 {
+            return;
+        }
+        self.status.forked = true;
+        // Each central knows; the one that serves it says so.
+        if self.connections > 0 {
+            metrics::counter!("goldentime_uplink_requests_maybe_twice_total").increment(requests);
+            let AgentIdentity { agent, host, .. } = &self.status.identity;
+            tracing::warn!(
+                %agent,
+                %host,
+                requests,
+                "an agent's state was put back to an older copy: what it read since that copy is read again, and \
+                 may be counted twice"
+            );
+        }
     }
 }
 
@@ -136,6 +160,9 @@ impl AgentBoard {
             status.lines_read = report.lines_read;
             status.spool_bytes = report.spool_bytes;
             status.lag_ms = report.lag_ms;
+            if let Some(requests) = report.requests_flushed {
+                status.flushed.has(started_ns, requests);
+            }
             status.drops = report
                 .drops
                 .iter()
@@ -149,6 +176,14 @@ impl AgentBoard {
     pub fn forked(&self, agent: &str) {
         if let Some(entry) = self.lock().get_mut(agent) {
             entry.status.forked = true;
+        }
+    }
+
+    /// An agent that said hello has flushed so many requests in all. Fewer than were heard of: its state was put
+    /// back to an older copy.
+    pub fn began(&self, agent: &str, started_ns: i64, requests: u64) {
+        if let Some(entry) = self.lock().get_mut(agent) {
+            entry.knows_flushed(|flushed| flushed.begins(started_ns, requests));
         }
     }
 
@@ -215,8 +250,9 @@ impl AgentBoard {
         entry.elsewhere = Some(Instant::now());
         entry.pulse.beat(now);
         if entry.connections == 0 {
-            entry.status = status.clone();
+            entry.status = AgentStatus { flushed: entry.status.flushed, ..status.clone() };
         }
+        entry.knows_flushed(|flushed| flushed.learn(&status.flushed));
         let was_away = entry.lease != Lease::Running;
         entry.lease = Lease::Running;
         (is_new || was_away).then(|| AgentEvent::Connected(status.identity.clone()))
@@ -294,6 +330,7 @@ fn unheard(identity: AgentIdentity, last_seen: UnixNanos) -> AgentStatus {
         drops: BTreeMap::new(),
         refused: 0,
         forked: false,
+        flushed: Flushed::default(),
     }
 }
 
@@ -336,6 +373,29 @@ mod tests {
         assert!(!board.all()[0].forked);
         board.reported("a1", 7, &ping, UnixNanos(5));
         assert!(board.all()[0].forked);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_agent_put_back_to_an_older_copy_is_shown_with_what_may_be_counted_twice() {
+        let board = AgentBoard::default();
+        let has = |requests| {
+            let report = proto::AgentReport { requests_flushed: Some(requests), ..Default::default() };
+            proto::Ping { report: Some(report), ..Default::default() }
+        };
+        board.connected(&identity(), "1", 7, UnixNanos(1));
+        board.began("a1", 7, 100);
+        board.reported("a1", 7, &has(180), UnixNanos(2));
+        board.connected(&identity(), "1", 8, UnixNanos(3));
+        board.began("a1", 8, 180);
+        let elsewhere = AgentBoard::default();
+        assert!(elsewhere.heard_elsewhere(&board.all()[0], UnixNanos(4)).is_some());
+        assert!(!elsewhere.all()[0].forked);
+        // It was put back, and came to the other central.
+        elsewhere.connected(&identity(), "1", 9, UnixNanos(5));
+        elsewhere.began("a1", 9, 150);
+        let status = &elsewhere.all()[0];
+        assert!(status.forked);
+        assert_eq!((status.flushed.requests, status.flushed.maybe_twice), (150, 30));
     }
 
     #[tokio::test(start_paused = true)]

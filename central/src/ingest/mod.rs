@@ -3,9 +3,9 @@
 //! In the order in which a record meets them: [`quic`] lets agents in that the [`registry`] knows and
 //! checks what they send ([`validity`]); [`deadletter`] keeps what is not valid, and gives it back when asked.
 //! Behind it stands the central's own log ([`embedded`]): [`sequencer`] gives each record its place, hands it to the merge as [`logged`] and to the
-//! [`writer`], which commits it and only then has it acknowledged ([`ack`]). Or Kafka does ([`shared`]): [`produce`].
+//! [`writer`], which commits it and only then has it acknowledged ([`ack`]). Or Kafka does ([`shared`]): [`produce`]; and [`raw`] reads there what others than agents produce.
 //! [`room`] bounds what is on this way. [`agents`] and [`board`] are who sends, [`pulse`] when each was last
-//! heard, [`config`] what can be set, [`start`] puts it together.
+//! heard, [`flushed`] whether it was put back to an older state, [`config`] what can be set, [`start`] puts it together.
 
 pub mod ack;
 pub mod agents;
@@ -13,10 +13,12 @@ pub mod board;
 pub mod config;
 pub mod deadletter;
 pub mod embedded;
+pub mod flushed;
 pub mod logged;
 pub mod produce;
 pub mod pulse;
 pub mod quic;
+pub mod raw;
 pub mod registry;
 pub mod room;
 pub mod sequencer;

@@ -12,6 +12,7 @@ use goldentime_log::{LogError, ReadLog};
 use goldentime_runtime::{TaskKind, Tasks};
 use goldentime_windows::CheckpointStore;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::start::IngestError;
 
@@ -125,25 +126,32 @@ impl SharedLog {
         self.health.clone()
     }
 
-    /// Sees to the topics, and takes part in the group once they are there, where this central is to. Topics that
-    /// are wrong stop the program; a Kafka that is away is waited for.
-    pub fn join(self, tasks: &Tasks) -> Heard {
+    /// Sees to the topics, and takes part in the group once they are there, where this central is to, and in the one
+    /// of the raw topic where it reads that. Topics that are wrong stop the program; a Kafka that is away is waited
+    /// for.
+    pub fn join(self, tasks: &Tasks, raw: Option<Group>) -> Heard {
         let Self { config, part, health, members, .. } = self;
-        let stopping = tasks.stopping();
+        let (stopping, usable) = (tasks.stopping(), CancellationToken::new());
         let (group, events) = part.map(|part| (part.group, part.events)).unzip();
+        if let Some(raw) = raw {
+            let (stopping, usable) = (stopping.clone(), usable.clone());
+            tasks.spawn(TaskKind::Source, "raw-group", async move {
+                tokio::select! {
+                    () = usable.cancelled() => take_part(raw, stopping).await,
+                    () = stopping.cancelled() => {}
+                }
+            });
+        }
         tasks.spawn(TaskKind::Source, "kafka-group", async move {
             tokio::select! {
-                usable = until_usable(&config, &health) => if !usable {
+                is_usable = until_usable(&config, &health) => if !is_usable {
                     return;
                 },
                 () = stopping.cancelled() => return,
             }
+            usable.cancel();
             match group {
-                Some(group) => {
-                    if let Err(failure) = group.run(stopping).await {
-                        tracing::error!(error = %failure, "this central takes no part in its group any more");
-                    }
-                }
+                Some(group) => take_part(group, stopping).await,
                 None => stopping.cancelled().await,
             }
         });
@@ -170,6 +178,12 @@ impl Part {
             checkpoints: Arc::new(KafkaCheckpoints::new(config, producer.clone(), ring, Some(commits))),
         };
         Ok(Self { followed, group, events })
+    }
+}
+
+async fn take_part(group: Group, stopping: CancellationToken) {
+    if let Err(failure) = group.run(stopping).await {
+        tracing::error!(error = %failure, "this central takes no part in its group any more");
     }
 }
 

@@ -173,6 +173,7 @@ fn hello(next: u64) -> Hello {
         streams: vec![stream],
         started_ns: 1,
         sentinel: false,
+        requests_flushed: None,
     }
 }
 

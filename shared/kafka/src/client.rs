@@ -8,6 +8,7 @@ use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::config::KafkaConfig;
+use crate::repeats;
 
 /// Longest pause between attempts to reach a broker, in milliseconds.
 const RECONNECT_MS_MAX: &str = "1000";
@@ -78,13 +79,14 @@ impl Trouble {
     /// Says this where nothing better is known.
     pub(crate) fn add(&self, what: &str) {
         if self.now().is_none() {
-            tracing::warn!("Kafka: {what}");
+            repeats::warn("producer", &format!("Kafka: {what}"));
             self.set(what);
         }
     }
 
     /// Something works again.
     pub fn clear(&self) {
+        repeats::tell_due();
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
@@ -103,11 +105,8 @@ impl Context {
         Self { role, trouble }
     }
 
-    /// Each attempt to reach a broker that is away says the same; it is passed on once.
     fn tell(&self, what: &str) {
-        if self.trouble.now().as_deref() != Some(what) {
-            tracing::warn!(role = self.role, "Kafka: {what}");
-        }
+        repeats::warn(self.role, &format!("Kafka: {what}"));
         self.trouble.set(what);
     }
 }
@@ -120,7 +119,7 @@ impl ClientContext for Context {
             | RDKafkaLogLevel::Alert
             | RDKafkaLogLevel::Critical
             | RDKafkaLogLevel::Error => self.tell(line),
-            RDKafkaLogLevel::Warning => tracing::warn!(role = self.role, "Kafka's client: {line}"),
+            RDKafkaLogLevel::Warning => repeats::warn(self.role, &format!("Kafka's client: {line}")),
             _ => tracing::debug!(role = self.role, "Kafka's client: {line}"),
         }
     }

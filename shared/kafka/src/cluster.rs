@@ -10,6 +10,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::MetadataTopic;
 
+use crate::brokers;
 use crate::client::{Context, Trouble, client};
 use crate::config::KafkaConfig;
 use crate::error::KafkaFailure;
@@ -89,6 +90,8 @@ impl Cluster {
     }
 
     async fn metadata(&self, topic: Option<String>) -> Result<Vec<Shown>, KafkaError> {
+        brokers::remember(self.looker.client());
+        brokers::remember(self.admin.inner());
         let (looker, timeout) = (Arc::clone(&self.looker), self.timeout);
         let asked = tokio::task::spawn_blocking(move || {
             let metadata = looker.fetch_metadata(topic.as_deref(), timeout).inspect_err(|_| {

@@ -19,6 +19,10 @@ pub const UNKNOWN_SERVICE: &str = "unknown";
 /// Prefix of the service under which a host's own saturation is kept: `host:<name>`.
 pub const HOST_SERVICE_PREFIX: &str = "host:";
 
+/// Prefix of what stands in a service's place where several are judged together: `slo:<name>` of the SLO.
+/// No agent may give such a name to a service.
+pub const SLO_SERVICE_PREFIX: &str = "slo:";
+
 /// Canonical service id `project/environment/service`: partition key, Redis hash tag, column set.
 ///
 /// Cheap to clone. No part is empty or holds `/`, `{`, `}` or a control character (braces would end
@@ -74,6 +78,11 @@ impl ServiceId {
         Self::new(project, environment, &format!("{HOST_SERVICE_PREFIX}{host}"))
     }
 
+    /// The id under which an SLO over several services is judged and shown.
+    pub fn of_slo(project: &str, environment: &str, slo: &str) -> Result<Self, NameError> {
+        Self::new(project, environment, &format!("{SLO_SERVICE_PREFIX}{slo}"))
+    }
+
     /// The whole id.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -110,6 +119,12 @@ impl ServiceId {
     #[must_use]
     pub fn host(&self) -> Option<&str> {
         self.service().strip_prefix(HOST_SERVICE_PREFIX)
+    }
+
+    /// The SLO over several services that this id stands for, if it is one.
+    #[must_use]
+    pub fn slo(&self) -> Option<&str> {
+        self.service().strip_prefix(SLO_SERVICE_PREFIX)
     }
 
     /// `xxh64(id) mod partitions`, computed by agent and gateway alike and never by a Kafka client's

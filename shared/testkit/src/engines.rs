@@ -13,7 +13,7 @@ use crate::servers::redis::{self, Redis, RedisProps};
 use anyhow::Result;
 
 /// Partitions of the shared log.
-const PARTITIONS: u32 = 4;
+pub const PARTITIONS: u32 = 4;
 
 /// What a central needs to share its work with others.
 pub struct Engines {

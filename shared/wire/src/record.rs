@@ -161,6 +161,12 @@ fn service(record: &proto::Record, partitions: u32) -> Result<Option<ServiceId>,
         Ok(service) => service,
         Err(error) => return refuse(Reason::Service, format!("{error}")),
     };
+    if service.slo().is_some() {
+        return refuse(
+            Reason::Service,
+            format!("{service} would stand for an SLO; give it a name without `slo:`"),
+        );
+    }
     let expected = service.partition(partitions);
     if expected != record.partition {
         return refuse(

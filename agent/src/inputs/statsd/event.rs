@@ -15,8 +15,8 @@ use super::malformed::Malformed;
 use super::number::whole;
 use super::resolver::{CONTAINER_LABEL, container_id};
 use super::tags::tags;
-use crate::inputs::cut::within;
 use crate::inputs::redact::{redact, redact_field};
+use goldentime_observe::cut::within;
 
 /// What an event begins with.
 pub(super) const EVENT: &[u8] = b"_e{";

@@ -19,14 +19,13 @@ pub mod input;
 pub mod lines;
 pub mod position;
 pub mod reader;
-pub mod record;
 pub mod sink;
 pub mod status;
 pub mod watch;
 
 pub use config::Config;
+pub use goldentime_observe::record::preview;
 pub use input::{Error, Tail, TailHandle};
-pub use record::preview;
 pub use status::{FileStatus, Status};
 
 #[cfg(test)]

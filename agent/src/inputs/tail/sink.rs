@@ -1,8 +1,8 @@
 //! Where an input's lines go: counted as requests, shipped as log records, or noted as unreadable.
 
 use goldentime_model::UnixNanos;
+use goldentime_observe::record::{Shipped, record};
 
-use super::record::{Shipped, record};
 use super::status::{SAMPLE_BYTES, Status};
 use crate::aggregate::{Full, Shard};
 use crate::inputs::parse::{Fields, Parser, Unparsed};

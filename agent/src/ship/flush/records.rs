@@ -1,19 +1,15 @@
-//! Records from what the shards held: cut to size, stamped, and marked where a flush ends.
+//! Records from what the shards held: stamped, and marked where a flush ends.
 
 use std::collections::BTreeMap;
 
 use goldentime_model::UnixNanos;
-use goldentime_wire::limits;
+use goldentime_observe::contents::{Content, contents};
 use goldentime_wire::proto::{self, record::Body};
 use prost::Message;
 
-use crate::aggregate::{Batch, Occurred, SeriesDelta, ServiceBatch};
+use crate::aggregate::{Batch, Occurred, ServiceBatch};
 use crate::ship::outgoing::RecordKind;
 use crate::ship::spool::{Flush, NewRecord};
-
-/// A record is cut when its content reaches this. Small enough that one never holds up a live one
-/// for long, large enough that the envelope does not count.
-const BODY_BYTES_MAX: usize = 128 << 10;
 
 /// Who writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,26 +83,14 @@ impl<'a> Builder<'a> {
     }
 
     fn add_service(&mut self, batch: ServiceBatch) {
-        let service = batch.service;
-        let mut contents = Vec::new();
-        for (events, series) in cut_series(batch.series) {
-            let body = Body::Deltas(proto::Deltas { series });
-            contents.push((RecordKind::Deltas, events, batch.occurred, body));
-        }
-        let samples = batch.samples.into_iter().map(proto::Sample::from);
-        for samples in cut_list(samples, limits::SAMPLES_MAX, proto::Sample::encoded_len) {
-            let occurred = samples.iter().map(|sample| sample.at_ns).max().map(at_instant);
-            let events = samples.len() as u64;
-            contents.push((RecordKind::Samples, events, occurred, Body::Samples(proto::Samples { samples })));
-        }
-        let logs = batch.logs.into_iter().map(proto::LogRecord::from);
-        for records in cut_list(logs, limits::LOG_RECORDS_MAX, proto::LogRecord::encoded_len) {
-            let occurred = records.iter().map(|record| record.at_ns).max().map(at_instant);
-            let events = records.len() as u64;
-            contents.push((RecordKind::Logs, events, occurred, Body::Logs(proto::Logs { records })));
-        }
+        let service = batch.service.clone();
         let partition = service.partition(self.author.partitions);
-        for (kind, events, occurred, body) in contents {
+        for Content { events, occurred, body } in contents(batch) {
+            let kind = match body {
+                Body::Deltas(_) => RecordKind::Deltas,
+                Body::Samples(_) => RecordKind::Samples,
+                Body::Logs(_) => RecordKind::Logs,
+            };
             let envelope = self.envelope(service.as_str(), occurred);
             let record = proto::Record { partition, body: Some(body), ..envelope };
             self.records.push((kind, events, record));
@@ -129,103 +113,12 @@ impl<'a> Builder<'a> {
     }
 }
 
-const fn at_instant(nanos: i64) -> Occurred {
-    Occurred { at: UnixNanos(nanos), is_coarse: false, is_urgent: false }
-}
-
 fn encode((kind, events, record): (RecordKind, u64, proto::Record)) -> NewRecord {
     let partition = record.partition;
     // The identity is put before the body when it is sent (`Outgoing::encode`); what is at its default
     // takes no bytes.
     let body = proto::Record { partition: 0, ..record };
     NewRecord { kind, partition, events, body: body.encode_to_vec().into() }
-}
-
-/// Cuts series, and a long series' buckets, into lists that fit one record; each with its requests.
-fn cut_series(series: Vec<SeriesDelta>) -> Vec<(u64, Vec<proto::SeriesDelta>)> {
-    let mut lists = Vec::new();
-    let mut open = OpenList::default();
-    for delta in series {
-        open.begin_series(&delta);
-        for bucket in delta.buckets {
-            let mut encoded = proto::Bucket::of_counts(bucket.second, &bucket.counts);
-            if !bucket.sketch.is_empty() {
-                let mut sketch = Vec::new();
-                bucket.sketch.encode_wire(&mut sketch);
-                encoded.sketch = sketch.into();
-            }
-            if !open.has_room(encoded.encoded_len()) {
-                let (endpoint, method) = (delta.key.endpoint.to_string(), delta.key.method.to_string());
-                lists.push(std::mem::take(&mut open).close());
-                open.series.push(proto::SeriesDelta { endpoint, method, buckets: Vec::new() });
-            }
-            open.push(bucket.counts.total(), encoded);
-        }
-    }
-    lists.push(open.close());
-    lists.retain(|(_, series)| !series.is_empty());
-    lists
-}
-
-#[derive(Default)]
-struct OpenList {
-    series: Vec<proto::SeriesDelta>,
-    bytes: usize,
-    buckets: usize,
-    requests: u64,
-}
-
-impl OpenList {
-    fn begin_series(&mut self, delta: &SeriesDelta) {
-        let (endpoint, method) = (delta.key.endpoint.to_string(), delta.key.method.to_string());
-        self.bytes += endpoint.len() + method.len();
-        self.series.push(proto::SeriesDelta { endpoint, method, buckets: Vec::new() });
-    }
-
-    fn has_room(&self, bytes: usize) -> bool {
-        self.buckets == 0
-            || (self.bytes + bytes <= BODY_BYTES_MAX
-                && self.series.len() <= limits::SERIES_MAX
-                && self.buckets < limits::BUCKETS_MAX)
-    }
-
-    fn push(&mut self, requests: u64, bucket: proto::Bucket) {
-        self.bytes += bucket.encoded_len();
-        self.buckets += 1;
-        self.requests = self.requests.saturating_add(requests);
-        if let Some(series) = self.series.last_mut() {
-            series.buckets.push(bucket);
-        }
-    }
-
-    fn close(mut self) -> (u64, Vec<proto::SeriesDelta>) {
-        self.series.retain(|series| !series.buckets.is_empty());
-        (self.requests, self.series)
-    }
-}
-
-/// Cuts a list so that each part has at most `items_max` items of about [`BODY_BYTES_MAX`].
-fn cut_list<T>(
-    items: impl Iterator<Item = T>,
-    items_max: usize,
-    encoded_len: impl Fn(&T) -> usize,
-) -> Vec<Vec<T>> {
-    let mut lists: Vec<Vec<T>> = Vec::new();
-    let mut bytes = BODY_BYTES_MAX;
-    for item in items {
-        let item_bytes = encoded_len(&item);
-        match lists.last_mut() {
-            Some(list) if bytes + item_bytes <= BODY_BYTES_MAX && list.len() < items_max => {
-                bytes += item_bytes;
-                list.push(item);
-            }
-            _ => {
-                bytes = item_bytes;
-                lists.push(vec![item]);
-            }
-        }
-    }
-    lists
 }
 
 #[cfg(test)]
@@ -236,8 +129,9 @@ mod tests {
     use goldentime_sketch::Sketch;
 
     use super::*;
-    use crate::aggregate::{Bucket, SeriesKey};
+    use crate::aggregate::{Bucket, SeriesDelta, SeriesKey};
     use crate::ship::outgoing::{Outgoing, StreamId};
+    use goldentime_observe::contents::BODY_BYTES_MAX;
 
     fn author() -> Author {
         Author { agent: "a1".into(), host: "web-1".into(), partitions: 4 }
@@ -261,7 +155,7 @@ mod tests {
             series: vec![series],
             samples: Vec::new(),
             logs: Vec::new(),
-            occurred: Some(at_instant(5)),
+            occurred: Some(Occurred { at: UnixNanos(5), is_coarse: false, is_urgent: false }),
         };
         Batch { services: vec![one], ..Batch::default() }
     }

@@ -1,12 +1,17 @@
 //! Taking a flush.
 
+use std::sync::atomic::Ordering;
+
 use goldentime_model::UnixNanos;
 use sqlx::{Connection, SqliteConnection};
 
 use super::streams::CurrentStreams;
-use super::{Flush, RECORD_OVERHEAD_BYTES, Spool, SpoolError, Writer};
+use super::{Flush, NewRecord, RECORD_OVERHEAD_BYTES, Spool, SpoolError, Writer};
 use crate::aggregate::{PositionKey, PositionUpdate};
 use crate::ship::outgoing::{Outgoing, RecordKind};
+
+/// Name under which the spool remembers how many requests were flushed.
+pub(super) const REQUESTS: &str = "requests_flushed";
 
 impl Spool {
     /// Commits a flush and gives its records with their identity, in order.
@@ -22,6 +27,9 @@ impl Spool {
 
     async fn commit_on(&self, writer: &mut Writer, flush: &Flush) -> Result<Vec<Outgoing>, SpoolError> {
         let needed_bytes = flush.records.iter().map(|record| cost_bytes(record.body.len())).sum();
+        let is_of_requests = |record: &&NewRecord| record.kind == RecordKind::Deltas;
+        let requests: u64 = flush.records.iter().filter(is_of_requests).map(|record| record.events).sum();
+        let requests = self.requests() + requests;
 
         let mut current = writer.current.clone();
         let mut transaction = writer.connection.begin().await.map_err(self.fail("beginning a flush"))?;
@@ -64,8 +72,14 @@ impl Spool {
             });
         }
         write_positions(&mut transaction, &flush.positions).await.map_err(self.fail("writing positions"))?;
+        if requests != self.requests() {
+            set_meta(&mut transaction, REQUESTS, &requests.to_string())
+                .await
+                .map_err(self.fail("noting how many requests were flushed"))?;
+        }
         transaction.commit().await.map_err(self.fail("committing a flush"))?;
 
+        self.0.requests.store(requests, Ordering::Relaxed);
         writer.current = current;
         writer.next_seq = seq;
         writer.session_noted = true;

@@ -124,6 +124,8 @@ struct Inner {
     age_max_ns: AtomicI64,
     bytes: AtomicU64,
     records: AtomicU64,
+    /// Requests flushed since the file was made.
+    requests: AtomicU64,
     /// Lowest sequence number of the current streams; what lies below is backlog.
     current_from_seq: AtomicI64,
 }
@@ -157,6 +159,13 @@ impl Spool {
     #[must_use]
     pub fn usage(&self) -> Usage {
         Usage { bytes: self.0.bytes.load(Ordering::Relaxed), records: self.0.records.load(Ordering::Relaxed) }
+    }
+
+    /// Requests flushed since the file was made, by all runs. Where it is less than was heard before, the file
+    /// is an older copy, and what was read since that copy is read again.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.0.requests.load(Ordering::Relaxed)
     }
 
     /// The bounds that it keeps.

@@ -11,6 +11,7 @@ use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::MutexGuard;
 
+use super::commit::REQUESTS;
 use super::streams::CurrentStreams;
 use super::{Durability, Inner, Limits, Spool, SpoolError, Writer, saturating_ns};
 use crate::aggregate::{PositionKey, Positions};
@@ -113,6 +114,10 @@ impl Spool {
             .map(|(input, source, value)| (PositionKey { input: input.into(), source: source.into() }, value))
             .collect();
 
+        let requests =
+            meta(&mut connection, REQUESTS).await.map_err(fail("reading how many requests were flushed"))?;
+        let requests = requests.and_then(|count| count.parse().ok()).unwrap_or_default();
+
         let spool = Self(Arc::new(Inner {
             path: path.to_path_buf(),
             limits,
@@ -133,6 +138,7 @@ impl Spool {
             age_max_ns: AtomicI64::new(saturating_ns(limits.age_max)),
             bytes: AtomicU64::new(unsigned(bytes)),
             records: AtomicU64::new(unsigned(records)),
+            requests: AtomicU64::new(requests),
             current_from_seq: AtomicI64::new(last_seq + 1),
         }));
         spool.set_file_bound().await?;

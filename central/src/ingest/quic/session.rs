@@ -166,6 +166,9 @@ impl Session<'_> {
         let (event, pulse) =
             shared.board.connected(&self.identity, &hello.agent_version, self.started_ns, now);
         let identity = &self.identity;
+        if let Some(requests) = hello.requests_flushed {
+            shared.board.began(&identity.agent, self.started_ns, requests);
+        }
         // The fan-out ends only after the uplink does.
         let _ = shared.events.send(event).await;
         self.note_seen(false).await;

@@ -13,6 +13,7 @@ use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, PurgeConfig,
 use tokio::sync::mpsc;
 
 use super::{Outgoing, Placed, ProducerLimits};
+use crate::brokers;
 use crate::client::{Context, Trouble, client};
 use crate::config::KafkaConfig;
 use crate::error::KafkaFailure;
@@ -81,6 +82,11 @@ impl Line {
             message = message.headers(record.headers.iter().fold(headers, with));
         }
         self.producer.send(message).map_err(|(error, _)| failure(&record.topic, &error))
+    }
+
+    /// To be called every [`brokers::LOOK_EVERY`].
+    pub(super) fn remember_brokers(&self) {
+        brokers::remember(self.producer.client());
     }
 
     /// What became of the next record.

@@ -26,8 +26,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use goldentime_model::UnixNanos;
 use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 
+use crate::brokers::LOOK_EVERY;
 use crate::client::Trouble;
 use crate::config::KafkaConfig;
 use crate::error::KafkaFailure;
@@ -229,6 +230,8 @@ impl Producer {
         let mut finish: Option<Instant> = None;
         let patience = self.config.request_timeout.get();
         let mut heard = Instant::now();
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let has_room = self.window.len() < self.limits.records_max;
             tokio::select! {
@@ -255,6 +258,7 @@ impl Producer {
                     }
                     None => finish = Some(Instant::now() + self.limits.finish_within),
                 },
+                _ = look.tick() => line.remember_brokers(),
                 () = tokio::time::sleep_until(heard + patience), if self.window.len() > 0 => {
                     heard = Instant::now();
                     self.trouble.add(&format!("nothing was acknowledged for {} s", patience.as_secs()));

@@ -10,6 +10,9 @@ use crate::units::{ByteSize, HumanDuration, Rate, Ratio};
 /// Longest threshold of a latency: what takes longer than an hour is no request.
 const LATENCY_SECONDS_MAX: f64 = 3600.0;
 
+/// Most services that one indicator may name.
+const SERVICES_MAX: usize = 200;
+
 /// An indicator that has been checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Indicator {
@@ -68,6 +71,7 @@ impl IndicatorSpec {
         let mut faults = Faults(Vec::new());
         faults.selector(&self.selector, self.signal, self.by);
         self.refuse_foreign_fields(&mut faults);
+        faults.services(self);
         let measured = self.measured(&mut faults);
         match measured {
             Some(measured) if faults.0.is_empty() => {
@@ -211,6 +215,58 @@ impl Faults {
         parse: impl FnOnce(&str) -> Result<f64, String>,
     ) -> Option<f64> {
         parse(&written?.0).map_err(|message| self.add("threshold", message)).ok()
+    }
+
+    /// Several services together are a sum of requests; what has no such sum is refused.
+    fn services(&mut self, spec: &IndicatorSpec) {
+        let Some(services) = &spec.selector.services else { return };
+        if spec.selector.service.is_some() {
+            self.add(
+                "selector.services",
+                "stands beside `service`; `services` judges all of them together, `service` each by itself: \
+                 give one of the two",
+            );
+        }
+        for (at, name) in services.iter().enumerate() {
+            let field = format!("selector.services[{at}]");
+            if name == ANY {
+                if services.len() > 1 {
+                    self.add(&field, "stands for every service and leaves nothing to name beside it");
+                }
+            } else if name.starts_with(HOST_SERVICE_PREFIX) {
+                self.add(&field, "names a host, which takes no requests; hosts have `saturation` only");
+            } else if let Err(message) = check_part(name, false) {
+                self.add(&field, message);
+            } else if services[..at].contains(name) {
+                self.add(&field, format!("names `{name}` a second time; its requests count once"));
+            }
+        }
+        match services.as_slice() {
+            [] => self.add("selector.services", "is empty; name two services at least, or `['*']`"),
+            [one] if one != ANY => {
+                self.add("selector.services", format!("names one service only; write `service: {one}`"));
+            }
+            _ if services.len() > SERVICES_MAX => self.add(
+                "selector.services",
+                format!("names {} services; {SERVICES_MAX} are allowed", services.len()),
+            ),
+            _ => {}
+        }
+        if spec.signal == Signal::Saturation {
+            self.add(
+                "selector.services",
+                "has no meaning for `saturation`: readings of several services have no sum; write `service`",
+            );
+        }
+        if spec.by.is_some() {
+            self.add("by", "cannot stand beside `selector.services`: all of them make one alert together");
+        }
+        if spec.stray.is_some() {
+            self.add(
+                "stray",
+                "cannot stand beside `selector.services`: what is usual is known of each service by itself",
+            );
+        }
     }
 
     fn selector(&mut self, selector: &Selector, signal: Signal, by: Option<By>) {
@@ -379,6 +435,34 @@ mod tests {
         assert!(check("{signal: errors, selector: {service: 'web-*'}}").is_err());
         assert!(check("{signal: errors, selector: {service: 'host:*'}}").is_err());
         assert!(check("{signal: errors, selector: {service: 'a/b'}}").is_err());
+    }
+
+    #[test]
+    fn several_services_are_named_or_all_of_them() {
+        let services = |yaml: &str| check(yaml).expect("valid").selector.services;
+        let named = services("{signal: errors, selector: {services: [checkout, payment]}}");
+        assert_eq!(named, Some(vec!["checkout".into(), "payment".into()]));
+        assert!(services("{signal: latency, selector: {services: ['*'], endpoint: /pay}}").is_some());
+        let first = |selector: &str, rest: &str| {
+            check(&format!("{{signal: errors, selector: {{{selector}}}{rest}}}"))
+                .expect_err("refused")
+                .remove(0)
+        };
+        assert!(first("service: a, services: [a, b]", "").starts_with("selector.services: stands beside"));
+        assert_eq!(
+            first("services: [a]", ""),
+            "selector.services: names one service only; write `service: a`"
+        );
+        assert!(first("services: []", "").starts_with("selector.services: is empty"));
+        assert!(first("services: [a, b, a]", "").starts_with("selector.services[2]: names `a` a second"));
+        assert!(first("services: [a, '*']", "").starts_with("selector.services[1]: stands for every"));
+        assert!(first("services: [a, 'b-*']", "").starts_with("selector.services[1]: `b-*` is no exact"));
+        assert!(first("services: [a, 'host:b']", "").starts_with("selector.services[1]: names a host"));
+        assert!(first("services: [a, b]", ", by: endpoint").starts_with("by: cannot stand beside"));
+        assert!(first("services: [a, b]", ", stray: above").starts_with("stray: cannot stand beside"));
+        let full =
+            check("{signal: saturation, metric: m, selector: {services: [a, b]}}").expect_err("refused");
+        assert!(full[0].starts_with("selector.services: has no meaning for `saturation`"), "{full:?}");
     }
 
     #[test]

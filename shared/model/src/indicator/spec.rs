@@ -75,6 +75,10 @@ pub struct Selector {
     /// host, `host:<name>` one host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
+    /// Several services by name, or `['*']` for every one: one objective over the requests of all of
+    /// them together. For `errors`, `latency` and `traffic`; stands instead of `service`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub services: Option<Vec<String>>,
     /// Normalised route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use crate::ports;
 use crate::process::{Process, Program, find};
 use crate::servers::nobody::{give_away, unprivileged};
+use crate::wait;
 
 /// Who may do everything.
 pub const USER: &str = "goldentime";
@@ -23,6 +24,8 @@ pub const PASSWORD: &str = "secret-pw";
 /// [`PASSWORD`] as the server's file of users holds it (bcrypt).
 const PASSWORD_HASH: &str = "$2a$10$0srPoVHd6NQGy6rO4KgWUuaNGQQx70DQp/6aj7aN1mMQp3UFRHMym";
 
+/// How long it may take until it looks at its disk again: it does so every ten seconds at best.
+const WATERMARK_SEEN_MAX: Duration = Duration::from_secs(60);
 /// How long a start may take on a busy machine.
 const READY_MAX: Duration = Duration::from_secs(240);
 
@@ -118,11 +121,28 @@ impl Elasticsearch {
         self.process.pause(paused)
     }
 
-    /// Takes no lines, as when its disk has passed the last watermark, or takes them again.
-    pub async fn refuse_writes(&self, refused: bool) -> Result<()> {
-        let block = if refused { Value::Bool(true) } else { Value::Null };
-        let settings = serde_json::json!({ "index.blocks.read_only_allow_delete": block });
-        self.ask(Method::PUT, "/_all/_settings", Some(settings)).await.map(drop)
+    /// Wants more of its disk to be free than there is, or next to nothing, and waits until it has seen that and
+    /// made its indices read-only, or writable again.
+    pub async fn fill_disk(&self, is_full: bool) -> Result<()> {
+        let free = if is_full { "1000tb" } else { "1b" };
+        let disk = "cluster.routing.allocation.disk";
+        let settings = serde_json::json!({ "transient": {
+            format!("{disk}.threshold_enabled"): true,
+            format!("{disk}.watermark.low"): free,
+            format!("{disk}.watermark.high"): free,
+            format!("{disk}.watermark.flood_stage"): free,
+        } });
+        self.ask(Method::PUT, "/_cluster/settings", Some(settings)).await?;
+        let what = if is_full { "indices to be read-only" } else { "indices to be writable" };
+        let is_seen = wait::until(what, WATERMARK_SEEN_MAX, async || {
+            let indices = self.ask(Method::GET, "/_all/_settings/index.blocks.*", None).await.ok()?;
+            let mut indices = indices.as_object()?.values();
+            let is_blocked =
+                |index: &Value| index["settings"]["index"]["blocks"]["read_only_allow_delete"] == "true";
+            let is_seen = if is_full { indices.any(is_blocked) } else { !indices.any(is_blocked) };
+            is_seen.then_some(())
+        });
+        is_seen.await
     }
 
     /// Starts it again after a kill, on the same port and with its data.
@@ -152,7 +172,7 @@ const LOGGING: &str = "rootLogger.level = warn\n\
 
 fn settings(folder: &Path, port: u16, transport: u16) -> String {
     let folder = folder.display();
-    // Whether this machine's own disk is full is no matter of the tests.
+    // Whether this machine's own disk is full is no matter of the tests, unless one says so.
     format!(
         "discovery.type: single-node\n\
          network.host: 127.0.0.1\n\
@@ -163,6 +183,7 @@ fn settings(folder: &Path, port: u16, transport: u16) -> String {
          path.data: {folder}/data\n\
          path.logs: {folder}/logs\n\
          cluster.routing.allocation.disk.threshold_enabled: false\n\
+         cluster.info.update.interval: 10s\n\
          xpack.security.enabled: true\n\
          xpack.security.http.ssl.enabled: true\n\
          xpack.security.http.ssl.key: key.pem\n\

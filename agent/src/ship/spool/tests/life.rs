@@ -109,6 +109,28 @@ async fn a_look_at_the_spool_tells_what_a_start_would_find() {
 }
 
 #[tokio::test]
+async fn requests_are_counted_over_restarts_and_an_older_copy_has_fewer() {
+    let folder = tempfile::tempdir().expect("folder");
+    let copy = tempfile::tempdir().expect("folder");
+    let requests = |events| NewRecord { events, ..record(RecordKind::Deltas, 0, b"d") };
+    let spool = open(folder.path()).await.spool;
+    let others = [record(RecordKind::Logs, 0, b"l"), record(RecordKind::Samples, 0, b"s")];
+    spool.commit(&flush([&[requests(3)], &others[..]].concat(), 1)).await.expect("commits");
+    spool.commit(&flush(vec![requests(4)], 2)).await.expect("commits");
+    assert_eq!(spool.requests(), 7);
+    // As a snapshot finds it, with the agent running.
+    for file in std::fs::read_dir(folder.path()).expect("listed").map(|file| file.expect("entry").path()) {
+        std::fs::copy(&file, copy.path().join(file.file_name().expect("named"))).expect("copied");
+    }
+    spool.commit(&flush(vec![requests(5)], 3)).await.expect("commits");
+    spool.close(NOW).await.expect("closes");
+    drop(spool);
+    assert_eq!(open(folder.path()).await.spool.requests(), 12);
+    let restored = open(copy.path()).await;
+    assert_eq!((restored.spool.requests(), position(&restored)), (7, Some(2)));
+}
+
+#[tokio::test]
 async fn after_a_rotation_new_records_are_apart_from_the_backlog() {
     let folder = tempfile::tempdir().expect("folder");
     let spool = open(folder.path()).await.spool;

@@ -195,6 +195,7 @@ impl Link {
             streams: streams.collect(),
             started_ns: self.started_at.0,
             sentinel: false,
+            requests_flushed: Some(self.context.shipment.spool.requests()),
         }
     }
 

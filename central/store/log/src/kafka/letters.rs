@@ -55,33 +55,46 @@ impl DeadLetterTopic {
     #[must_use]
     pub fn new(config: &KafkaLogConfig, producer: ProducerHandle) -> Self {
         let topic = Topic::DeadLetter.name(config);
-        let record_bytes_max = config.record_bytes_max.as_usize().saturating_sub(HEADERS_BYTES);
+        let record_bytes_max = letter_bytes_max(config.record_bytes_max.as_usize());
         Self { producer, topic, record_bytes_max }
     }
 
     /// Gives a letter in; the receipt tells when it is kept. A record that is too large is cut, and says
     /// by how much.
-    pub async fn add(&self, mut letter: Letter) -> Result<Receipt, KafkaFailure> {
+    pub async fn add(&self, letter: Letter) -> Result<Receipt, KafkaFailure> {
+        self.producer.send(letter.outgoing(&self.topic, self.record_bytes_max)).await
+    }
+}
+
+/// What a letter's record may take, in bytes: the rest of a Kafka record is for its headers.
+#[must_use]
+pub const fn letter_bytes_max(record_bytes_max: usize) -> usize {
+    record_bytes_max.saturating_sub(HEADERS_BYTES)
+}
+
+impl Letter {
+    /// The letter as it is sent to `topic`, its record cut at `bytes_max`.
+    #[must_use]
+    pub fn outgoing(mut self, topic: &Arc<str>, bytes_max: usize) -> Outgoing {
         let text = |text: &str| {
             Bytes::copy_from_slice(&text.as_bytes()[..text.floor_char_boundary(HEADER_BYTES_MAX)])
         };
         let mut headers = vec![
-            (header::REASON, text(letter.reason)),
-            (header::DETAIL, text(&letter.detail)),
-            (header::SOURCE, text(&letter.source)),
-            (header::AT_NS, text(&letter.at.0.to_string())),
+            (header::REASON, text(self.reason)),
+            (header::DETAIL, text(&self.detail)),
+            (header::SOURCE, text(&self.source)),
+            (header::AT_NS, text(&self.at.0.to_string())),
         ];
-        if let Some(cut @ 1..) = letter.record.len().checked_sub(self.record_bytes_max) {
-            letter.record.truncate(self.record_bytes_max);
+        if let Some(cut @ 1..) = self.record.len().checked_sub(bytes_max) {
+            self.record.truncate(bytes_max);
             headers.push((header::CUT_BYTES, text(&cut.to_string())));
         }
-        let record = Outgoing {
-            topic: Arc::clone(&self.topic),
+        Outgoing {
+            topic: Arc::clone(topic),
             partition: 0,
-            key: text(letter.reason),
+            key: text(self.reason),
             headers,
-            payload: letter.record,
-        };
-        self.producer.send(record).await
+            payload: self.record,
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
-use goldentime_kafka::{Context, KafkaFailure, Topic, Trouble, client};
+use goldentime_kafka::{Context, KafkaFailure, Topic, Trouble, brokers, client};
 use goldentime_runtime::{TaskKind, Tasks};
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::stream_consumer::StreamPartitionQueue;
@@ -74,9 +74,10 @@ impl KafkaLog {
         tasks.spawn(TaskKind::Upkeep, "kafka-reader", async move {
             loop {
                 // No record comes here: each partition has a queue of its own before it is assigned.
-                if let Err(error) = events.recv().await {
+                if let Ok(Err(error)) = timeout(brokers::LOOK_EVERY, events.recv()).await {
                     tracing::debug!(%error, trouble = said.now(), "reading from Kafka");
                 }
+                brokers::remember(events.client());
             }
         });
         Ok(Self {

@@ -93,7 +93,7 @@ async fn follow(
                 readers.entry(partition).or_default().spawn(async move {
                     while let Some(batch) = feed.next().await {
                         *missing.lock().expect("missing") += batch.lost;
-                        let last = batch.entries.last().expect("never empty").offset;
+                        let Some(last) = batch.entries.last().map(|last| last.offset) else { continue };
                         let offsets = batch.entries.iter().map(|entry| entry.offset);
                         applied.lock().expect("applied").entry(partition).or_default().extend(offsets);
                         // Whoever is not the owner any more is told with the next event.

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use goldentime_kafka::KafkaFailure;
-use rdkafka::consumer::{CommitMode, Consumer};
+use rdkafka::consumer::{CommitMode, Consumer, ConsumerGroupMetadata};
+use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -13,6 +14,7 @@ use tokio::time::Instant;
 use super::tenure::Tenure;
 use super::{Client, SESSION_TIMEOUT};
 use crate::kafka::number;
+use crate::kafka::reader::watermarks;
 
 pub(super) struct Commits {
     /// Its member's own: whoever keeps a handle does not keep it alive. Another one when it joins anew.
@@ -56,6 +58,40 @@ impl Commits {
         self.send(committed, offsets.to_vec()).await
     }
 
+    pub(super) fn sign(
+        &self,
+        partition: u32,
+        offset: u64,
+    ) -> Option<(TopicPartitionList, ConsumerGroupMetadata)> {
+        let member = self.client().upgrade()?.group_metadata()?;
+        Some((list(&self.topic, &[(partition, offset)]).ok()?, member))
+    }
+
+    pub(super) async fn ask(&self, partition: u32) -> Result<u64, KafkaFailure> {
+        let consumer = self.client().upgrade().ok_or(KafkaFailure::Stopped)?;
+        let mut asked = TopicPartitionList::new();
+        asked.add_partition(&self.topic, number(partition));
+        let told = tokio::task::spawn_blocking(move || consumer.committed_offsets(asked, SESSION_TIMEOUT));
+        let told = told.await.map_err(|_| KafkaFailure::Stopped)?;
+        let told =
+            told.map_err(|error| KafkaFailure::of("ask for what was committed", &self.rights, &error))?;
+        let place = told.elements_for_topic(&self.topic).first().map(|element| element.offset());
+        match place {
+            // Kafka's next one is the last one here.
+            Some(Offset::Offset(next)) => Ok(u64::try_from(next).unwrap_or(0)),
+            _ => Ok(0),
+        }
+    }
+
+    pub(super) async fn end_of(&self, partition: u32) -> Result<u64, KafkaFailure> {
+        let consumer = self.client().upgrade().ok_or(KafkaFailure::Stopped)?;
+        let bounds = watermarks(&consumer, &self.topic, partition, SESSION_TIMEOUT).await;
+        // Kafka's next one is the last one here.
+        let (_, end) =
+            bounds.map_err(|error| KafkaFailure::of("ask for the end of a topic", &self.rights, &error))?;
+        Ok(end)
+    }
+
     /// Asks the broker again and again, by committing what is committed, and notes when it last agreed.
     pub(super) async fn confirm_every(&self, every: Duration, held: &StdMutex<BTreeMap<u32, Tenure>>) {
         loop {
@@ -83,13 +119,7 @@ impl Commits {
         let topic = Arc::clone(&self.topic);
         // The lock goes with it: whoever drops the call does not end the commit.
         let sent = tokio::task::spawn_blocking(move || {
-            let mut list = TopicPartitionList::new();
-            for &(partition, offset) in &offsets {
-                // The last one here is Kafka's next one.
-                let next = Offset::Offset(i64::try_from(offset).unwrap_or(i64::MAX));
-                list.add_partition_offset(&topic, number(partition), next)?;
-            }
-            consumer.commit(&list, CommitMode::Sync)?;
+            consumer.commit(&list(&topic, &offsets)?, CommitMode::Sync)?;
             committed.extend(offsets);
             Ok(())
         });
@@ -102,4 +132,14 @@ impl Commits {
         sent.map_err(|_| KafkaFailure::Stopped)?
             .map_err(|error| KafkaFailure::of(action, &self.rights, &error))
     }
+}
+
+fn list(topic: &str, offsets: &[(u32, u64)]) -> Result<TopicPartitionList, KafkaError> {
+    let mut list = TopicPartitionList::new();
+    for &(partition, offset) in offsets {
+        // The last one here is Kafka's next one.
+        let next = Offset::Offset(i64::try_from(offset).unwrap_or(i64::MAX));
+        list.add_partition_offset(topic, number(partition), next)?;
+    }
+    Ok(list)
 }

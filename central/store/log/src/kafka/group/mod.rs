@@ -19,9 +19,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
-use goldentime_kafka::{Context, KafkaFailure, Topic, Trouble, client};
+use goldentime_kafka::brokers::{self, LOOK_EVERY};
+use goldentime_kafka::{Context, KafkaFailure, Topic, Trouble, client, repeats};
 use rdkafka::config::FromClientConfigAndContext;
-use rdkafka::consumer::{Consumer, StreamConsumer};
+use rdkafka::consumer::{Consumer, ConsumerGroupMetadata, StreamConsumer};
 use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::{mpsc, oneshot};
@@ -62,9 +63,19 @@ pub struct Group {
     topic: Topic,
     member: String,
     commits: Arc<Commits>,
+    offsets: Offsets,
     epochs: Arc<AtomicU64>,
     events: mpsc::Sender<GroupEvent>,
     next: Option<Membership>,
+}
+
+/// Who commits offsets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Offsets {
+    /// The owner through its [`GroupHandle`]. What is committed also tells that we are a member.
+    Owner,
+    /// Transactions, which hold them. Nothing else may commit: it would set back what they did.
+    Transactions,
 }
 
 /// One membership, from joining the group to leaving it or being put out.
@@ -89,6 +100,7 @@ struct Shared {
     consumer: Arc<Client>,
     topic: Arc<str>,
     commits: Arc<Commits>,
+    offsets: Offsets,
     held: StdMutex<BTreeMap<u32, Tenure>>,
     epochs: Arc<AtomicU64>,
     timeout: Duration,
@@ -104,6 +116,26 @@ impl Group {
         topic: Topic,
         member: &str,
     ) -> Result<(Self, GroupHandle, mpsc::Receiver<GroupEvent>), KafkaFailure> {
+        Self::with(config, topic, member, Offsets::Owner)
+    }
+
+    /// The same for an owner whose offsets are committed by transactions: [`GroupHandle::sign`] says in whose
+    /// name. Tenures are not confirmed then: who is not the owner any more is put out by its successor's
+    /// transactions. Batches have the keys of their entries.
+    pub fn transactional(
+        config: &KafkaLogConfig,
+        topic: Topic,
+        member: &str,
+    ) -> Result<(Self, GroupHandle, mpsc::Receiver<GroupEvent>), KafkaFailure> {
+        Self::with(config, topic, member, Offsets::Transactions)
+    }
+
+    fn with(
+        config: &KafkaLogConfig,
+        topic: Topic,
+        member: &str,
+        offsets: Offsets,
+    ) -> Result<(Self, GroupHandle, mpsc::Receiver<GroupEvent>), KafkaFailure> {
         let topic_name = topic.name(config);
         let (events, told) = mpsc::channel(EVENTS_MAX);
         let commits = Arc::new(Commits::new(topic_name, &config.group));
@@ -112,6 +144,7 @@ impl Group {
             topic,
             member: member.to_owned(),
             commits: Arc::clone(&commits),
+            offsets,
             epochs: Arc::default(),
             events,
             next: None,
@@ -137,6 +170,7 @@ impl Group {
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "earliest")
             .set("isolation.level", "read_committed")
+            .set("enable.partition.eof", "true")
             .set("queued.max.messages.kbytes", &ahead_kib)
             .set("fetch.queue.backoff.ms", "20")
             .set("allow.auto.create.topics", "false");
@@ -149,6 +183,7 @@ impl Group {
             consumer,
             topic: self.topic.name(config),
             commits: Arc::clone(&self.commits),
+            offsets: self.offsets,
             held: StdMutex::default(),
             epochs: Arc::clone(&self.epochs),
             timeout: config.connection.request_timeout.get(),
@@ -261,10 +296,13 @@ impl Membership {
             let tenure = Tenure::begin(shared.epochs.fetch_add(1, Ordering::Relaxed) + 1);
             shared.held().insert(partition, tenure.clone());
             let committed = committed.get(&partition).copied().unwrap_or(0);
-            shared.commits.begin(partition, committed).await;
+            if shared.offsets == Offsets::Owner {
+                shared.commits.begin(partition, committed).await;
+            }
             let (from, start) = oneshot::channel();
             let bounds = shared.bounds(partition);
-            let feed = Feed::new(queue, partition, tenure.clone(), bounds);
+            let has_keys = shared.offsets == Offsets::Transactions;
+            let feed = Feed::new(queue, partition, tenure.clone(), bounds, has_keys);
             let assigned = Assigned { partition, committed, tenure, start: from, feed };
             if self.events.send(GroupEvent::Assigned(Box::new(assigned))).await.is_err() {
                 return;
@@ -360,12 +398,14 @@ impl Membership {
 async fn listen(shared: &Shared, rights: &str, trouble: &Trouble) -> KafkaFailure {
     loop {
         // No record comes here: each partition has a queue of its own before it is assigned.
-        let Err(error) = shared.consumer.recv().await else { continue };
+        let heard = tokio::time::timeout(LOOK_EVERY, shared.consumer.recv()).await;
+        brokers::remember(shared.consumer.client());
+        let Ok(Err(error)) = heard else { continue };
         if let KafkaError::MessageConsumptionFatal(_) = error {
             return KafkaFailure::Fenced { group: shared.group.clone(), member: shared.member.clone() };
         }
         let failure = KafkaFailure::of("take part in a group", rights, &error).with_trouble(trouble.now());
-        tracing::warn!(error = %failure, "the group's client; going on");
+        repeats::warn("group", &format!("the group's client goes on: {failure}"));
     }
 }
 
@@ -430,5 +470,22 @@ impl GroupHandle {
     /// them. `Stale` when a partition is not ours any more; then nothing is noted.
     pub async fn commit(&self, offsets: &[(u32, u64)]) -> Result<(), KafkaFailure> {
         self.commits.commit(offsets).await
+    }
+
+    /// What a transaction needs to commit that everything of a partition up to an offset was applied, in this
+    /// member's name. None while it is no member.
+    #[must_use]
+    pub fn sign(&self, partition: u32, offset: u64) -> Option<(TopicPartitionList, ConsumerGroupMetadata)> {
+        self.commits.sign(partition, offset)
+    }
+
+    /// The last offset that a partition has now; places without a record count as well.
+    pub async fn end(&self, partition: u32) -> Result<u64, KafkaFailure> {
+        self.commits.end_of(partition).await
+    }
+
+    /// Last offset of a partition that was committed, 0 for none. Waits for a transaction that is being ended.
+    pub async fn committed(&self, partition: u32) -> Result<u64, KafkaFailure> {
+        self.commits.ask(partition).await
     }
 }

@@ -92,10 +92,12 @@ impl SeriesTable {
         self.slots.len()
     }
 
+    #[inline]
     pub(super) fn slot(&mut self, series: SeriesRef) -> &mut Slot {
         &mut self.slots[series.0 as usize]
     }
 
+    #[inline]
     pub(super) fn get(&self, series: SeriesRef) -> &Slot {
         &self.slots[series.0 as usize]
     }

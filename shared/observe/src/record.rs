@@ -6,9 +6,9 @@ use goldentime_model::identity::NAME_BYTES_MAX;
 use goldentime_model::{LogRecord, UnixNanos};
 use goldentime_wire::limits::{ATTRIBUTE_BYTES_MAX, MESSAGE_BYTES_MAX};
 
-use crate::inputs::cut::within;
-use crate::inputs::parse::Fields;
-use crate::inputs::redact::{redact, redact_field};
+use crate::cut::within;
+use crate::parse::Fields;
+use crate::redact::{redact, redact_field};
 
 /// Bytes of a level's name that are kept.
 const LEVEL_BYTES_MAX: usize = 16;
@@ -16,13 +16,13 @@ const LEVEL_BYTES_MAX: usize = 16;
 const TRACE_BYTES_MAX: usize = 32;
 
 /// A log record of a line.
-pub(super) struct Shipped {
+pub struct Shipped {
     /// The record, redacted.
-    pub(super) record: LogRecord,
+    pub record: LogRecord,
     /// Its text had to be repaired to be UTF-8.
-    pub(super) is_repaired: bool,
+    pub is_repaired: bool,
     /// Texts that were cut at the longest that a record may hold.
-    pub(super) cut: u64,
+    pub cut: u64,
 }
 
 /// Level and message of the log record that a line becomes, as `check` shows them.
@@ -37,7 +37,7 @@ pub fn preview(line: &[u8], fields: Option<&Fields<'_>>) -> String {
 
 /// The log record of a line, redacted, with every text cut to what a record may hold: one text too
 /// long would cost its neighbours, which travel in the same record on the wire.
-pub(super) fn record(line: &[u8], fields: Option<&Fields<'_>>, now: UnixNanos) -> Shipped {
+pub fn record(line: &[u8], fields: Option<&Fields<'_>>, now: UnixNanos) -> Shipped {
     let nothing = Fields::default();
     let fields = fields.unwrap_or(&nothing);
     let raw = if fields.message.is_empty() { line } else { &fields.message };

@@ -88,12 +88,14 @@ pub struct ShardGuard<'a> {
 impl Deref for ShardGuard<'_> {
     type Target = Shard;
 
+    #[inline]
     fn deref(&self) -> &Shard {
         &self.shard
     }
 }
 
 impl DerefMut for ShardGuard<'_> {
+    #[inline]
     fn deref_mut(&mut self) -> &mut Shard {
         &mut self.shard
     }

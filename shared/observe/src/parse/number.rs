@@ -5,7 +5,7 @@ use super::role::Unit;
 
 /// Three digits, not below 100.
 #[inline]
-pub(in crate::inputs) fn status(text: &[u8]) -> Option<u16> {
+pub fn status(text: &[u8]) -> Option<u16> {
     match *text {
         [a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9'] => {
             Some(u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0'))
@@ -52,7 +52,7 @@ fn with_unit(text: &[u8]) -> Option<f64> {
 }
 
 /// Numbers with an exponent are rare enough for the standard library. Not negative, finite.
-pub(in crate::inputs) fn float(text: &[u8]) -> Option<f64> {
+pub fn float(text: &[u8]) -> Option<f64> {
     let value: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
     (value.is_finite() && value >= 0.0).then_some(value)
 }
@@ -64,7 +64,7 @@ const POW10: [f64; 19] =
 /// Digits with at most one point among them; not negative. Exact where it fits 53 bits, as durations
 /// do.
 #[inline]
-pub(in crate::inputs) fn decimal(text: &[u8]) -> Option<f64> {
+pub fn decimal(text: &[u8]) -> Option<f64> {
     if text.is_empty() || text.len() > 18 {
         return None;
     }

@@ -96,6 +96,7 @@ pub(super) struct OpenBucket {
 
 impl Occurred {
     /// Keeps the later of two, an urgent one before any other.
+    #[inline]
     pub(super) fn keep(&mut self, other: Self) {
         if (other.is_urgent, other.at) > (self.is_urgent, self.at) {
             *self = other;

@@ -39,14 +39,17 @@ impl Pending {
         self.0 & FULL != 0
     }
 
+    #[inline]
     pub(super) const fn with_dirty(self) -> Self {
         Self(self.0 | DIRTY)
     }
 
+    #[inline]
     pub(super) const fn with_soon(self) -> Self {
         Self(self.0 | DIRTY | SOON)
     }
 
+    #[inline]
     pub(super) const fn with_express(self) -> Self {
         Self(self.0 | DIRTY | EXPRESS)
     }

@@ -30,6 +30,7 @@ impl Zone {
     }
 
     /// Seconds since the epoch of local seconds.
+    #[inline]
     fn utc_of(&mut self, local_s: i64) -> i64 {
         let quarter = local_s.div_euclid(QUARTER_S);
         if quarter != self.quarter {
@@ -44,7 +45,7 @@ impl Zone {
 
 /// The instant, and whether it is of whole seconds.
 #[inline]
-pub(super) fn parse(text: &[u8], zone: &mut Zone) -> Option<(UnixNanos, bool)> {
+pub fn parse(text: &[u8], zone: &mut Zone) -> Option<(UnixNanos, bool)> {
     match text {
         [_, _, b'/', ..] => clf(text),
         [_, _, _, _, b'-' | b'/', ..] => iso(text, zone),

@@ -180,6 +180,7 @@ impl Shard {
     }
 
     /// Whether that many samples fit before the next flush. An input that can wait asks first.
+    #[inline]
     pub fn room_for_samples(&mut self, count: usize) -> Result<(), Full> {
         let held = self.open.samples.len();
         if held == 0 || held + count <= self.config.samples_max {
@@ -203,6 +204,7 @@ impl Shard {
 
     /// Whether a log record of `bytes` fits before the next flush. An input that also counts the
     /// line asks first, so that it does neither or both.
+    #[inline]
     pub fn room_for_log(&mut self, bytes: usize) -> Result<(), Full> {
         if self.open.logs.is_empty() || self.log_bytes + bytes <= self.log_bytes_max {
             return Ok(());

@@ -9,7 +9,7 @@ use super::normalise::Normaliser;
 use super::router::Counted;
 use super::{Router, Source};
 use crate::aggregate::{Aggregator, Batch, Config as Limits};
-use crate::inputs::parse::Fields;
+use crate::parse::Fields;
 
 fn endpoint(config: &Config, path: &str) -> String {
     let mut out = String::new();

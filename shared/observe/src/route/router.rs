@@ -11,7 +11,7 @@ use super::config::{Config, RouteError};
 use super::normalise::Normaliser;
 use super::rules::{Rules, SWITCHING_PROTOCOLS, outcome};
 use crate::aggregate::{Full, Observation, SeriesRef, Shard};
-use crate::inputs::parse::Fields;
+use crate::parse::Fields;
 
 /// Endpoint of requests that have no readable target.
 pub const NO_ENDPOINT: &str = "__none__";
@@ -204,7 +204,7 @@ fn before_query(path: &[u8]) -> &[u8] {
 }
 
 /// A verb in capitals, or a name of an RPC method; anything else is [`OTHER_METHOD`].
-pub(in crate::inputs) fn method(raw: &[u8]) -> &str {
+pub fn method(raw: &[u8]) -> &str {
     match std::str::from_utf8(raw) {
         Ok(text)
             if text.len() <= 64
