@@ -8,6 +8,7 @@ use std::time::Duration;
 use goldentime_catalog::{Notification, Outcome, PageKey};
 use goldentime_model::Alert;
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::channels::{Channel, SendError};
@@ -26,7 +27,8 @@ const TOLD_MAX: usize = 4096;
 /// How often the catalogue is asked for what did not fit into the queue.
 const OVERFLOW_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often it is asked for what another central had claimed and did not send.
+/// How often it is asked for what another central had claimed and did not send. What is found for the first time is
+/// left until the next look: who was kept from the catalogue may have sent it, and writes both when it is back.
 const ORPHANS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The newest pages that were delivered.
@@ -70,6 +72,8 @@ pub(super) struct Worker {
     pub(super) health: Health,
     pub(super) stopping: CancellationToken,
     pub(super) told: Told,
+    /// What waited at the last look for orphans, by id.
+    pub(super) seen: HashSet<String>,
 }
 
 /// How a notification left the worker.
@@ -89,6 +93,8 @@ impl Worker {
         let mut warm = tokio::time::interval(channel.warm_interval().unwrap_or(Duration::from_secs(3600)));
         let mut overflow = tokio::time::interval(OVERFLOW_INTERVAL);
         let mut orphans = tokio::time::interval(ORPHANS_INTERVAL);
+        // A look that the catalogue kept waiting is not followed by the next at once.
+        orphans.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
@@ -105,7 +111,7 @@ impl Worker {
                     let _ = tokio::time::timeout(self.timeout, channel.warm()).await;
                 }
                 _ = overflow.tick() => self.take_up_overflow().await,
-                _ = orphans.tick(), if self.is_shared => self.overflowed.store(true, Ordering::Release),
+                _ = orphans.tick(), if self.is_shared => self.take_up_orphans().await,
             }
         }
     }
@@ -121,6 +127,19 @@ impl Worker {
         };
         let name = self.name.clone();
         for notification in pending.into_iter().filter(|notification| notification.channel == name) {
+            if matches!(self.handle(notification).await, End::Left) {
+                return;
+            }
+        }
+    }
+
+    /// Sends what waits in the catalogue since the last look or longer.
+    async fn take_up_orphans(&mut self) {
+        let before = std::mem::take(&mut self.seen);
+        let Ok(pending) = self.claims.catalogue.pending().await else { return };
+        let ours: Vec<_> = pending.into_iter().filter(|found| found.channel == self.name).collect();
+        self.seen = ours.iter().map(|found| found.id.clone()).collect();
+        for notification in ours.into_iter().filter(|found| before.contains(&found.id)) {
             if matches!(self.handle(notification).await, End::Left) {
                 return;
             }

@@ -4,8 +4,8 @@
 //! back what just ended ([`debounce`]), what is told together ([`group`]), who is told ([`route`]),
 //! the task that runs these ([`dispatch`]); then per channel who may send ([`claim`]), sending with
 //! retries ([`deliver`], [`retry`]) and how the channel does ([`health`]). [`message`] writes the
-//! texts, [`channels`] are the ways to people. [`record`] writes the history beside all that, and
-//! [`restore`] reads it back at the start.
+//! texts, [`channels`] are the ways to people. [`record`] writes the history beside all that,
+//! [`unwritten`] holds what the catalogue does not take, and [`restore`] reads both back at the start.
 //!
 //! Of several centrals one may decide on pages and another send them: the first hands them over by [`others`], beside the
 //! catalogue's queue, in which the second finds what it did not hear of.
@@ -30,6 +30,7 @@ mod restore;
 mod retry;
 mod route;
 mod start;
+mod unwritten;
 
 #[cfg(test)]
 mod email_tests;

@@ -7,6 +7,8 @@ use goldentime_catalog::{AlertRecord, Catalogue, CatalogueError, HistoryQuery, N
 use goldentime_model::{Fingerprint, UnixNanos};
 use goldentime_runtime::SharedClock;
 
+use super::unwritten::Unwritten;
+
 /// Longest wait for the catalogue at the start; then the notifier begins without.
 const READ_WAIT_MAX: Duration = Duration::from_secs(5);
 
@@ -26,8 +28,15 @@ pub(super) struct Left {
 }
 
 /// Reads it. A catalogue that cannot be read is told and counted, and keeps no page back.
-pub(super) async fn read(catalogue: &dyn Catalogue, now: UnixNanos, debounce: Duration) -> Left {
+pub(super) async fn read(
+    catalogue: &dyn Catalogue,
+    unwritten: &mut Unwritten,
+    now: UnixNanos,
+    debounce: Duration,
+) -> Left {
     let reading = async {
+        // What is written first is not read as it was before.
+        unwritten.give_over(catalogue).await?;
         let history = catalogue.history(HistoryQuery { before: None, limit: RESOLVES_READ_MAX }).await?;
         let ago = |at: UnixNanos| Duration::from_nanos(u64::try_from(now.since(at)).unwrap_or(0));
         let resolved = history
@@ -44,8 +53,8 @@ pub(super) async fn read(catalogue: &dyn Catalogue, now: UnixNanos, debounce: Du
         Err(_) => format!("no answer in {} s", READ_WAIT_MAX.as_secs()),
     };
     metrics::counter!("goldentime_notify_restore_failures_total").increment(1);
-    tracing::error!(why, "starting without the alerts and pages of the earlier run");
-    Left::default()
+    tracing::error!(why, "starting without what the catalogue has of alerts and pages");
+    Left { active: unwritten.firing(), pending: unwritten.unsent(), resolved: Vec::new() }
 }
 
 /// Forgets what ended longer than `keep` ago, once an hour.

@@ -1,5 +1,6 @@
 //! Putting the notifier together.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use goldentime_catalog::Catalogue;
@@ -20,6 +21,7 @@ use super::others::{Delivery, Others};
 use super::record::{self, Recorder, WRITES_MAX};
 use super::restore;
 use super::retry::RetryPolicy;
+use super::unwritten::Unwritten;
 use super::{channels, route};
 use crate::evaluate::transition::Transition;
 
@@ -45,7 +47,7 @@ const RESOLVE_BYTES: u64 = 128;
 pub const fn memory_bound_bytes(config: &NotifyConfig, transitions_max: usize, alerts_max: usize) -> u64 {
     // An active alert stands in the book and in its group.
     let alerts = 2 * ACTIVE_MAX + transitions_max + alerts_max + REPORTS_MAX;
-    let messages = WRITES_MAX + config.channels.len() * QUEUE_MAX;
+    let messages = 2 * WRITES_MAX + config.channels.len() * QUEUE_MAX;
     alerts as u64 * ALERT_BYTES + messages as u64 * MESSAGE_BYTES + RESOLVES_MAX as u64 * RESOLVE_BYTES
 }
 
@@ -67,6 +69,8 @@ pub struct Deps {
     pub halves: Halves,
     /// In whose name pages are claimed: no two centrals on one catalogue have the same.
     pub owner: Arc<str>,
+    /// Where changes of alerts that the catalogue did not take outlast the process.
+    pub unwritten: Option<PathBuf>,
 }
 
 /// The two halves of a notifier. A central may have one of them, or none.
@@ -154,6 +158,7 @@ pub async fn start(
                 health,
                 stopping: deps.tasks.stopping(),
                 told: Default::default(),
+                seen: Default::default(),
             },
             jobs,
         ));
@@ -162,14 +167,19 @@ pub async fn start(
     let channels = workers.iter().map(|(worker, _)| worker.health.clone()).collect();
     let handle = Handle { book: book.clone(), channels, elsewhere };
     let names: route::Names = outlets.iter().map(|outlet| outlet.name.clone()).collect();
-    let left = restore::read(&*deps.catalogue, deps.clock.now(), config.debounce.get()).await;
+    let mut unwritten = Unwritten::open(deps.unwritten.clone());
+    let left = restore::read(&*deps.catalogue, &mut unwritten, deps.clock.now(), config.debounce.get()).await;
     let mut dispatcher = Dispatcher::new(config, deps.clone(), book, outlets, names, recorder);
     dispatcher.resume(left);
     for (worker, jobs) in workers {
         deps.tasks.spawn(TaskKind::Station, "notify_channel", worker.run(jobs));
     }
     let (stopping, catalogue) = (deps.tasks.stopping(), Arc::clone(&deps.catalogue));
-    deps.tasks.spawn(TaskKind::Station, "notify_record", record::run(catalogue, writes_rx, stopping));
+    deps.tasks.spawn(
+        TaskKind::Station,
+        "notify_record",
+        record::run(catalogue, writes_rx, unwritten, stopping),
+    );
     deps.tasks.spawn(
         TaskKind::Station,
         "notify_dispatch",

@@ -54,6 +54,7 @@ impl Running {
             others,
             halves,
             owner: owner.into(),
+            unwritten: None,
         };
         let handle = start(&config, deps, transitions_rx).await.expect("starts");
         Self { tasks, transitions, live, catalogue, handle }

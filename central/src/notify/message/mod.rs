@@ -71,7 +71,7 @@ impl Texts {
         self.render(
             "title",
             context! { firing, count => notification.alerts.len(), alertname => part(label::ALERTNAME),
-            service => part(label::SERVICE), environment => part(label::ENVIRONMENT) },
+            service => about(notification), environment => part(label::ENVIRONMENT) },
         )
     }
 
@@ -90,7 +90,8 @@ impl Texts {
             "alert",
             context! {
                 firing => alert.status == AlertStatus::Firing,
-                alertname => part(label::ALERTNAME), service => part(label::SERVICE),
+                alertname => part(label::ALERTNAME),
+                service => part(label::SERVICE).or_else(|| part(label::SLO)),
                 endpoint => part(label::ENDPOINT), method => part(label::METHOD), host => part(label::HOST),
                 summary => note("summary"), description => note("description"),
                 runbook_url => note("runbook_url"),
@@ -146,6 +147,13 @@ pub fn cut(text: &str, chars_max: usize) -> String {
         return text.to_owned();
     }
     text.chars().take(chars_max.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// What the alerts of a group are about: a service, or an SLO over several.
+fn about(notification: &Notification) -> String {
+    let labels = &notification.group_labels;
+    let slo = || notification.alerts.first().and_then(|alert| alert.labels.get(label::SLO));
+    labels.get(label::SERVICE).or_else(slo).cloned().unwrap_or_default()
 }
 
 fn utc(at: UnixNanos) -> String {
