@@ -105,6 +105,13 @@ pub async fn log_lines(central: &Central, query: &str) -> Result<Vec<Value>> {
     }
 }
 
+/// What the central's metric shows that stands on a line with this beginning; `None` where there is none.
+pub async fn metric(central: &Central, line: &str) -> Result<Option<f64>> {
+    let text = central.text("/metrics").await?;
+    let found = text.lines().find_map(|shown| shown.strip_prefix(line)?.strip_prefix(' '));
+    found.map(|value| value.trim().parse().context("a metric is a number")).transpose()
+}
+
 /// Runs a command of the central beside it, and gives what it says.
 pub fn central_command(arguments: &[&str], config: &Path) -> Result<String> {
     central_says(Command::new(program("goldentime-central")?).args(arguments).arg("--config").arg(config))

@@ -1,10 +1,13 @@
 //! Two centrals that share their work over real engines, with agents that know both, and links between all of
 //! them that can be made to hurt.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use goldentime_testkit::engines::Engines;
+use futures_util::future::try_join_all;
+use goldentime_model::ServiceId;
+use goldentime_testkit::engines::{Engines, PARTITIONS};
 use goldentime_testkit::oracle::read_access_log;
 use goldentime_testkit::ports::loopback;
 use goldentime_testkit::programs::{Agent, Central};
@@ -13,9 +16,10 @@ use goldentime_testkit::receivers::WebhookReceiver;
 use goldentime_testkit::wait;
 use serde_json::{Value, json};
 
-use crate::ask::{PATIENCE, central_until, further, log_lines, make_authority};
-use crate::counts::assert_exact;
+use crate::ask::{PATIENCE, central_until, further, log_lines, make_authority, metric};
+use crate::counts::assert_exact_on;
 use crate::pages::{self, Page};
+use crate::restored::{Restored, StateCopy};
 use crate::rules;
 use crate::world::{FINE, World};
 
@@ -56,6 +60,8 @@ pub struct Cluster {
     pub agents: Vec<Agent>,
     /// What lies between the agents and each central.
     pub doors: Vec<Proxy>,
+    /// Agents that were put back to an older state.
+    pub restored: Restored,
     has_search: bool,
 }
 
@@ -95,7 +101,8 @@ impl Cluster {
             }
             agents.push(config.start()?);
         }
-        Ok(Self { hook, world, engines, centrals, agents, doors, has_search: makeup.has_search })
+        let (has_search, restored) = (makeup.has_search, Restored::default());
+        Ok(Self { hook, world, engines, centrals, agents, doors, restored, has_search })
     }
 
     /// Waits until agents ship and both centrals say that nothing ails them and that the rule is kept.
@@ -118,19 +125,22 @@ impl Cluster {
             };
             central_until(central, "/api/v1/rules", "the rule to be kept", is_kept).await?;
         }
-        for agent in &self.agents {
-            further(agent).await?;
-        }
-        Ok(())
+        try_join_all(self.agents.iter().map(further)).await.map(drop)
     }
 
     /// Compares what both centrals show, live and as history, and every line that was shipped with nginx's logs.
-    /// Nobody may send anything to nginx meanwhile.
+    /// Nobody may send anything to nginx meanwhile. Of agents that were put back to an older state, what they read
+    /// since is counted twice, and shown as that.
     pub async fn assert_exact(&self) -> Result<()> {
         for central in &self.centrals {
             let name = central.config.folder.display();
-            assert_exact(&self.world, central).await.with_context(|| name.to_string())?;
+            let lost = metric(central, "goldentime_merge_lost_records_total").await?;
+            ensure!(lost.unwrap_or_default() == 0.0, "{name}: numbers of {lost:?} records were never seen");
         }
+        if !self.restored.is_empty() {
+            return self.restored.assert_shown(&self.world, &self.centrals).await;
+        }
+        assert_exact_on(&self.world, &self.centrals).await?;
         if !self.has_search {
             return Ok(());
         }
@@ -152,6 +162,17 @@ impl Cluster {
         pages::all(&self.hook).into_iter().filter(|page| page.name == RULE).collect()
     }
 
+    /// The central that judges the rule: the one that has read its partition furthest.
+    pub async fn owner(&self) -> Result<usize> {
+        let partition = ServiceId::new("default", "default", self.world.service)?.partition(PARTITIONS);
+        let line = format!("goldentime_merge_offset{{partition=\"{partition}\"}}");
+        let mut furthest: Option<(u64, usize)> = None;
+        for (index, central) in self.centrals.iter().enumerate() {
+            furthest = furthest.max(metric(central, &line).await?.map(|offset| (offset as u64, index)));
+        }
+        furthest.map(|(_, index)| index).context("nobody has read the rule's partition")
+    }
+
     /// Starts both centrals anew, one after the other, after a kill.
     pub async fn restart_centrals(&mut self) -> Result<()> {
         for central in &mut self.centrals {
@@ -169,21 +190,38 @@ impl Cluster {
         told.with_context(|| format!("told so far: {:?}", self.brief()))
     }
 
-    /// Fails unless every incident so far was told once and its end once.
-    pub fn assert_told_once(&self, incidents: usize) -> Result<()> {
+    /// Fails unless every incident so far was told once and then its end once, as the catalogue has them too.
+    pub async fn assert_told_once(&self, incidents: usize) -> Result<()> {
         let told = self.told();
-        let mut pages: Vec<_> = told.iter().map(|page| (&page.episode, page.is_firing)).collect();
-        pages.sort_unstable();
-        pages.dedup();
-        let fired = pages.iter().filter(|(_, is_firing)| *is_firing).count();
+        let is_episode = |pages: &[Page]| match pages {
+            [page, end] => page.is_firing && !end.is_firing && page.episode == end.episode,
+            _ => false,
+        };
+        let episodes: BTreeSet<&str> = told.iter().map(|page| page.episode.as_str()).collect();
         ensure!(
-            told.len() == pages.len() && fired == incidents && pages.len() == 2 * incidents,
-            "{incidents} incidents, each of which should be told once, and its end once: {:#?}",
+            told.chunks(2).all(is_episode) && told.len() == 2 * incidents && episodes.len() == incidents,
+            "{incidents} incidents, each of which should be told once, and then its end once: {:#?}",
             self.brief()
         );
         let others: Vec<_> = pages::all(&self.hook).into_iter().filter(|page| page.name != RULE).collect();
         ensure!(others.is_empty(), "pages of other rules: {others:#?}");
+        let has_them = |alerts: &Value| {
+            let alerts = alerts.as_array().map_or(&[][..], Vec::as_slice);
+            let of_rule = || alerts.iter().filter(|alert| alert["labels"]["alertname"] == RULE);
+            let known: BTreeSet<_> = of_rule().filter_map(|alert| alert["episode"].as_str()).collect();
+            known == episodes && of_rule().all(|alert| alert["status"] == "resolved")
+        };
+        let path = "/api/v1/alerts/history?limit=1000";
+        for central in &self.centrals {
+            central_until(central, path, "exactly what was told to be in the alert history", has_them)
+                .await?;
+        }
         Ok(())
+    }
+
+    /// Puts an agent back to a copy of its state, as it was when that was made.
+    pub async fn put_back(&mut self, agent: usize, copy: &StateCopy) -> Result<()> {
+        self.restored.put_back(&mut self.agents[agent], copy, &self.world.hosts[agent], &self.centrals).await
     }
 
     /// Ends everything, keeps the folder with all logs for a look and says where it is.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use futures_util::future::try_join_all;
 use goldentime_testkit::oracle::{AccessLine, quantile, read_access_log, tally};
 use goldentime_testkit::programs::Central;
 use goldentime_testkit::{http_client, wait};
@@ -21,7 +22,7 @@ pub(crate) const PERCENTILE_ERROR_MAX: f64 = 0.0055;
 
 /// Answer of `GET /api/v1/windows`.
 #[derive(Debug, Deserialize)]
-struct Window {
+pub(crate) struct Window {
     total: Part,
     endpoints: Vec<EndpointPart>,
     hosts: Vec<HostPart>,
@@ -99,12 +100,12 @@ fn route(path: &str) -> String {
     }
 }
 
-async fn window(world: &World, central: &Central) -> Result<Window> {
+pub(crate) async fn window(world: &World, central: &Central) -> Result<Window> {
     let path = format!("/api/v1/windows?service=default/default/{}&seconds=1200", world.service);
     Ok(serde_json::from_value(central.get(&path).await?)?)
 }
 
-fn counted(window: &Window) -> Counted {
+pub(crate) fn counted(window: &Window) -> Counted {
     let endpoints = window
         .endpoints
         .iter()
@@ -117,10 +118,8 @@ fn counted(window: &Window) -> Counted {
     }
 }
 
-/// Waits until nothing is on its way any more that an outage had held up, and asks each host for one
-/// more thing: what an agent reads is counted in the order in which it was read, so that whatever was
-/// to be counted by mistake is counted before this.
-async fn mark(world: &World) -> Result<()> {
+/// Waits until nothing is on its way any more that an outage had held up.
+pub(crate) async fn without_backlog(world: &World) -> Result<()> {
     let is_backlog = |stream: &Value| stream["current"] == false;
     for host in &world.hosts {
         let config = world.folder().join(&host.name).join("agent.yaml");
@@ -129,6 +128,14 @@ async fn mark(world: &World) -> Result<()> {
             (!status["streams"].as_array()?.iter().any(is_backlog)).then_some(())
         });
         sent.await.with_context(|| format!("{}: {:?}", host.name, status_by(&config)))?;
+    }
+    Ok(())
+}
+
+/// Asks each host for one more thing: what is read is counted in the order in which it was read, so that
+/// whatever was to be counted by mistake is counted before this.
+pub(crate) async fn mark(world: &World) -> Result<()> {
+    for host in &world.hosts {
         http_client().get(format!("http://127.0.0.1:{}/settled", host.port)).send().await?;
     }
     Ok(())
@@ -147,7 +154,27 @@ async fn settled(world: &World, central: &Central) -> Option<(Window, Counted, V
 /// the percentiles, in live windows and in history. Every host's agent must run, and nothing else may
 /// be sent to nginx meanwhile.
 pub async fn assert_exact(world: &World, central: &Central) -> Result<u64> {
+    without_backlog(world).await?;
+    assert_exact_without_agents(world, central).await
+}
+
+/// The same where others than agents read what nginx wrote.
+pub async fn assert_exact_without_agents(world: &World, central: &Central) -> Result<u64> {
     mark(world).await?;
+    compare(world, central).await
+}
+
+/// The same of several centrals, which share what they know.
+pub async fn assert_exact_on(world: &World, centrals: &[Central]) -> Result<()> {
+    without_backlog(world).await?;
+    mark(world).await?;
+    let compared = centrals.iter().map(|central| async move {
+        compare(world, central).await.with_context(|| central.config.folder.display().to_string())
+    });
+    try_join_all(compared).await.map(drop)
+}
+
+async fn compare(world: &World, central: &Central) -> Result<u64> {
     let all = wait::until("the central to count every request", SETTLE_MAX, || settled(world, central));
     let (window, expected, lines) = match all.await {
         Ok(all) => all,

@@ -82,6 +82,18 @@ async fn stored(world: &World, central: &Central, step_s: i64, of: &Counted) -> 
     Ok(counted)
 }
 
+/// Compares every count by rows of ten seconds, of a minute and of an hour.
+pub(crate) async fn assert_holds(world: &World, central: &Central, expected: &Counted) -> Result<()> {
+    for step_s in STEPS_S {
+        let stored = stored(world, central, step_s, expected).await?;
+        ensure!(
+            stored == *expected,
+            "history by {step_s} s differs:\n history  {stored:?}\n expected {expected:?}"
+        );
+    }
+    Ok(())
+}
+
 /// Waits until the series store holds as many requests as nginx wrote, then compares every count by
 /// rows of ten seconds, of a minute and of an hour, and the percentiles where they stand in one row.
 pub async fn assert_exact(
@@ -95,13 +107,7 @@ pub async fn assert_exact(
         (total.0 >= expected.total.0).then_some(())
     });
     let settled = settled.await;
-    for step_s in STEPS_S {
-        let stored = stored(world, central, step_s, expected).await?;
-        ensure!(
-            stored == *expected,
-            "history by {step_s} s and nginx differ ({settled:?}):\n history {stored:?}\n nginx   {expected:?}"
-        );
-    }
+    assert_holds(world, central, expected).await.with_context(|| format!("{settled:?}"))?;
     let hours = history(world, central, 3600, "").await?;
     if let [hour] = &hours.points[..] {
         let seconds: Vec<f64> = lines.iter().map(|line| line.seconds).collect();

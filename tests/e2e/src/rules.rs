@@ -48,3 +48,28 @@ spec:
 "
     )
 }
+
+/// Writes `<name>.yaml`: more than `bad` of the requests failed that `selector` picks (`services: [a, b]`) over
+/// `window`, where it holds `requests_min`.
+pub fn write_selected(
+    folder: &Path,
+    name: &str,
+    selector: &str,
+    bad: f64,
+    window: &str,
+    requests_min: u32,
+) -> Result<()> {
+    let spec = "spec: {signal: errors}";
+    let picked = format!("spec: {{signal: errors, selector: {{{PLACE}, {selector}}}}}");
+    let annotated =
+        format!("  name: {name}\n  annotations: {{goldentime.io/requests_min: '{requests_min}'}}\nspec:");
+    let text = text(name, "shop", bad, None)
+        .replace(spec, &picked)
+        .replacen(&format!("  name: {name}\nspec:"), &annotated, 1)
+        .replace("lookbackWindow: 5s", &format!("lookbackWindow: {window}"));
+    let path = folder.join(format!("{name}.yaml"));
+    std::fs::write(&path, text).with_context(|| path.display().to_string())
+}
+
+/// Where the services of the tests are.
+const PLACE: &str = "project: default, environment: default";

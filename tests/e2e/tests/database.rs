@@ -84,15 +84,28 @@ async fn a_central_starts_and_pages_without_its_database_and_brings_history_home
     server.kill9();
     let central = restart(config).await?;
     world.change(0, BAD, BAD)?;
-    pages::until(&hook, "the page", |page| page.name == "errors" && page.is_firing).await?;
+    let page = pages::until(&hook, "the page", |page| page.name == "errors" && page.is_firing).await?;
     assert_eq!(central.get("/readyz").await?["ready"], true);
     let told = http_client().get(format!("{}/api/v1/status", central.url())).send().await?;
     assert_eq!(told.status(), 503, "whether there are accounts is not known: nobody is let in");
+
+    // What only this central knows of the alert outlasts its kill and its end.
+    let central = restart(central.kill9()).await?;
+    world.change(0, FINE, FINE)?;
+    pages::until(&hook, "the resolve", |other| other.episode == page.episode && !other.is_firing).await?;
+    let central = restart(central.stop().await?).await?;
+    let unwritten = central.config.folder.join("state/unwritten-alerts.jsonl");
+    ensure!(unwritten.exists(), "nothing waits for the database");
 
     server.restart().await?;
     central_until(&central, "/api/v1/status", "the first rows", is_writing).await?;
     drop(steady);
     assert_exact(&world, &central).await?;
+    wait::until("what waited to be written", PATIENCE, async || (!unwritten.exists()).then_some(())).await?;
+    let history = central.get("/api/v1/alerts/history").await?.to_string();
+    assert!(history.contains(&page.episode) && history.contains("\"resolved\""), "{history}");
+    let told = pages::all(&hook).into_iter().filter(|told| told.name == "errors").count();
+    assert_eq!(told, 2, "one page and its end: {:#?}", pages::all(&hook));
     central.stop().await?;
     Ok(())
 }

@@ -4,7 +4,8 @@
 //! without.
 //!
 //! `RUNS` is the number of trials of each kind (errors, latency); default 50. The rows without
-//! Prometheus take a fifth of them.
+//! Prometheus take a fifth of them. `ROWS=cluster` runs those through Kafka and Redis alone, as often as
+//! `RUNS` says.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -36,6 +37,17 @@ async fn main() -> Result<()> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runs: usize = std::env::var("RUNS").ok().map_or(Ok(50), |runs| runs.parse()).context("RUNS")?;
     let folder = tempfile::Builder::new().prefix("goldentime-bench-alert-").tempdir()?;
+    let cluster = folder.path().join("cluster");
+    match std::env::var("ROWS").as_deref() {
+        Ok("cluster") => {
+            let mut report = Report::new("alert-cluster", u32::try_from(runs)?);
+            report_cluster(&mut report, cluster_trials(&cluster, runs).await?);
+            report.finish()?;
+            return Ok(());
+        }
+        Ok(other) => anyhow::bail!("ROWS={other}: only `cluster` can be chosen"),
+        Err(_) => {}
+    }
     let peer = Receiver::start().await?;
     let stage = Stage::start(folder.path(), None).await?;
 
@@ -82,17 +94,7 @@ async fn main() -> Result<()> {
             .figure("loaded_tipping_to_webhook_p99_ms", loaded.ours.tipping(0.99))
             .figure("loaded_missed", loaded.ours.missed as f64);
     }
-    let [with, without] = cluster_trials(&folder.path().join("cluster"), runs.div_ceil(5)).await?;
-    for (title, name, row) in [
-        ("through Kafka and Redis", "cluster", with),
-        ("the same with PostgreSQL and Elasticsearch stopped", "cluster_alone", without),
-    ] {
-        let row = tell(title, row, false);
-        report
-            .figure(format!("{name}_tipping_to_webhook_p50_ms"), row.ours.tipping(0.5))
-            .figure(format!("{name}_tipping_to_webhook_p99_ms"), row.ours.tipping(0.99))
-            .figure(format!("{name}_missed"), row.ours.missed as f64);
-    }
+    report_cluster(&mut report, cluster_trials(&cluster, runs.div_ceil(5)).await?);
     report.finish()?;
     Ok(())
 }
@@ -108,6 +110,19 @@ async fn cluster_trials(root: &Path, runs: usize) -> Result<[BTreeMap<Rule, Outc
     let without = stage.trials(runs, None).await;
     let logs = stage.stop().await?;
     Ok([outcomes(&with, &logs), outcomes(&without, &logs)])
+}
+
+fn report_cluster(report: &mut Report, [with, without]: [BTreeMap<Rule, Outcome>; 2]) {
+    for (title, name, row) in [
+        ("through Kafka and Redis", "cluster", with),
+        ("the same with PostgreSQL and Elasticsearch stopped", "cluster_alone", without),
+    ] {
+        let row = tell(title, row, false);
+        report
+            .figure(format!("{name}_tipping_to_webhook_p50_ms"), row.ours.tipping(0.5))
+            .figure(format!("{name}_tipping_to_webhook_p99_ms"), row.ours.tipping(0.99))
+            .figure(format!("{name}_missed"), row.ours.missed as f64);
+    }
 }
 
 /// Trials without the peer while somebody else holds the series store.

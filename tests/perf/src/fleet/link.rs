@@ -61,6 +61,7 @@ impl Link {
             streams: streams.iter().map(current).collect(),
             started_ns: SystemClock.now().0,
             sentinel: false,
+            requests_flushed: None,
         };
         let client = Client::new(&identity)?;
         let session = retried(|| client.connect(address, hello.clone())).await?;

@@ -11,7 +11,7 @@ use rand::Rng;
 use std::collections::HashMap;
 
 /// Requests that one series sees in one flush.
-const REQUESTS_PER_BUCKET: u64 = 20;
+pub(super) const REQUESTS_PER_BUCKET: u64 = 20;
 /// Kinds of latency distributions that are made once and sent again and again.
 const SHAPES: usize = 64;
 
