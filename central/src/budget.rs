@@ -39,6 +39,9 @@ impl Budget {
         }
         if let Some(kafka) = &config.cluster.kafka {
             budget.declare("kafka", ingest::shared::memory_bound_bytes(kafka, config.does(Role::Process)));
+            if let Some(raw) = config.raw() {
+                budget.declare("raw", ingest::raw::start::memory_bound_bytes(kafka, raw));
+            }
         }
         if config.cluster.postgres.is_some() {
             budget.declare("registry", ingest::registry::MEMORY_BYTES_MAX);

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::ingest::raw::RawConfig;
 use crate::ingest::registry::Registry;
 
 /// Engines outside. One that is not given is not used: the central keeps files of its own below `state_dir`.
@@ -26,6 +27,9 @@ pub struct ClusterConfig {
     /// Ingest log that several centrals share, in place of the files below `log/`; with `redis`. Its own
     /// `partitions` and `retention` count then, not `partitions` and `log`. Default none.
     pub kafka: Option<KafkaLogConfig>,
+    /// What Fluent Bit, rsyslog and others produce to `goldentime.raw`; with `kafka`. Centrals with the role `gateway`
+    /// read it. Default none: it is not read.
+    pub raw: Option<RawConfig>,
     /// Live windows that every central reads, in place of `windows.db`; with `kafka`. Centrals that have neither
     /// the role `process` nor `api` need none. Default none.
     pub redis: Option<RedisConfig>,
@@ -41,6 +45,10 @@ impl Settings for ClusterConfig {
         }
         if let Some(kafka) = &self.kafka {
             check.section("kafka", |check| kafka.validate(check));
+        }
+        if let Some(raw) = &self.raw {
+            check.section("raw", |check| raw.validate(check));
+            check.require(self.kafka.is_some(), "raw", "needs `cluster.kafka`: the topic is there");
         }
         if let Some(redis) = &self.redis {
             check.section("redis", |check| redis.validate(check));

@@ -17,6 +17,7 @@ use crate::api::HttpConfig;
 use crate::budget::Budget;
 use crate::cluster::ClusterConfig;
 use crate::evaluate::openslo::StarterRule;
+use crate::ingest::raw::RawConfig;
 use crate::ingest::{AgentsConfig, DeadLettersConfig};
 use crate::notify::NotifyConfig;
 use crate::persist::SeriesConfig;
@@ -190,6 +191,12 @@ impl Config {
     pub fn does(&self, role: Role) -> bool {
         self.roles.has(role)
     }
+
+    /// What others than agents produce to Kafka, where this central reads it: gateways do.
+    #[must_use]
+    pub fn raw(&self) -> Option<&RawConfig> {
+        self.cluster.raw.as_ref().filter(|_| self.does(Role::Gateway))
+    }
 }
 
 /// The manual page of the configuration, in Markdown, made from its types.
@@ -258,6 +265,7 @@ mod tests {
                 ".cluster.elasticsearch",
                 ".cluster.kafka",
                 ".cluster.postgres",
+                ".cluster.raw",
                 ".cluster.redis",
                 ".http.tls.cert_file",
                 ".http.tls.key_file",

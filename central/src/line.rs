@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use goldentime_log::kafka::Topic;
+use goldentime_log::kafka::{Group, Topic};
 use goldentime_runtime::{SharedClock, Tasks};
 use goldentime_windows::{CheckpointStore, WindowStore, resume_point};
 
@@ -11,9 +11,11 @@ use crate::config::Config;
 use crate::ingest::deadletter::DeadLetters;
 use crate::ingest::embedded::{EmbeddedLog, GENERATION};
 use crate::ingest::produce;
+use crate::ingest::raw::start::RawTopic;
 use crate::ingest::shared::{Heard, SharedLog};
 use crate::ingest::start::{Behind, IngestError};
 use crate::members;
+use crate::merge::replay_end::ReplayEnd;
 use crate::merge::start::Resume;
 use crate::persist::{Followed, Readers};
 use crate::push::frame::NotReady;
@@ -40,6 +42,8 @@ pub enum OpenLog {
     Shared {
         /// The log.
         log: Box<SharedLog>,
+        /// What others produce to it, where that is read.
+        raw: Option<Box<(RawTopic, Group)>>,
         /// This central's name among those that share it.
         member: Arc<str>,
         /// Whether this central gives records to it: those of agents, or dead letters once more.
@@ -64,8 +68,9 @@ impl OpenLog {
             let member = config.cluster.member().unwrap_or_default();
             let process = config.does(Role::Process);
             let log = SharedLog::open(kafka, &member, process, tasks).context("cluster.kafka")?;
+            let raw = config.raw().map(|raw| RawTopic::open(kafka, raw, &member)).transpose()?.map(Box::new);
             let gives = process || config.does(Role::Gateway);
-            return Ok(Self::Shared { log: Box::new(log), member, gives });
+            return Ok(Self::Shared { log: Box::new(log), raw, member, gives });
         }
         let (windows, checkpoints) =
             stores.windows.clone().zip(stores.checkpoints.clone()).context("no windows")?;
@@ -138,7 +143,7 @@ impl OpenLog {
                 }
                 let resumes = feeds.into_iter().zip(from).map(|(feed, checkpoint)| Resume {
                     checkpoint,
-                    replay_until: feed.replay_until,
+                    replay_end: ReplayEnd::at(feed.replay_until),
                     records: feed.records,
                     tenure: None,
                 });
@@ -146,14 +151,21 @@ impl OpenLog {
                 let merge = Merge { partitions, checkpoints, generation: GENERATION };
                 Ok(Line { behind: Some(behind), merge: Some(merge), link: None })
             }
-            Self::Shared { log, member, gives } => {
+            Self::Shared { log, raw, member, gives } => {
                 let behind = gives.then(|| {
                     produce::start(tasks, log.config(), &member, log.producer(), dead_letters, clock)
                 });
                 let (generation, producer) = (log.generation(), log.producer().clone());
                 let topic = Topic::Members.name(log.config());
                 let followed = log.followed().cloned();
-                let Heard { events, members } = log.join(tasks);
+                let raw = match raw.map(|raw| *raw) {
+                    Some((topic, group)) => {
+                        topic.start(tasks, clock)?;
+                        Some(group)
+                    }
+                    None => None,
+                };
+                let Heard { events, members } = log.join(tasks, raw);
                 let merge = events.zip(followed).map(|(events, logs)| Merge {
                     partitions: Partitions::Shared { events, log: logs.judged, readers },
                     checkpoints: logs.checkpoints,

@@ -191,6 +191,14 @@ mod tests {
     }
 
     #[test]
+    fn what_others_produce_to_kafka_is_read_by_gateways() {
+        const RAW: &str = "  raw: {inputs: [{name: all, format: {type: json}}]}\n";
+        let is_read = |roles| with(&[KAFKA, REDIS, POSTGRES, RAW], roles).expect("valid").raw().is_some();
+        assert!(is_read("gateway") && is_read("gateway, process, notify, api"));
+        assert!(!is_read("process, notify, api"));
+    }
+
+    #[test]
     fn a_part_of_the_work_of_a_central_that_is_alone_is_refused() {
         for roles in ["gateway", "process, notify, api", "notify"] {
             let alone = read(&format!("roles: [{roles}]\n"), None);

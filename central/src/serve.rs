@@ -31,6 +31,7 @@ use crate::evaluate::transition::Transition;
 use crate::ingest::agents::AgentEvent;
 use crate::ingest::deadletter::{DeadLetters, LetterStore};
 use crate::merge;
+use crate::merge::exchange::Exchange;
 use crate::merge::start::{Owned, Resume, Rules, Shards};
 use crate::notify;
 use crate::persist::{self, Logs, Readers, Series};
@@ -144,6 +145,8 @@ pub struct Surroundings {
     pub owned: Owned,
     /// Where rules stand.
     pub statuses: StatusBoard,
+    /// The way between partitions, for rules over several services.
+    pub exchange: Exchange,
 }
 
 impl Stores {

@@ -12,7 +12,7 @@ import type {
 } from '../src/live/protocol';
 import { freshness } from '../src/live/freshness';
 import { strayStretches, stretchesOf, washes } from '../src/live/stretches';
-import { ALERTS_KEPT, applyMessage, axisEnd, type Wall } from '../src/live/wall';
+import { ALERTS_KEPT, applyMessage, axisEnd, concerns, sharedSlos, type Wall } from '../src/live/wall';
 import { sloStatus } from './samples';
 
 const point = (s: number, traffic: number | null): Point => ({
@@ -283,5 +283,32 @@ describe('seconds that stray', () => {
     expect(strayStretches(errors, 'traffic')).toEqual([]);
     const traffic = [1, 2, 3, 4].map((s) => ({ s, traffic: s < 3 ? 7 : -7 }));
     expect(strayStretches(traffic, 'traffic')).toEqual([]);
+  });
+});
+
+describe('a rule over several services', () => {
+  const together = slo('together', {
+    service: 'shop/prod/slo:buying',
+    slo: 'buying',
+    services: ['order', 'cart'],
+  });
+  const all = slo('all', { service: 'shop/prod/slo:all', slo: 'all', services: ['*'], state: 'firing' });
+  const wall = wallOf({ slos: [slo('own'), together, all] });
+
+  test('is shown with each of them, the worst first', () => {
+    expect(sharedSlos(wall, service('order')).map(({ key }) => key)).toEqual(['all', 'together']);
+    expect(sharedSlos(wall, service('search')).map(({ key }) => key)).toEqual(['all']);
+    expect(sharedSlos(wall, service('order', { project: 'other' }))).toEqual([]);
+    expect(sharedSlos(wall, service('host:web-1', { kind: 'host' }))).toEqual([]);
+  });
+
+  test('has alerts that concern each of them', () => {
+    const labels = { alertname: 'a', project: 'shop', environment: 'prod', slo: 'buying', signal: 'errors' };
+    const [order, search] = [service('order'), service('search')];
+    const ofGroup = alert('1', { labels });
+    expect(concerns(ofGroup, order, sharedSlos(wall, order))).toBe(true);
+    expect(concerns(ofGroup, search, sharedSlos(wall, search))).toBe(false);
+    expect(concerns(alert('2'), order, [])).toBe(true);
+    expect(concerns(alert('3'), search, [])).toBe(false);
   });
 });

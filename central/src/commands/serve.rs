@@ -23,7 +23,8 @@ use crate::ingest;
 use crate::ingest::board::AgentBoard;
 use crate::line::{AskLog, OpenLog};
 use crate::members::roster::Roster;
-use crate::members::{self, Knowledge};
+use crate::members::{self, Here, Knowledge};
+use crate::merge::exchange::Exchange;
 use crate::merge::start::Owned;
 use crate::notify::{self, Halves, Others};
 use crate::persist::health::Health;
@@ -101,6 +102,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         others: config.cluster.member().map(|_| Others::over(to_others)).unwrap_or_default(),
         halves: Halves { decides: config.does(Role::Process), sends: config.does(Role::Notify) },
         owner: config.cluster.member().unwrap_or_else(|| "embedded".into()),
+        unwritten: Some(config.state_dir.join("unwritten-alerts.jsonl")),
     };
     let notifier = notify::start(&config.notify, deps, incoming).await?;
 
@@ -124,6 +126,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     };
     let roster = line.link.as_ref().map(|_| Roster::new(config.roles.clone()));
     let (owned, statuses) = (Owned::default(), StatusBoard::default());
+    let (exchange, messages) = match line.link {
+        Some(_) => Exchange::between_centrals(),
+        None => (Exchange::within(), mpsc::channel(1).1),
+    };
     let agents = match line.link.zip(roster.clone()) {
         Some((link, roster)) => {
             let knowledge = Knowledge {
@@ -134,9 +140,11 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
                 notifier: notifier.clone(),
                 shown,
                 roster,
+                exchange: exchange.clone(),
                 clock: Arc::clone(&clock),
             };
-            members::start(&tasks, link, knowledge, agents, for_others)
+            let here = Here { agents, news: for_others, messages };
+            members::start(&tasks, link, knowledge, here)
         }
         None => {
             // The live page's alerts end with the notifier.
@@ -166,6 +174,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         report_self,
         owned,
         statuses,
+        exchange,
     };
     let intake = Intake { merge: line.merge, agents, list_agents: Arc::new(move || board.all()) };
     let notified = Notified { transitions, alerts, handle };

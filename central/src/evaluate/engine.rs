@@ -15,6 +15,8 @@ use super::judge::{ServiceJudge, Tempo};
 use super::project::{Part, Projection};
 use super::ring::Tally;
 use super::rule::Rule;
+use super::several::group::Across;
+use super::several::source::Source;
 use super::stray::Usual;
 use super::transition::{Change, Transition};
 
@@ -59,6 +61,8 @@ pub struct Subject {
     pub judged: Tally,
     /// What is usual, of a rule on what strays.
     pub usual: Option<Usual>,
+    /// Which services it comes from, of a rule over several.
+    pub across: Option<Across>,
 }
 
 /// The evaluator of one partition. Driven by its merge shard, in the same task, so that nothing lies
@@ -69,6 +73,8 @@ pub struct Engine {
     services: HashMap<ServiceId, ServiceJudge>,
     instances: usize,
     board: StatusBoard,
+    /// What this partition adds to rules over several services.
+    source: Source,
     /// Alerts that were open before this start and that no instance has taken over yet.
     orphans: HashMap<Fingerprint, Alert>,
     cold: VecDeque<ServiceId>,
@@ -81,6 +87,7 @@ impl Engine {
     #[must_use]
     pub fn new(settings: EngineSettings, rules: &[Arc<Rule>], board: StatusBoard, open: Vec<Alert>) -> Self {
         Self {
+            source: Source::new(settings.partition, settings.partitions, rules),
             settings,
             projections: project_all(rules),
             services: HashMap::new(),
@@ -100,6 +107,7 @@ impl Engine {
             .projections
             .iter()
             .filter_map(|projection| projection.exact_service())
+            .chain(self.source.named_services())
             .filter(ours)
             .collect();
         named.sort_unstable();
@@ -116,6 +124,7 @@ impl Engine {
         let selected = self.projections.iter().filter(|projection| projection.selects(service));
         let judge = ServiceJudge::new(service, selected.cloned().collect(), covered_from, now, warm);
         self.services.insert(service.clone(), judge);
+        self.source.attach(service, covered_from, warm);
         self.grow(service);
         if !warm {
             self.cold.push_back(service.clone());
@@ -128,6 +137,7 @@ impl Engine {
             self.instances = self.instances.saturating_sub(judge.instances());
             judge.close_all(now, "nothing was heard of this service for long", out);
             self.board.publish(service, Vec::new(), true);
+            self.source.detach(service);
         }
     }
 
@@ -144,6 +154,7 @@ impl Engine {
                 self.grow(service);
             }
         }
+        self.source.touch(service, second, cell);
     }
 
     /// Judges one service as of `tempo`.
@@ -184,13 +195,24 @@ impl Engine {
     /// Whether a rule watches the service.
     #[must_use]
     pub fn watches(&self, service: &ServiceId) -> bool {
-        self.services.get(service).is_some_and(ServiceJudge::is_watched)
+        self.services.get(service).is_some_and(ServiceJudge::is_watched) || self.source.watches(service)
+    }
+
+    /// What this partition adds to rules over several services.
+    pub const fn source_mut(&mut self) -> &mut Source {
+        &mut self.source
     }
 
     /// Takes a new set of rules. Unchanged rules keep their sums and state; changed and new ones wait
     /// to be rebuilt from window state; alerts of rules that are gone are closed.
     pub fn reload(&mut self, rules: &[Arc<Rule>], now: UnixNanos, out: &mut Vec<Finding>) {
         self.projections = project_all(rules);
+        self.source.reload(rules, self.services.keys(), now.second());
+        for service in self.services.keys().filter(|service| self.source.cold_reach_s(service).is_some()) {
+            if !self.cold.contains(service) {
+                self.cold.push_back(service.clone());
+            }
+        }
         self.instances = 0;
         for (service, judge) in &mut self.services {
             let selected =
@@ -206,7 +228,8 @@ impl Engine {
     /// The next service whose sums must be rebuilt, and how many seconds back its rules reach.
     pub fn next_cold(&mut self) -> Option<(ServiceId, u32)> {
         while let Some(service) = self.cold.pop_front() {
-            if let Some(reach_s) = self.services.get(&service).and_then(ServiceJudge::longest_cold_reach_s) {
+            let own = self.services.get(&service).and_then(ServiceJudge::longest_cold_reach_s);
+            if let Some(reach_s) = own.max(self.source.cold_reach_s(&service)) {
                 return Some((service, reach_s));
             }
         }
@@ -221,6 +244,7 @@ impl Engine {
             self.instances += judge.rebuild(cells, now, room);
             self.grow(service);
         }
+        self.source.rebuild(service, cells);
     }
 
     /// Closes the alerts of this partition's services that were open before the start and that no
@@ -250,15 +274,21 @@ impl Engine {
     }
 }
 
+/// Rules that judge each service by itself.
 fn project_all(rules: &[Arc<Rule>]) -> Vec<Arc<Projection>> {
-    rules.iter().map(|rule| Arc::new(Projection::new(Arc::clone(rule)))).collect()
+    let own = rules.iter().filter(|rule| rule.selector.services.is_none());
+    own.map(|rule| Arc::new(Projection::new(Arc::clone(rule)))).collect()
 }
 
-/// The service that an alert's labels name.
+/// What an alert is about, as its labels name it: a service, or an SLO over several.
 pub(crate) fn service_of(labels: &Labels) -> Option<ServiceId> {
     use goldentime_model::alert::label;
     let part = |name| labels.get(name).map(String::as_str);
-    ServiceId::new(part(label::PROJECT)?, part(label::ENVIRONMENT)?, part(label::SERVICE)?).ok()
+    let (project, environment) = (part(label::PROJECT)?, part(label::ENVIRONMENT)?);
+    match part(label::SERVICE) {
+        Some(service) => ServiceId::new(project, environment, service).ok(),
+        None => ServiceId::of_slo(project, environment, part(label::SLO)?).ok(),
+    }
 }
 
 /// The finding that closes an instance's alert for a reason other than health.

@@ -1,5 +1,27 @@
 //! What is expected of a service but was not seen yet.
 
+use serde::{Deserialize, Serialize};
+
+/// A stretch of event time of which events are expected and were not sent yet.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Gap {
+    /// Its beginning, in milliseconds.
+    pub from_ms: i64,
+    /// Its end; `i64::MAX` where it lasts.
+    pub until_ms: i64,
+    /// Events in each millisecond of it.
+    pub per_ms: f64,
+}
+
+impl Gap {
+    /// Events that are missing of `from_ms..until_ms`.
+    #[must_use]
+    pub fn events(&self, from_ms: i64, until_ms: i64) -> f64 {
+        let missing_ms = self.until_ms.min(until_ms).saturating_sub(self.from_ms.max(from_ms)).max(0);
+        self.per_ms * missing_ms as f64
+    }
+}
+
 /// The agents that feed a service, as far as judging needs to know them.
 ///
 /// Without this the express lane, by which bad observations arrive first, doubles false alarms: the
@@ -15,6 +37,9 @@ pub trait Expectation {
     /// Event time up to which every agent that is expected has sent everything; `None` when nobody
     /// is expected.
     fn complete_until_ms(&self) -> Option<i64>;
+
+    /// Every gap, for those who judge elsewhere: [`Expectation::unseen`] of any span is the sum over them.
+    fn gaps(&self, each: &mut dyn FnMut(Gap));
 }
 
 /// Nobody feeds the service.
@@ -33,4 +58,6 @@ impl Expectation for NobodyExpected {
     fn complete_until_ms(&self) -> Option<i64> {
         None
     }
+
+    fn gaps(&self, _each: &mut dyn FnMut(Gap)) {}
 }

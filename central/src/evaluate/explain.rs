@@ -1,45 +1,31 @@
 //! A finding in words: the window's value with its bounds, and which hosts and endpoints it comes from.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use goldentime_model::indicator::{Compared, Straying};
 use goldentime_model::{Alert, Labels};
-use goldentime_windows::{Aggregate, SecondCell};
+use goldentime_windows::SecondCell;
 
+use super::blame::{Blame, Culprit, blame, contributions, culprit, percent, services_of};
 use super::engine::Subject;
-use super::project::{Part, Projection};
+use super::project::Projection;
 use super::ring::Tally;
 use super::rule::{Condition, Measure};
+use super::several::group::Across;
 use super::transition::Change;
 
 /// Annotation that says why an alert was closed when it was not by getting better.
 pub const RESOLVED_BECAUSE: &str = "resolved_because";
 
-/// At most this many hosts and endpoints are named.
-const NAMED_MAX: usize = 3;
-
-/// A host or endpoint is to blame alone from this share of the bad events.
-const CULPRIT_SHARE: f64 = 0.5;
-
 /// How far back a long window is looked into for where its bad events come from, in seconds.
 pub const EXPLAINED_S_MAX: u32 = 60;
-
-/// What of a window came from where.
-#[derive(Debug, Default)]
-struct Blame {
-    whole: Tally,
-    hosts: Vec<(String, Tally)>,
-    endpoints: Vec<(String, Tally)>,
-    latency: Aggregate,
-    worst_reading: Option<(String, f64)>,
-}
 
 /// Writes into the alert's annotations what the rule judged, and what `cells`, the seconds of the
 /// subject's window that are at hand, say of where it comes from. Cells may be missing: the value is the
 /// judged one all the same.
 ///
 /// Annotations of the rule's author are kept; `summary` is only written where there is none.
+/// Of a rule over several services `cells` are those of the worst of them, and `services` and `service` are set too.
 /// Sets `value`, `value_ko`, `window`, `hosts`, `endpoints`, `host` (where one host is to blame), `p50`, `p95`,
 /// `p99` for latency rules, `summary` and `summary_ko`.
 pub fn annotate(alert: &mut Alert, change: Change, subject: &Subject, cells: &[SecondCell]) {
@@ -55,9 +41,19 @@ pub fn annotate(alert: &mut Alert, change: Change, subject: &Subject, cells: &[S
     facts.insert("value".into(), value.english.clone());
     facts.insert("value_ko".into(), value.korean.clone());
     facts.insert("window".into(), window.clone());
-    let culprit = culprit(&blame.hosts, &blame.whole);
-    if let Some((host, _)) = culprit {
+    let culprit_host = culprit(&blame.hosts, &blame.whole);
+    if let Some((host, _)) = culprit_host {
         facts.insert("host".into(), host.to_owned());
+    }
+    let across = subject.across.as_ref().map(services_of);
+    if let Some(services) = &across {
+        if let Some((service, _)) = culprit(services, &subject.judged) {
+            facts.insert("service".into(), service.to_owned());
+        }
+        let told = contributions(services, &subject.judged);
+        if !told.is_empty() {
+            facts.insert("services".into(), told);
+        }
     }
     for (name, parts) in [("hosts", &blame.hosts), ("endpoints", &blame.endpoints)] {
         let told = contributions(parts, &blame.whole);
@@ -65,7 +61,9 @@ pub fn annotate(alert: &mut Alert, change: Change, subject: &Subject, cells: &[S
             facts.insert(name.into(), told);
         }
     }
-    if matches!(rule.measure, Measure::Latency { .. }) {
+    // Of many services only the worst are looked into: quantiles of these are none of the whole.
+    let all_at_hand = subject.across.as_ref().is_none_or(Across::names_all);
+    if matches!(rule.measure, Measure::Latency { .. }) && all_at_hand {
         for (name, quantile) in [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)] {
             if let Some(seconds) = blame.latency.latency.quantile(quantile) {
                 facts.insert(name.into(), format!("{} ±0.54%", seconds_text(seconds)));
@@ -73,7 +71,18 @@ pub fn annotate(alert: &mut Alert, change: Change, subject: &Subject, cells: &[S
         }
     }
     let subject_name = subject_name(alert);
-    let from = culprit.map(|(host, share)| (host, share, blame.hosts.len()));
+    let from =
+        match (&across, &subject.across) {
+            (Some(services), Some(across)) => culprit(services, &subject.judged).map(|(name, share)| {
+                Culprit { kind: ("service", "서비스", "개"), name, share, of: across.services as usize }
+            }),
+            _ => culprit_host.map(|(name, share)| Culprit {
+                kind: ("host", "호스트", "대"),
+                name,
+                share,
+                of: blame.hosts.len(),
+            }),
+        };
     let (english, korean) = summaries(projection, change, &subject_name, &value, &window, from);
     // What the rule says itself is for readers of both languages unless it says it in both.
     let has = |name| rule.annotations.contains_key(name);
@@ -84,70 +93,6 @@ pub fn annotate(alert: &mut Alert, change: Change, subject: &Subject, cells: &[S
         facts.insert("summary".into(), english);
     }
     alert.annotations.extend(facts);
-}
-
-fn blame(projection: &Projection, part: &Part, cells: &[SecondCell]) -> Blame {
-    let mut blame = Blame::default();
-    let mut hosts = std::collections::BTreeMap::<&str, Tally>::new();
-    let mut endpoints = std::collections::BTreeMap::<String, Tally>::new();
-    for cell in cells {
-        projection.tallies(cell, |of, tally| {
-            if of == *part {
-                blame.whole = blame.whole.plus(tally);
-            }
-        });
-        projection.worst_reading(cell, &mut blame.worst_reading);
-        match part {
-            Part::Service => {
-                blame.latency.latency.merge(&cell.total.latency);
-                for (host, aggregate) in &cell.hosts {
-                    let slot = hosts.entry(host).or_default();
-                    *slot = slot.plus(projection.tally(aggregate));
-                }
-                for (key, aggregate) in &cell.endpoints {
-                    let slot = endpoints.entry(format!("{} {}", key.method, key.endpoint)).or_default();
-                    *slot = slot.plus(projection.tally(aggregate));
-                }
-            }
-            Part::Endpoint(key) => {
-                if let Some(aggregate) = cell.endpoints.get(key) {
-                    blame.latency.latency.merge(&aggregate.latency);
-                }
-            }
-            Part::Host(host) => {
-                if let Some(aggregate) = cell.hosts.get(host) {
-                    blame.latency.latency.merge(&aggregate.latency);
-                }
-            }
-        }
-    }
-    blame.hosts = hosts.into_iter().map(|(host, tally)| (host.to_owned(), tally)).collect();
-    blame.endpoints = endpoints.into_iter().collect();
-    blame
-}
-
-/// The one part that most bad events come from, though others were seen too.
-fn culprit<'a>(parts: &'a [(String, Tally)], whole: &Tally) -> Option<(&'a str, f64)> {
-    let (name, tally) = parts.iter().max_by_key(|(_, tally)| tally.bad_high)?;
-    let share = tally.bad_high as f64 / whole.bad_high.max(1) as f64;
-    (parts.len() > 1 && tally.bad_high > 0 && share >= CULPRIT_SHARE).then_some((name, share.min(1.0)))
-}
-
-/// The worst parts as `web-7: 120 of 124 bad (97% of all bad)`.
-fn contributions(parts: &[(String, Tally)], whole: &Tally) -> String {
-    let mut worst: Vec<_> = parts.iter().filter(|(_, tally)| tally.bad_high > 0).collect();
-    worst.sort_by_key(|(_, tally)| std::cmp::Reverse(tally.bad_high));
-    let mut text = String::new();
-    for (name, tally) in worst.iter().take(NAMED_MAX) {
-        let of_all = tally.bad_high as f64 / whole.bad_high.max(1) as f64;
-        let separator = if text.is_empty() { "" } else { "; " };
-        let (bad, seen, of_all) = (tally.bad_high, tally.seen, percent(of_all.min(1.0)));
-        let _ = write!(text, "{separator}{name}: {bad} of {seen} bad ({of_all} of all bad)");
-    }
-    if worst.len() > NAMED_MAX {
-        let _ = write!(text, "; {} more", worst.len() - NAMED_MAX);
-    }
-    text
 }
 
 /// The same words in both languages.
@@ -244,7 +189,7 @@ fn summaries(
     subject: &str,
     value: &Words,
     window: &str,
-    culprit: Option<(&str, f64, usize)>,
+    culprit: Option<Culprit<'_>>,
 ) -> (String, String) {
     let Words { english, korean } = value;
     let (limit, limit_ko) = match projection.rule().condition {
@@ -261,10 +206,10 @@ fn summaries(
         );
     }
     let (mut from, mut from_ko) = (String::new(), String::new());
-    if let Some((host, share, hosts)) = culprit {
+    if let Some(Culprit { kind: (kind, kind_ko, counter), name, share, of }) = culprit {
         let share = percent(share);
-        from = format!("; host {host} of {hosts} causes {share} of it");
-        from_ko = format!("; 호스트 {hosts}대 중 {host}에서 {share} 발생");
+        from = format!("; {kind} {name} of {of} causes {share} of it");
+        from_ko = format!("; {kind_ko} {of}{counter} 중 {name}에서 {share} 발생");
     }
     (
         format!("{subject}: {english} over {window}{limit}{from}"),
@@ -276,16 +221,12 @@ fn summaries(
 fn subject_name(alert: &Alert) -> String {
     use goldentime_model::alert::label;
     let get = |name| alert.labels.get(name).map(String::as_str);
-    let service = get(label::SERVICE).unwrap_or_default();
+    let service = get(label::SERVICE).or_else(|| get(label::SLO)).unwrap_or_default();
     match (get(label::METHOD), get(label::ENDPOINT), get(label::HOST)) {
         (Some(method), Some(endpoint), _) => format!("{service} {method} {endpoint}"),
         (_, _, Some(host)) if !service.ends_with(host) => format!("{service} on {host}"),
         _ => service.to_owned(),
     }
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.1}%", share * 100.0)
 }
 
 fn seconds_text(seconds: f64) -> String {
@@ -310,7 +251,9 @@ mod tests {
     use std::sync::Arc;
 
     use goldentime_model::{AlertStatus, Fingerprint, Outcome, Second, Severity, StageTimes, UnixNanos};
+    use goldentime_windows::Aggregate;
 
+    use super::super::project::Part;
     use super::super::testing::rule;
     use super::*;
 
@@ -351,6 +294,7 @@ mod tests {
             until: Second(10),
             judged: Tally { seen: 3720, bad_low: 120, bad_high: 120 },
             usual: None,
+            across: None,
         };
         let mut alert = alert();
         annotate(&mut alert, Change::Fired, &subject, &[twenty_hosts_one_bad(), twenty_hosts_one_bad()]);
@@ -374,7 +318,8 @@ mod tests {
         alert.annotations = errors.annotations.clone();
         let projection = Arc::new(Projection::new(Arc::new(errors)));
         let judged = Tally::default();
-        let subject = Subject { projection, part: Part::Service, until: Second(10), judged, usual: None };
+        let subject =
+            Subject { projection, part: Part::Service, until: Second(10), judged, usual: None, across: None };
         annotate(&mut alert, Change::Fired, &subject, &[twenty_hosts_one_bad()]);
         assert_eq!(alert.annotations["summary"], "Orders fail");
     }
@@ -392,6 +337,7 @@ mod tests {
             until: Second(10),
             judged: Tally { seen: 5, bad_low: 4, bad_high: 4 },
             usual: Some(usual),
+            across: None,
         };
         let mut alert = alert();
         annotate(&mut alert, Change::Fired, &subject, &[twenty_hosts_one_bad()]);
@@ -408,7 +354,8 @@ mod tests {
         (floor.condition, floor.window_s) = (Condition::RateBelow(10.0), 5);
         let projection = Arc::new(Projection::new(Arc::new(floor)));
         let judged = Tally { seen: 60, ..Tally::default() };
-        let subject = Subject { projection, part: Part::Service, until: Second(10), judged, usual: None };
+        let subject =
+            Subject { projection, part: Part::Service, until: Second(10), judged, usual: None, across: None };
         let mut alert = alert();
         annotate(&mut alert, Change::Resolved, &subject, &[]);
         let summary = &alert.annotations["summary"];

@@ -61,11 +61,15 @@ impl Incomplete {
 
 fn labels_of(service: &ServiceId) -> Labels {
     let (project, environment, name) = service.parts();
+    let about = match service.slo() {
+        Some(slo) => (label::SLO, slo),
+        None => (label::SERVICE, name),
+    };
     [
         (label::ALERTNAME, ALERT_NAME),
         (label::PROJECT, project),
         (label::ENVIRONMENT, environment),
-        (label::SERVICE, name),
+        about,
         (label::SEVERITY, severity_name(Severity::Warning)),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -75,7 +79,7 @@ fn labels_of(service: &ServiceId) -> Labels {
 fn alert_of(service: &ServiceId, since: UnixNanos, now: UnixNanos) -> Alert {
     let labels = labels_of(service);
     let fingerprint = Fingerprint::of(&labels);
-    let name = service.service();
+    let name = service.slo().unwrap_or_else(|| service.service());
     let annotations = [
         ("summary", format!("Data of {name} is incomplete: its rules cannot be decided")),
         ("summary_ko", format!("{name} 데이터가 불완전하여 규칙을 판정할 수 없습니다")),

@@ -197,7 +197,7 @@ impl ServiceJudge {
 
 /// The newest second that is over for every agent, but at most [`SETTLE_SECONDS`] behind the head:
 /// an agent that is further behind than that is judged by what is expected of it.
-fn settled_second(head: Second, complete_until_ms: Option<i64>) -> Second {
+pub(super) fn settled_second(head: Second, complete_until_ms: Option<i64>) -> Second {
     let over = head.offset(-1);
     let complete = complete_until_ms.map_or(over, |until_ms| Second(until_ms.div_euclid(MS)).offset(-1));
     complete.clamp(head.offset(-(SETTLE_SECONDS as i64)), over)

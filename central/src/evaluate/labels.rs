@@ -14,11 +14,15 @@ pub(super) fn labels_of(service: &ServiceId, projection: &Projection, part: &Par
     set(label::ALERTNAME, &rule.name);
     set(label::PROJECT, project);
     set(label::ENVIRONMENT, environment);
-    set(label::SERVICE, name);
     set(label::SIGNAL, projection.signal().as_str());
     if let Some(slo) = &rule.slo {
         set(label::SLO, slo);
     }
+    match service.slo() {
+        // Which services are judged together is no part of what an alert is: the list may change while it fires.
+        Some(slo) => set(label::SLO, slo),
+        None => set(label::SERVICE, name),
+    };
     match part {
         Part::Endpoint(key) => {
             set(label::ENDPOINT, &key.endpoint);

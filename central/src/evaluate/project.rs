@@ -70,10 +70,13 @@ impl Projection {
     pub fn selects(&self, service: &ServiceId) -> bool {
         let selector = &self.rule.selector;
         let (project, environment, name) = service.parts();
-        let by_name = match selector.service.as_deref() {
-            None | Some(ANY) => self.gauge.is_some() || service.host().is_none(),
-            Some(ANY_HOST_SERVICE) => service.host().is_some(),
-            Some(wanted) => wanted == name,
+        let by_name = match (&selector.services, selector.service.as_deref()) {
+            (Some(several), _) => {
+                service.host().is_none() && several.iter().any(|wanted| wanted == ANY || wanted == name)
+            }
+            (None, None | Some(ANY)) => self.gauge.is_some() || service.host().is_none(),
+            (None, Some(ANY_HOST_SERVICE)) => service.host().is_some(),
+            (None, Some(wanted)) => wanted == name,
         };
         let by_host = match (self.gauge.is_some(), service.host()) {
             (true, Some(host)) => part_matches(selector.host.as_deref(), host),

@@ -1,6 +1,7 @@
 //! The running sums of one window, second by second.
 
 use goldentime_model::Second;
+use serde::{Deserialize, Serialize};
 
 /// How many seconds behind the head a window may end and still be summed at once: windows are fired
 /// on at the head, and settled on at the newest complete second, which is a little older.
@@ -11,7 +12,7 @@ pub const SETTLE_SECONDS: usize = 3;
 /// For a share, `seen` events of which between `bad_low` and `bad_high` were bad (they differ by what
 /// lies inside the threshold's own sketch bucket). For traffic only `seen` is used; for a gauge the
 /// events are readings.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Events.
     pub seen: u64,
@@ -32,7 +33,7 @@ impl Tally {
         }
     }
 
-    const fn minus(self, other: Self) -> Self {
+    pub(super) const fn minus(self, other: Self) -> Self {
         Self {
             seen: self.seen.saturating_sub(other.seen),
             bad_low: self.bad_low.saturating_sub(other.bad_low),
@@ -102,6 +103,18 @@ impl Ring {
             let before = std::mem::replace(&mut self.slots[at], tally);
             self.sum = self.sum.minus(before).plus(tally);
         }
+    }
+
+    /// The tally of one second; none where it is not held.
+    #[must_use]
+    pub fn get(&self, second: Second) -> Tally {
+        if self.holds(second) { self.slots[self.index(second)] } else { Tally::default() }
+    }
+
+    /// All seconds that are held, oldest first.
+    pub fn seconds(&self) -> impl Iterator<Item = Second> + use<> {
+        let (head, len) = (self.head, self.slots.len() as i64);
+        (1 - len..=0).map(move |behind| head.offset(behind))
     }
 
     /// The sum of the window that ends with `end`, which is brought into `head - SETTLE_SECONDS ..= head`.

@@ -245,28 +245,33 @@ impl RuleInstances {
     }
 
     pub(super) fn status(&self, service: &ServiceId, instance: &Instance) -> RuleStatus {
-        let rule = self.projection.rule();
-        let (objective, is_share) = match rule.condition {
-            Condition::BadShareAbove(limit) => (1.0 - limit, true),
-            Condition::RateBelow(floor) => (floor, false),
-        };
-        let good =
-            |bad: Interval| Interval { low: (1.0 - bad.high).max(0.0), high: (1.0 - bad.low).max(0.0) };
-        RuleStatus {
-            rule: Arc::clone(&rule.name),
-            slo: rule.slo.clone(),
-            service: service.clone(),
-            labels: instance.labels.clone(),
-            signal: self.projection.signal(),
-            state: instance.state(),
-            severity: rule.severity,
-            since: instance.since(),
-            sli: instance.value().map(|value| if is_share { good(value) } else { value }),
-            objective,
-            window_s: rule.window_s,
-            strays: self.stray.is_some(),
-            watermark: instance.ring.head(),
-        }
+        status_of(service, &self.projection, instance)
+    }
+}
+
+/// Where an instance stands.
+pub(super) fn status_of(service: &ServiceId, projection: &Projection, instance: &Instance) -> RuleStatus {
+    let rule = projection.rule();
+    let (objective, is_share) = match rule.condition {
+        Condition::BadShareAbove(limit) => (1.0 - limit, true),
+        Condition::RateBelow(floor) => (floor, false),
+    };
+    let good = |bad: Interval| Interval { low: (1.0 - bad.high).max(0.0), high: (1.0 - bad.low).max(0.0) };
+    RuleStatus {
+        rule: Arc::clone(&rule.name),
+        slo: rule.slo.clone(),
+        service: service.clone(),
+        services: rule.selector.services.clone().unwrap_or_default(),
+        labels: instance.labels.clone(),
+        signal: projection.signal(),
+        state: instance.state(),
+        severity: rule.severity,
+        since: instance.since(),
+        sli: instance.value().map(|value| if is_share { good(value) } else { value }),
+        objective,
+        window_s: rule.window_s,
+        strays: matches!(rule.measure, Measure::Stray(_)),
+        watermark: instance.ring.head(),
     }
 }
 
@@ -275,7 +280,7 @@ fn share(seen: u64, whole: f64) -> f64 {
     if whole > 0.0 { (seen as f64 / whole).min(1.0) } else { 1.0 }
 }
 
-fn finding(
+pub(super) fn finding(
     service: &ServiceId,
     projection: &Arc<Projection>,
     part: &Part,
@@ -310,6 +315,7 @@ fn finding(
             until,
             judged,
             usual,
+            across: None,
         }),
     })
 }

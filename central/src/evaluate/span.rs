@@ -2,7 +2,7 @@
 
 use goldentime_model::Second;
 
-use super::expectation::Expectation;
+use super::expectation::{Expectation, Gap};
 
 /// Milliseconds of a second.
 pub(super) const MS: i64 = 1000;
@@ -21,6 +21,11 @@ impl Span {
             from_ms: until_ms.saturating_sub(i64::from(window_s) * MS),
             until_ms: until_ms.min(watermark_ms),
         }
+    }
+
+    /// Events that gaps of several services make up.
+    pub(super) fn unseen_in(self, gaps: &[Gap]) -> f64 {
+        gaps.iter().map(|gap| gap.events(self.from_ms, self.until_ms)).sum()
     }
 
     pub(super) fn unseen(self, expectation: &dyn Expectation) -> f64 {

@@ -29,8 +29,11 @@ pub struct RuleStatus {
     pub rule: Arc<str>,
     /// Name of its SLO.
     pub slo: Option<Arc<str>>,
-    /// Service that it judges.
+    /// Service that it judges; of a rule over several services the id of its SLO.
     pub service: ServiceId,
+    /// The services of a rule over several, as it names them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<String>,
     /// Labels that its alert carries.
     pub labels: Labels,
     /// Golden signal.

@@ -72,10 +72,11 @@ impl Listener {
     }
 
     async fn take(&mut self, Word { member, said }: Word) {
-        let Knowledge { agents, notifier, shown, clock, roster, .. } = &*self.knowledge;
+        let Knowledge { agents, notifier, shown, clock, roster, exchange, .. } = &*self.knowledge;
         let now = clock.now();
         roster.heard(&member, None);
         match said {
+            Said::Message(message) => exchange.heard(&message),
             Said::Present(presence) => roster.heard(&member, Some(presence)),
             Said::Pages(pages) => notifier.send(pages).await,
             Said::Delivered(delivery) => self.delivered(delivery).await,

@@ -1,5 +1,5 @@
 //! What centrals that share a log tell each other: what each of them does, which agents come and go, where rules
-//! stand, which alerts changed, and which pages are to be sent. So each of them shows everything, whoever owns a
+//! stand, which alerts changed, which pages are to be sent, and what their services add to rules over several. So each of them shows everything, whoever owns a
 //! service or serves its agents.
 //!
 //! [`word`] is what is said, on a topic of one partition; [`speak`] says what happens here, [`listen`] hears the
@@ -20,8 +20,10 @@ use goldentime_runtime::{SharedClock, TaskKind, Tasks};
 use tokio::sync::mpsc;
 
 use crate::evaluate::handle::StatusBoard;
+use crate::evaluate::several::word::Message;
 use crate::ingest::agents::AgentEvent;
 use crate::ingest::board::AgentBoard;
+use crate::merge::exchange::Exchange;
 use crate::merge::start::Owned;
 use crate::notify::{self, News};
 use listen::Listener;
@@ -59,19 +61,24 @@ pub struct Knowledge {
     pub shown: Option<mpsc::Sender<Alert>>,
     /// Who does what.
     pub roster: Roster,
+    /// The way to the partitions that are judged here.
+    pub exchange: Exchange,
     /// The present.
     pub clock: SharedClock,
 }
 
-/// Begins to speak and listen. `agents` come and go here, `news` are of the notifier here; gives the agents that
-/// come and go anywhere.
-pub fn start(
-    tasks: &Tasks,
-    link: Link,
-    knowledge: Knowledge,
-    agents: mpsc::Receiver<AgentEvent>,
-    news: mpsc::Receiver<News>,
-) -> mpsc::Receiver<AgentEvent> {
+/// What happens here, for the others.
+pub struct Here {
+    /// Agents that come and go.
+    pub agents: mpsc::Receiver<AgentEvent>,
+    /// What the notifier says.
+    pub news: mpsc::Receiver<News>,
+    /// What partitions say to those that are judged elsewhere.
+    pub messages: mpsc::Receiver<Message>,
+}
+
+/// Begins to speak of what happens `here`, and to listen; gives the agents that come and go anywhere.
+pub fn start(tasks: &Tasks, link: Link, knowledge: Knowledge, here: Here) -> mpsc::Receiver<AgentEvent> {
     let (events, everywhere) = mpsc::channel(EVENTS_MAX);
     let knowledge = Arc::new(knowledge);
     let Link { member, topic, producer, log } = link;
@@ -82,7 +89,7 @@ pub fn start(
         knowledge: Arc::clone(&knowledge),
         events: Some(events.clone()),
     };
-    tasks.spawn(TaskKind::Station, "members-speak", speaker.run(agents, news));
+    tasks.spawn(TaskKind::Station, "members-speak", speaker.run(here));
     tasks.spawn(TaskKind::Upkeep, "members-roster", knowledge.roster.clone().watch());
     let listener = Listener { member, log, knowledge, events, rounds: Default::default() };
     tasks.spawn(TaskKind::Upkeep, "members-listen", listener.run());

@@ -10,8 +10,8 @@ use goldentime_model::metric_names::DROPS_TOTAL;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 
-use super::Knowledge;
 use super::word::{Presence, Said, Statuses, Word};
+use super::{Here, Knowledge};
 use crate::evaluate::status::RuleStatus;
 use crate::ingest::agents::AgentEvent;
 use crate::notify::News;
@@ -36,11 +36,8 @@ pub(super) struct Speaker {
 
 impl Speaker {
     /// Speaks until the uplink and the notifier have ended.
-    pub(super) async fn run(
-        mut self,
-        mut agents: mpsc::Receiver<AgentEvent>,
-        mut news: mpsc::Receiver<News>,
-    ) {
+    pub(super) async fn run(mut self, here: Here) {
+        let Here { mut agents, mut news, mut messages } = here;
         let mut ticks = tokio::time::interval(STATUSES_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut presence = tokio::time::interval(AGENTS_EVERY);
@@ -71,6 +68,7 @@ impl Speaker {
                     // The shards end with the uplink; the notifier does after them.
                     None => (has_agents, self.events) = (false, None),
                 },
+                Some(message) = messages.recv(), if has_agents => self.say(Said::Message(message)).await,
                 Ok(()) = changes.changed(), if has_agents && changed_at.is_none() => {
                     changed_at = Some(Instant::now());
                 }

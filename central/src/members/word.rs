@@ -6,6 +6,7 @@ use goldentime_catalog::{AlertRecord, Notification};
 use goldentime_model::ServiceId;
 use serde::{Deserialize, Serialize};
 
+use crate::evaluate::several::word::Message;
 use crate::evaluate::status::RuleStatus;
 use crate::ingest::agents::{AgentIdentity, AgentStatus};
 use crate::notify::{ChannelHealth, Delivery};
@@ -40,6 +41,8 @@ pub enum Said {
     Delivered(Delivery),
     /// What this central does, and how.
     Present(Presence),
+    /// From one partition to others, for rules over several services.
+    Message(Message),
 }
 
 /// What a member does, and how.

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::bases::chain;
+use super::replay_end::ReplayEnd;
 use super::start::{Resume, Shards};
 use crate::evaluate::engine::service_of;
 use crate::ingest::logged::Logged;
@@ -116,11 +117,13 @@ impl Begin {
         let from = checkpoint.as_ref().map_or(1, |checkpoint| checkpoint.offset + 1);
         let feed = assigned.start(from);
         let (logged, records) = mpsc::channel(LOGGED_MAX);
-        self.tasks.spawn(TaskKind::Station, "feed", pump(feed, logged));
+        let replay_end = ReplayEnd::at(replay_until);
+        let handed = from - 1;
+        self.tasks.spawn(TaskKind::Station, "feed", pump(feed, logged, handed, replay_end.clone()));
         for readers in &self.readers {
             readers.begin(partition, reading.clone());
         }
-        let resume = Resume { checkpoint, replay_until, records, tenure: Some(tenure) };
+        let resume = Resume { checkpoint, replay_end, records, tenure: Some(tenure) };
         self.shards.begin(partition, resume, open_alerts).await;
     }
 
@@ -174,13 +177,16 @@ async fn bring_home(held: Option<Held>, revoked: Revoked) {
     revoked.done();
 }
 
-/// Hands entries to a shard until the partition is not ours any more.
-async fn pump(mut feed: Feed, logged: mpsc::Sender<Logged>) {
+/// Hands entries that follow the one at `handed` to a shard, until the partition is not ours any more.
+async fn pump(mut feed: Feed, logged: mpsc::Sender<Logged>, mut handed: u64, replay_end: ReplayEnd) {
     let partition = feed.partition();
     while let Some(batch) = feed.next().await {
         if batch.lost > 0 {
             metrics::counter!(DROPS_TOTAL, "component" => "log", "reason" => "truncated_unread")
                 .increment(batch.lost);
+        }
+        if batch.entries.is_empty() {
+            replay_end.lower(handed);
         }
         for entry in batch.entries {
             let (offset, append_time) = (entry.offset, entry.append_time);
@@ -194,6 +200,7 @@ async fn pump(mut feed: Feed, logged: mpsc::Sender<Logged>) {
             if logged.send(read).await.is_err() {
                 return;
             }
+            handed = offset;
         }
     }
 }

@@ -14,7 +14,9 @@ use hashbrown::HashSet;
 use proptest::prelude::*;
 use tokio::sync::mpsc;
 
+use super::exchange::Exchange;
 use super::lateness::{FUTURE_S_MAX, LogTime};
+use super::replay_end::ReplayEnd;
 use super::shard::{Shard, ShardSettings};
 use super::start::Owned;
 use super::testing::{TestAgent, TestLog};
@@ -148,10 +150,11 @@ async fn start(store: &Arc<MemoryWindows>, log: &[Logged], at: UnixNanos) -> Sha
         open_bytes_max: 64 << 10,
         unknown_grace: Duration::from_secs(60),
         checkpoint,
-        replay_until: log.len() as u64,
+        replay_end: ReplayEnd::at(log.len() as u64),
         open_alerts: Vec::new(),
         owned: Owned::default(),
         tenure: None,
+        exchange: Exchange::within(),
     };
     let (transitions, _) = mpsc::channel(16);
     let (windows, checkpoints) = (Arc::clone(store) as _, Arc::clone(store) as _);

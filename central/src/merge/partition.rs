@@ -7,6 +7,7 @@ use goldentime_wire::record::stream_id;
 
 use super::contents::{Reader, count_overflow, seconds_of};
 use super::dedupe::{Seen, StreamTable};
+use super::feed::BySecond;
 use super::lateness::{LogTime, Pass, Place};
 use super::outcome::{Applied, Events, drop_events};
 use super::progress::{AgentRef, Agents};
@@ -26,6 +27,8 @@ pub struct Partition {
     offset: u64,
     watermark: Second,
     reader: Reader,
+    /// Events of the record that is being applied, as far as they are judged.
+    judged: BySecond,
     /// What is known of each service.
     pub services: Services,
     /// Who feeds the partition.
@@ -44,6 +47,7 @@ impl Partition {
             offset: checkpoint.map_or(0, |from| from.offset),
             watermark: checkpoint.map_or(Second(0), |from| from.watermark),
             reader: Reader::default(),
+            judged: BySecond::default(),
             services: Services::with_room_for(services_max),
             agents: Agents::default(),
         }
@@ -141,7 +145,9 @@ impl Partition {
             }
         }
         let host = self.reader.host(&record.host);
-        let agent = self.agents.heard(&record.agent, &host, now);
+        // Who says how far it has come for others says nothing of a host.
+        let counted_on = logged.service.as_ref().map(|_| &host);
+        let agent = self.agents.heard(&record.agent, counted_on, now);
         let progress_ms = self.progress_of(record);
         let outcome = match &logged.service {
             Some(id) => match self.know(id) {
@@ -170,7 +176,8 @@ impl Partition {
         now: UnixNanos,
     ) -> Applied {
         let log_time = self.log_time;
-        let Self { services, reader, watermark, agents, .. } = self;
+        let Self { services, reader, judged, watermark, agents, .. } = self;
+        judged.clear();
         services.touch(index);
         let service = services.at_mut(index);
         let (mut events, mut newest, mut late_in_part) = (Events::default(), None, false);
@@ -187,6 +194,7 @@ impl Partition {
             if !matches!(place, Place::Late(_)) {
                 events.live += count;
                 newest = newest.max(Some(second));
+                judged.add(second, count);
             }
             for tier in TIERS {
                 let start = tier.bucket_of(second);
@@ -208,7 +216,7 @@ impl Partition {
         if let Some(progress_ms) = progress_ms {
             service.watermark_ms = service.watermark_ms.max(progress_ms);
             if let Some(agent) = agent {
-                service.feeds.take(agents, agent, events.live, progress_ms);
+                service.feeds.take(agents, agent, judged, progress_ms);
             }
         }
         // What is wholly late tips no rule, so a page must not show its stages.

@@ -6,17 +6,12 @@ use goldentime_model::metric_names::DROPS_TOTAL;
 use goldentime_model::{ServiceId, UnixNanos};
 use hashbrown::HashMap;
 
+use super::feed::{BySecond, Feed};
 use super::lateness::LATE_S;
-use crate::evaluate::expectation::Expectation;
+use crate::evaluate::expectation::{Expectation, Gap};
 
 /// Most agents that one partition follows. Beyond it nothing is expected of further ones, counted.
 pub const AGENTS_MAX: usize = 50_000;
-
-/// Time constant of the rate's moving average.
-const RATE_MS: f64 = 10_000.0;
-
-/// A rate is taken over at least this much event time.
-const RATE_SAMPLE_MS: i64 = 1_000;
 
 /// An agent of which no record came for this long is expected no more, whatever the uplink says.
 /// A little more than the lease of 30 s, so that the uplink says it first.
@@ -37,7 +32,7 @@ pub struct AgentRef {
 struct Agent {
     generation: u32,
     id: Arc<str>,
-    host: Arc<str>,
+    host: At,
     /// Event time up to which a whole flush has come.
     flushed_ms: i64,
     /// Central's clock when something was last heard of it.
@@ -45,6 +40,17 @@ struct Agent {
     presence: Presence,
     /// Event time of which its data came too late to be judged.
     holes: Vec<(i64, i64)>,
+}
+
+/// Where what an agent counts happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum At {
+    /// It has counted nothing yet.
+    Unknown,
+    /// On one host: its own.
+    Host(Arc<str>),
+    /// On several: it reads what they send elsewhere.
+    Several,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,14 +71,22 @@ pub struct Agents {
 }
 
 impl Agents {
-    /// Notes that a record of an agent came. `None` when there are too many agents to follow.
-    pub fn heard(&mut self, id: &str, host: &Arc<str>, now: UnixNanos) -> Option<AgentRef> {
+    /// Notes that a record of an agent came, and on which host happened what it counts, if it counts anything.
+    /// `None` when there are too many agents to follow.
+    pub fn heard(&mut self, id: &str, host: Option<&Arc<str>>, now: UnixNanos) -> Option<AgentRef> {
         let slot = match self.by_id.get(id) {
             Some(slot) => *slot,
-            None => self.admit(id, host, now)?,
+            None => self.admit(id, now)?,
         };
         let agent = &mut self.slots[slot as usize];
         agent.heard = now;
+        if let Some(host) = host {
+            match &agent.host {
+                At::Unknown => agent.host = At::Host(Arc::clone(host)),
+                At::Host(own) if own != host => agent.host = At::Several,
+                At::Host(_) | At::Several => {}
+            }
+        }
         if agent.presence == Presence::Silent {
             agent.presence = Presence::Here;
         }
@@ -137,7 +151,7 @@ impl Agents {
         }
     }
 
-    fn admit(&mut self, id: &str, host: &Arc<str>, now: UnixNanos) -> Option<u32> {
+    fn admit(&mut self, id: &str, now: UnixNanos) -> Option<u32> {
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None if self.slots.len() < AGENTS_MAX => self.slots.len() as u32,
@@ -151,7 +165,7 @@ impl Agents {
         let agent = Agent {
             generation,
             id: Arc::clone(&id),
-            host: Arc::clone(host),
+            host: At::Unknown,
             flushed_ms: 0,
             heard: now,
             presence: Presence::Here,
@@ -182,17 +196,6 @@ impl Agents {
     }
 }
 
-/// What one agent sends of one service.
-#[derive(Debug)]
-struct Feed {
-    agent: AgentRef,
-    progress_ms: i64,
-    per_ms: f64,
-    has_rate: bool,
-    rated_until_ms: i64,
-    pending: u64,
-}
-
 /// The agents that feed one service, with their rates.
 #[derive(Debug, Default)]
 pub struct Feeds {
@@ -208,24 +211,17 @@ impl Feeds {
         Self { feeds: Vec::new(), own_progress_only: service.host().is_some() }
     }
 
-    /// Takes what a record says of the service: `events` more, and everything up to `progress_ms`.
-    pub fn take(&mut self, agents: &Agents, agent: AgentRef, events: u64, progress_ms: i64) {
+    /// Takes what a record says of the service: these events more, and everything up to `progress_ms`.
+    pub fn take(&mut self, agents: &Agents, agent: AgentRef, events: &BySecond, progress_ms: i64) {
+        let own = self.own_progress_only;
         let at = self.feeds.iter().position(|feed| feed.agent == agent).unwrap_or_else(|| {
-            self.feeds.push(Feed {
-                agent,
-                progress_ms,
-                per_ms: 0.0,
-                has_rate: false,
-                rated_until_ms: progress_ms,
-                pending: 0,
-            });
+            self.feeds.push(Feed::since(agent, progress_ms, events));
             self.feeds.len() - 1
         });
         let feed = &mut self.feeds[at];
-        feed.pending = feed.pending.saturating_add(events);
         feed.progress_ms = feed.progress_ms.max(progress_ms);
-        let reached_ms = reached(agents, feed, self.own_progress_only);
-        feed.rate(reached_ms);
+        let reached_ms = reached(agents, feed, own);
+        feed.take(events, reached_ms);
     }
 
     /// Lets rates fall of agents that send nothing of this service any more, and forgets agents that
@@ -234,7 +230,7 @@ impl Feeds {
         let own = self.own_progress_only;
         self.feeds.retain_mut(|feed| {
             let reached_ms = reached(agents, feed, own);
-            feed.rate(reached_ms);
+            feed.pass(reached_ms);
             agents.get(feed.agent).is_some_and(|agent| agent.presence == Presence::Here)
         });
     }
@@ -243,21 +239,6 @@ impl Feeds {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.feeds.is_empty()
-    }
-}
-
-impl Feed {
-    fn rate(&mut self, reached_ms: i64) {
-        let took_ms = reached_ms.saturating_sub(self.rated_until_ms);
-        if took_ms < RATE_SAMPLE_MS {
-            return;
-        }
-        let sample = self.pending as f64 / took_ms as f64;
-        let weight = if self.has_rate { 1.0 - (-(took_ms as f64) / RATE_MS).exp() } else { 1.0 };
-        self.per_ms += weight * (sample - self.per_ms);
-        self.has_rate = true;
-        self.pending = 0;
-        self.rated_until_ms = reached_ms;
     }
 }
 
@@ -284,13 +265,13 @@ impl<'a> Expected<'a> {
 
     fn unseen_of(&self, feed: &Feed, agent: &Agent, from_ms: i64, until_ms: i64) -> f64 {
         let reached_ms = reached(self.agents, feed, self.feeds.own_progress_only);
-        let mut missing_ms = until_ms.saturating_sub(reached_ms.max(from_ms)).max(0);
+        let mut missing_ms = 0;
         for (hole_from, hole_until) in &agent.holes {
             let overlap =
                 (*hole_until).min(until_ms).min(reached_ms).saturating_sub((*hole_from).max(from_ms));
             missing_ms += overlap.max(0);
         }
-        feed.per_ms * missing_ms as f64
+        feed.unseen_between(reached_ms.max(from_ms), until_ms) + feed.per_ms * missing_ms as f64
     }
 }
 
@@ -300,12 +281,24 @@ impl Expectation for Expected<'_> {
     }
 
     fn unseen_on_host(&self, host: &str, from_ms: i64, until_ms: i64) -> Option<f64> {
-        let of_host = self.here().filter(|(_, agent)| *agent.host == *host);
+        let is_of_host = |agent: &Agent| matches!(&agent.host, At::Host(own) if **own == *host);
+        let of_host = self.here().filter(|(_, agent)| is_of_host(agent));
         of_host.map(|(feed, agent)| self.unseen_of(feed, agent, from_ms, until_ms)).reduce(|a, b| a + b)
     }
 
     fn complete_until_ms(&self) -> Option<i64> {
         self.here().map(|(feed, _)| reached(self.agents, feed, self.feeds.own_progress_only)).min()
+    }
+
+    fn gaps(&self, each: &mut dyn FnMut(Gap)) {
+        for (feed, agent) in self.here().filter(|(feed, _)| feed.per_ms > 0.0) {
+            let reached_ms = reached(self.agents, feed, self.feeds.own_progress_only);
+            let per_ms = feed.per_ms;
+            each(Gap { from_ms: reached_ms, until_ms: i64::MAX, per_ms });
+            for (from_ms, until_ms) in &agent.holes {
+                each(Gap { from_ms: *from_ms, until_ms: (*until_ms).min(reached_ms), per_ms });
+            }
+        }
     }
 }
 
@@ -313,11 +306,17 @@ impl Expectation for Expected<'_> {
 mod tests {
     use super::*;
 
+    fn second(start_ms: i64, events: u64) -> BySecond {
+        let mut seconds = BySecond::default();
+        seconds.add(UnixNanos::from_millis(start_ms).second(), events);
+        seconds
+    }
+
     fn one_agent(events_per_s: u64, until_ms: i64) -> (Agents, Feeds, AgentRef) {
         let (mut agents, mut feeds) = (Agents::default(), Feeds::default());
-        let agent = agents.heard("a", &"web-1".into(), UnixNanos(0)).expect("room");
+        let agent = agents.heard("a", Some(&"web-1".into()), UnixNanos(0)).expect("room");
         for ms in (0..=until_ms).step_by(1000) {
-            feeds.take(&agents, agent, events_per_s, ms);
+            feeds.take(&agents, agent, &second(ms - 1000, events_per_s), ms);
             agents.flushed(agent, ms, UnixNanos::from_millis(ms));
         }
         (agents, feeds, agent)
@@ -349,7 +348,7 @@ mod tests {
     fn nothing_is_expected_of_an_agent_that_said_goodbye() {
         let (mut agents, feeds, _) = one_agent(200, 60_000);
         agents.left("a", UnixNanos(0));
-        agents.heard("a", &"web-1".into(), UnixNanos(1));
+        agents.heard("a", Some(&"web-1".into()), UnixNanos(1));
         assert!(Expected { agents: &agents, feeds: &feeds }.unseen(0, 90_000) == 0.0);
     }
 
@@ -358,7 +357,7 @@ mod tests {
         let (mut agents, feeds, _) = one_agent(200, 60_000);
         agents.lease_ended("a");
         assert!(Expected { agents: &agents, feeds: &feeds }.unseen(0, 90_000) == 0.0);
-        agents.heard("a", &"web-1".into(), UnixNanos(1));
+        agents.heard("a", Some(&"web-1".into()), UnixNanos(1));
         assert!(Expected { agents: &agents, feeds: &feeds }.unseen(0, 90_000) > 5000.0);
     }
 
@@ -369,5 +368,49 @@ mod tests {
         let expected = Expected { agents: &agents, feeds: &feeds };
         let unseen = expected.unseen(60_000, 90_000);
         assert!((unseen - 2000.0).abs() < 20.0, "20 of the 30 s came too late: {unseen}");
+        for (from_ms, until_ms) in [(60_000, 90_000), (0, 95_500), (75_000, 85_000), (91_000, 99_000)] {
+            let mut of_gaps = 0.0;
+            expected.gaps(&mut |gap| of_gaps += gap.events(from_ms, until_ms));
+            let unseen = expected.unseen(from_ms, until_ms);
+            assert!((of_gaps - unseen).abs() < 1e-6, "{of_gaps} of {unseen} in {from_ms}..{until_ms}");
+        }
+    }
+
+    /// A reader of what others send: it has everything, but says so two seconds later.
+    #[test]
+    fn what_is_there_before_its_agent_has_come_so_far_is_not_missing_once_more() {
+        let (mut agents, mut feeds) = (Agents::default(), Feeds::default());
+        let agent = agents.heard("raw-1", Some(&"web-1".into()), UnixNanos(0)).expect("room");
+        for ms in (3000..=60_000).step_by(1000) {
+            feeds.take(&agents, agent, &second(ms - 1000, 200), ms - 2000);
+            agents.flushed(agent, ms - 2000, UnixNanos::from_millis(ms));
+        }
+        let expected = Expected { agents: &agents, feeds: &feeds };
+        assert_eq!(expected.complete_until_ms(), Some(58_000));
+        assert!(expected.unseen(55_000, 60_000) < 2.0, "{}", expected.unseen(55_000, 60_000));
+        let further = expected.unseen(55_000, 61_000);
+        assert!((further - 200.0).abs() < 2.0, "{further}");
+        // More than usual in one second says nothing of another agent's.
+        feeds.take(&agents, agent, &second(60_000, 5000), 58_000);
+        let other = agents.heard("raw-2", Some(&"web-2".into()), UnixNanos(0)).expect("room");
+        for ms in (50_000..=58_000).step_by(1000) {
+            feeds.take(&agents, other, &second(ms - 1000, 100), ms);
+        }
+        let further = Expected { agents: &agents, feeds: &feeds }.unseen(55_000, 61_000);
+        assert!((further - 300.0).abs() < 2.0, "{further}");
+    }
+
+    #[test]
+    fn what_is_missing_of_one_host_is_told_by_agents_of_that_host_alone() {
+        let (mut agents, mut feeds, _) = one_agent(100, 60_000);
+        let reader = agents.heard("raw-1", Some(&"web-2".into()), UnixNanos(0)).expect("room");
+        feeds.take(&agents, reader, &BySecond::default(), 60_000);
+        let of = |agents: &Agents, host| Expected { agents, feeds: &feeds }.unseen_on_host(host, 0, 60_000);
+        assert_eq!(of(&agents, "web-2"), Some(0.0));
+        agents.heard("raw-1", None, UnixNanos(0));
+        assert_eq!(of(&agents, "web-2"), Some(0.0));
+        agents.heard("raw-1", Some(&"web-3".into()), UnixNanos(0));
+        assert_eq!((of(&agents, "web-2"), of(&agents, "web-3")), (None, None));
+        assert_eq!(of(&agents, "web-1"), Some(0.0));
     }
 }

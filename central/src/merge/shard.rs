@@ -10,21 +10,25 @@ use std::time::Duration;
 
 use goldentime_log::kafka::Tenure;
 use goldentime_model::metric_names::DROPS_TOTAL;
-use goldentime_model::{Alert, StageTimes};
+use goldentime_model::{Alert, StageTimes, UnixNanos};
 use goldentime_runtime::SharedClock;
 use goldentime_windows::{Checkpoint, CheckpointStore, WindowStore};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use super::checkpoint::Cadence;
+use super::exchange::Exchange;
 use super::late::Late;
 use super::outcome::{Applied, Outcomes};
 use super::partition::Partition;
+use super::replay_end::ReplayEnd;
 use super::start::{Owned, Rules};
-use crate::evaluate::engine::{Engine, EngineSettings, Finding};
+use crate::evaluate::engine::{Engine, EngineSettings, Finding, service_of};
 use crate::evaluate::handle::StatusBoard;
 use crate::evaluate::judge::Tempo;
 use crate::evaluate::rule::Rule;
+use crate::evaluate::several::judges::Judges;
+use crate::evaluate::several::word::Message;
 use crate::evaluate::transition::{Change, Transition};
 use crate::ingest::agents::AgentEvent;
 use crate::ingest::logged::Logged;
@@ -61,14 +65,16 @@ pub struct ShardSettings {
     pub unknown_grace: Duration,
     /// Where it goes on; its stream table and offset.
     pub checkpoint: Option<Checkpoint>,
-    /// Last offset that was in the log when the central started: up to it nothing is judged.
-    pub replay_until: u64,
+    /// Where the replay of what was in the log at the start ends: before it nothing is judged.
+    pub replay_end: ReplayEnd,
     /// Alerts that were firing before the start.
     pub open_alerts: Vec<Alert>,
     /// Told when the replay is done.
     pub owned: Owned,
     /// For how long the partition is ours; `None` for good.
     pub tenure: Option<Tenure>,
+    /// The way to other partitions.
+    pub exchange: Exchange,
 }
 
 /// What a shard reads.
@@ -77,6 +83,8 @@ pub struct ShardInputs {
     pub records: mpsc::Receiver<Logged>,
     /// Agents that come and go.
     pub agents: mpsc::Receiver<AgentEvent>,
+    /// What other partitions say.
+    pub messages: mpsc::Receiver<Message>,
     /// The rules, whenever they change.
     pub rules: Rules,
 }
@@ -86,6 +94,11 @@ pub struct Shard {
     pub(super) settings: ShardSettings,
     pub(super) partition: Partition,
     pub(super) engine: Engine,
+    /// Rules over several services whose SLO's id is of this partition.
+    pub(super) judges: Judges,
+    pub(super) exchange: Exchange,
+    /// When this partition last reported to judges.
+    pub(super) reported_at: UnixNanos,
     pub(super) store: Arc<dyn WindowStore>,
     pub(super) checkpoints: Arc<dyn CheckpointStore>,
     pub(super) clock: SharedClock,
@@ -137,8 +150,13 @@ impl Shard {
             partitions: settings.partitions,
             unknown_grace_ms: i64::try_from(settings.unknown_grace.as_millis()).unwrap_or(i64::MAX),
         };
-        let open = std::mem::take(&mut settings.open_alerts);
+        let is_of_several = |alert: &Alert| service_of(&alert.labels).is_some_and(|of| of.slo().is_some());
+        let (of_several, open) =
+            std::mem::take(&mut settings.open_alerts).into_iter().partition(is_of_several);
         Self {
+            judges: Judges::new(engine_settings.clone(), rules, board.clone(), of_several),
+            exchange: settings.exchange.clone(),
+            reported_at: UnixNanos(0),
             engine: Engine::new(engine_settings, rules, board, open),
             cadence: Cadence::since(partition.log_time().now()),
             base_horizon: super::bases::base_horizon(clock.now()),
@@ -164,7 +182,7 @@ impl Shard {
         let mut batch = Vec::with_capacity(BATCH_RECORDS_MAX);
         let mut write = interval(WRITE_EVERY);
         let mut tick = interval(TICK_EVERY);
-        let mut agents_open = true;
+        let (mut agents_open, mut messages_open, mut messages) = (true, true, Vec::new());
         self.begin_if_caught_up().await;
         loop {
             tokio::select! {
@@ -178,12 +196,22 @@ impl Shard {
                     Some(event) => self.agent(&event),
                     None => agents_open = false,
                 },
+                count = inputs.messages.recv_many(&mut messages, BATCH_RECORDS_MAX), if messages_open => {
+                    messages_open = count > 0;
+                    self.take_messages(&mut messages).await;
+                }
                 Ok(()) = inputs.rules.changed() => {
                     let rules = inputs.rules.borrow_and_update().clone();
                     self.reload(&rules.rules).await;
                 }
-                _ = tick.tick() => self.tick().await,
-                _ = write.tick() => self.write().await,
+                _ = tick.tick() => {
+                    self.begin_if_caught_up().await;
+                    self.tick().await;
+                }
+                _ = write.tick() => {
+                    self.report(false);
+                    self.write().await;
+                }
             }
         }
         if self.is_ours() {
@@ -201,7 +229,7 @@ impl Shard {
     }
 
     /// Whether the partition is ours as far as anybody can know.
-    fn is_ours(&self) -> bool {
+    pub(super) fn is_ours(&self) -> bool {
         self.settings.tenure.as_ref().is_none_or(Tenure::is_current)
     }
 
@@ -276,6 +304,7 @@ impl Shard {
                 }
             }
             self.engine.judge_incomplete(now, &mut self.findings);
+            self.tick_several(idle_ms);
             self.tell().await;
             self.warm_up().await;
         }
@@ -301,6 +330,7 @@ impl Shard {
             }
         }
         self.touched = touched;
+        self.report_soon();
         self.tell().await;
     }
 
@@ -319,7 +349,11 @@ impl Shard {
         }
         for mut finding in findings {
             self.explain(&mut finding).await;
-            self.engine.remember(&finding.service, &finding.transition.alert);
+            let (about, alert) = (&finding.service, &finding.transition.alert);
+            match about.slo() {
+                Some(_) => self.judges.remember(about, alert),
+                None => self.engine.remember(about, alert),
+            }
             let (rule, episode) =
                 (finding.transition.alert.labels.clone(), finding.transition.alert.episode.clone());
             if self.transitions.send(finding.transition).await.is_err() {

@@ -12,6 +12,8 @@ use goldentime_windows::{MemoryWindows, SecondCell, Tier, WindowStore, WindowsCo
 use goldentime_wire::proto::record::Body;
 use tokio::sync::mpsc;
 
+use super::exchange::Exchange;
+use super::replay_end::ReplayEnd;
 use super::shard::{Shard, ShardSettings};
 use super::start::Owned;
 use super::testing::{TestAgent, TestLog};
@@ -71,10 +73,11 @@ async fn start_for(
         open_bytes_max: OPEN_BYTES_MAX,
         unknown_grace: Duration::from_secs(60),
         checkpoint: resume_point(&*store, &*store, 0).await.expect("readable"),
-        replay_until: log.records.len() as u64,
+        replay_end: ReplayEnd::at(log.records.len() as u64),
         open_alerts,
         owned: Owned::default(),
         tenure,
+        exchange: Exchange::within(),
     };
     let (transitions, pages) = mpsc::channel(64);
     let (clock, board) = (ManualClock::at(UnixNanos::from_millis(ms)), StatusBoard::default());

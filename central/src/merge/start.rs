@@ -10,7 +10,9 @@ use goldentime_runtime::{SharedClock, TaskKind, Tasks};
 use goldentime_windows::{Checkpoint, CheckpointStore, WindowStore};
 use tokio::sync::{mpsc, watch};
 
+use super::exchange::Exchange;
 use super::fanout::{self, EventSenders};
+use super::replay_end::ReplayEnd;
 use super::shard::{Shard, ShardInputs, ShardSettings};
 use crate::evaluate::handle::StatusBoard;
 use crate::evaluate::openslo::RuleSet;
@@ -73,8 +75,8 @@ impl Owned {
 pub struct Resume {
     /// From where its merge goes on; `None` from the log's beginning.
     pub checkpoint: Option<Checkpoint>,
-    /// Last offset in the log at the start.
-    pub replay_until: u64,
+    /// Where its replay ends.
+    pub replay_end: ReplayEnd,
     /// Its records from the checkpoint on.
     pub records: mpsc::Receiver<Logged>,
     /// For how long the partition is ours; `None` for good.
@@ -95,6 +97,8 @@ pub struct Settings {
     pub host_silent: bool,
     /// Told of each partition that is owned, and when it has caught up.
     pub owned: Owned,
+    /// The way between partitions.
+    pub exchange: Exchange,
 }
 
 /// What the shards work with.
@@ -169,10 +173,11 @@ impl Shards {
             open_bytes_max: open_bytes / partitions.max(1) as usize,
             unknown_grace,
             checkpoint: resume.checkpoint,
-            replay_until: resume.replay_until,
+            replay_end: resume.replay_end,
             open_alerts,
             owned: owned.clone(),
             tenure: resume.tenure,
+            exchange: self.settings.exchange.clone(),
         };
         let mut rules = self.with.rules.clone();
         let present = rules.borrow_and_update().clone();
@@ -185,13 +190,20 @@ impl Shards {
             self.with.board.clone(),
             self.with.transitions.clone(),
         );
-        let inputs = ShardInputs { records: resume.records, agents: self.events.subscribe(partition), rules };
+        let exchange = self.settings.exchange.clone();
+        let inputs = ShardInputs {
+            records: resume.records,
+            agents: self.events.subscribe(partition),
+            messages: exchange.subscribe(partition),
+            rules,
+        };
         let (events, board) = (self.events.clone(), self.with.board.clone());
         owned.begin(partition);
         async move {
             shard.run(inputs).await;
             owned.end(partition);
             events.end(partition);
+            exchange.end(partition);
             board.forget(|service| service.partition(partitions) == partition);
         }
     }

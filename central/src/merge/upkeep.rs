@@ -23,7 +23,7 @@ const FORGET_EVERY_TICKS: u64 = 60;
 const FORGET_AFTER_NS: i64 = Tier::TenSeconds.retention_s() * 1_000_000_000;
 
 /// An alert waits for its explanation this long at most.
-const EXPLAIN_WITHIN: Duration = Duration::from_millis(50);
+pub(super) const EXPLAIN_WITHIN: Duration = Duration::from_millis(50);
 
 /// Names every cell.
 const ALL: fn(&OpenCell) -> bool = |_| true;
@@ -186,6 +186,9 @@ impl Shard {
 
     /// Writes into a finding's alert what its window says, as far as that is at hand in time.
     pub(super) async fn explain(&mut self, finding: &mut Finding) {
+        if finding.service.slo().is_some() {
+            return self.explain_several(finding).await;
+        }
         let Some(subject) = &finding.subject else { return };
         let window_s = subject.projection.rule().window_s.min(EXPLAINED_S_MAX);
         let from = subject.until.offset(1 - i64::from(window_s));

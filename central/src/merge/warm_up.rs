@@ -17,7 +17,7 @@ const REBUILDS_PER_TICK: usize = 50;
 impl Shard {
     /// Begins to judge once everything that was in the log at the start is merged.
     pub(super) async fn begin_if_caught_up(&mut self) {
-        if self.live || self.partition.offset() < self.settings.replay_until {
+        if self.live || !self.settings.replay_end.is_reached(self.partition.offset()) {
             return;
         }
         self.live = true;
@@ -29,6 +29,7 @@ impl Shard {
         self.attach_all(now);
         self.warm_up_all().await;
         self.engine.close_orphans(now, &mut self.findings);
+        self.begin_several();
         self.tell().await;
         self.settings.owned.caught_up(self.settings.partition);
         tracing::info!(
@@ -67,9 +68,12 @@ impl Shard {
     pub(super) async fn reload(&mut self, rules: &[Arc<Rule>]) {
         let now = self.clock.now();
         self.engine.reload(rules, now, &mut self.findings);
+        self.judges.reload(rules, now, &mut self.findings);
         if self.live {
             self.attach_all(now);
             self.warm_up().await;
+            self.report(true);
+            self.ask_for_reports();
         }
         self.tell().await;
     }

@@ -203,6 +203,8 @@ pub struct SloStatus {
     pub rule: Arc<str>,
     pub slo: Option<Arc<str>>,
     pub service: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<String>,
     pub endpoint: Option<String>,
     pub method: Option<String>,
     pub host: Option<String>,

@@ -52,6 +52,7 @@ impl From<&RuleStatus> for SloStatus {
             rule: status.rule.clone(),
             slo: status.slo.clone(),
             service: status.service.to_string(),
+            services: status.services.clone(),
             endpoint: part(label::ENDPOINT),
             method: part(label::METHOD),
             host: part(label::HOST),

@@ -44,6 +44,7 @@ pub(super) fn merge_settings(config: &Config, with: &Surroundings, generation: u
         unknown_grace: config.evaluate.unknown_grace.get(),
         host_silent: config.evaluate.host_silent,
         owned: with.owned.clone(),
+        exchange: with.exchange.clone(),
     }
 }
 

@@ -47,7 +47,7 @@ export function AlertItem({ alert, atMs, newest }: { alert: Alert; atMs: number;
         {parts.every((part) => part !== undefined) ? (
           <a href={serviceHref(parts.join('/'))}>{labels.service}</a>
         ) : (
-          <span>{labels.service}</span>
+          <span>{labels.service ?? labels.slo}</span>
         )}
         {where.length > 0 && <span className="alert-where">{where.join(' ')}</span>}
         <span className="quiet alert-since">

@@ -215,6 +215,8 @@ const en = {
     moreHosts: (count: number) => `${count} more`,
     rules: 'SLOs and rules',
     noRules: 'No rule judges this service. Put an OpenSLO file into the folder that slo_dir names.',
+    together: (services: readonly string[]) =>
+      services.includes('*') ? 'all services together' : `${services.join(' + ')} together`,
     rule: 'Rule',
     state: 'State',
     compliance: 'Compliance',
@@ -488,6 +490,7 @@ const ko: Texts = {
     moreHosts: (count) => `${count}개 더`,
     rules: 'SLO와 규칙',
     noRules: '이 서비스를 판정하는 규칙이 없습니다. slo_dir 폴더에 OpenSLO 파일을 넣으세요.',
+    together: (services) => (services.includes('*') ? '모든 서비스 합산' : `${services.join(' + ')} 합산`),
     rule: '규칙',
     state: '상태',
     compliance: '달성률',

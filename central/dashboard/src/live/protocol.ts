@@ -181,8 +181,10 @@ export interface SloStatus {
   key: string;
   rule: string;
   slo: string | null;
-  /** Id of the service. */
+  /** Id of the service; of a rule over several `project/environment/slo:<name>`. */
   service: string;
+  /** Of a rule over several services their names, or `['*']`. */
+  services?: string[];
   endpoint: string | null;
   method: string | null;
   host: string | null;

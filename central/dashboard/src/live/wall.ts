@@ -133,6 +133,24 @@ function withSlos(
   return next;
 }
 
+/** The rules over several services that count this one, the worst first. */
+export function sharedSlos(wall: Wall, service: Service): readonly SloStatus[] {
+  const ofGroup = `${service.project}/${service.environment}/slo:`;
+  const counts = (slo: SloStatus) =>
+    slo.service.startsWith(ofGroup) &&
+    (slo.services ?? []).some(
+      (name) => name === service.service || (name === '*' && service.kind === 'service'),
+    );
+  return [...wall.slos.values()].flat().filter(counts).sort(worstFirst);
+}
+
+/** Whether an alert is about this service, alone or among several. */
+export function concerns(alert: Alert, service: Service, shared: readonly SloStatus[]): boolean {
+  const { project, environment, service: name, slo } = alert.labels;
+  if (project !== service.project || environment !== service.environment) return false;
+  return name === undefined ? shared.some((status) => status.slo === slo) : name === service.service;
+}
+
 /** Seconds that an axis waits for the newest data before it moves on and shows the hole. */
 const AXIS_PATIENCE_S = 3;
 

@@ -6,7 +6,7 @@ import { DataTable, type Column } from '../ui/DataTable';
 import { StateMark } from '../ui/StateMark';
 import { stateOfRule } from '../ui/states';
 
-/** All rules over a service, the worst first. `atMs` is the central's clock. */
+/** All rules over a service, the worst first, then those over several that count it. `atMs` is the central's clock. */
 export function RuleTable({ slos, atMs }: { slos: readonly SloStatus[]; atMs: number }) {
   const texts = useTexts();
   const columns: Column<SloStatus>[] = [
@@ -33,6 +33,9 @@ export function RuleTable({ slos, atMs }: { slos: readonly SloStatus[]; atMs: nu
           <>
             {slo.rule}
             {part !== '' && <span className="quiet"> {part}</span>}
+            {slo.services !== undefined && (
+              <span className="quiet"> {texts.service.together(slo.services)}</span>
+            )}
           </>
         );
       },

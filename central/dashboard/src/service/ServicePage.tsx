@@ -8,7 +8,7 @@ import { besideService, moment, span, timeOfDay } from '../format';
 import { useTexts } from '../i18n/language';
 import { pointAt } from '../live/history';
 import { stretchesOf } from '../live/stretches';
-import { axisEnd, type Wall } from '../live/wall';
+import { axisEnd, concerns, sharedSlos, type Wall } from '../live/wall';
 import { useKeyMap } from '../shell/keys';
 import { useTheme } from '../theme';
 import { StateMark } from '../ui/StateMark';
@@ -53,12 +53,11 @@ export default memo(function ServicePage({ id, wall }: { id: string; wall: Wall 
   }
 
   const slos = wall.slos.get(id) ?? [];
+  const shared = sharedSlos(wall, service);
   const stretches = stretchesOf(wall, id);
   const second = cursor === null ? null : (seconds[cursor] ?? null);
   const point = second === null ? service.now : pointAt(service.history, second);
-  const alerts = wall.alerts.filter(
-    ({ labels }) => `${labels.project}/${labels.environment}/${labels.service}` === id,
-  );
+  const alerts = wall.alerts.filter((alert) => concerns(alert, service, shared));
   return (
     <div className="service-page" id="services" tabIndex={-1}>
       {back}
@@ -97,7 +96,7 @@ export default memo(function ServicePage({ id, wall }: { id: string; wall: Wall 
               />
             ))}
           </div>
-          <RuleTable slos={slos} atMs={wall.atMs} />
+          <RuleTable slos={[...slos, ...shared]} atMs={wall.atMs} />
           {service.kind === 'service' && <HostTable hosts={service.hosts} total={service.hosts_total} />}
         </div>
         <AlertPanel alerts={alerts} atMs={wall.atMs} />

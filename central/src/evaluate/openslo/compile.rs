@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use goldentime_model::Severity;
 use goldentime_model::alert::label;
 use goldentime_model::config::Fault;
+use goldentime_model::identity::DEFAULT_PART;
 use goldentime_model::indicator::{By, check_service};
+use goldentime_model::{ServiceId, Severity};
 
 use super::super::rule::{GroupBy, Rule};
 use super::annotations::{Extra, extra};
@@ -215,6 +216,12 @@ impl Compiler<'_> {
         let mut labels = extra.labels;
         labels.insert(label::SEVERITY.into(), severity.clone());
         let indicator = &shared.measurement.indicator;
+        if indicator.selector.services.is_some()
+            && let Err(error) = ServiceId::of_slo(DEFAULT_PART, DEFAULT_PART, &slo.metadata.name)
+        {
+            let message = format!("names an SLO over several services, whose name stands in theirs: {error}");
+            faults.push(slo.site.fault("metadata.name", message));
+        }
         self.set.rules.push(Arc::new(Rule {
             name,
             slo: Some(slo.metadata.name.as_str().into()),

@@ -25,14 +25,18 @@ pub fn thresholds(rules: &[Arc<Rule>], project: &str, environment: &str, host: &
         if !picks(&rule.selector, project, environment, host) {
             continue;
         }
-        let service = match rule.selector.service.as_deref() {
-            None | Some(ANY) => ANY.to_owned(),
-            Some(ANY_HOST_SERVICE) => format!("{project}/{environment}/{HOST_SERVICE_PREFIX}{host}"),
-            Some(name) => format!("{project}/{environment}/{name}"),
-        };
-        let entry = services.entry(service).or_default();
-        entry.watched = true;
-        tighten(entry, &rule.measure);
+        let one = rule.selector.service.as_deref();
+        let several = rule.selector.services.iter().flatten().map(|name| Some(name.as_str()));
+        for name in several.chain(rule.selector.services.is_none().then_some(one)) {
+            let service = match name {
+                None | Some(ANY) => ANY.to_owned(),
+                Some(ANY_HOST_SERVICE) => format!("{project}/{environment}/{HOST_SERVICE_PREFIX}{host}"),
+                Some(name) => format!("{project}/{environment}/{name}"),
+            };
+            let entry = services.entry(service).or_default();
+            entry.watched = true;
+            tighten(entry, &rule.measure);
+        }
     }
     if services.len() > SERVICES_MAX {
         let every = services.into_values().fold(proto::ServiceThreshold::default(), |mut every, one| {

@@ -227,3 +227,24 @@ fn everything_wrong_in_a_file_is_told_at_once() {
     let faults = load(&text).expect_err("refused");
     assert_eq!(faults.len(), 2, "{faults:#?}");
 }
+
+#[test]
+fn services_that_cannot_be_judged_together_are_refused_with_their_place() {
+    let both = |selector: &str| {
+        let spec = format!("spec: {{signal: errors, selector: {{{selector}}}}}");
+        let mut faults = load(&SLO.replace("spec: {signal: errors}", &spec)).expect_err("refused");
+        // `good` and `total` have the same selector and the same mistake.
+        assert_eq!(faults.len(), 2, "{faults:#?}");
+        faults.remove(0)
+    };
+    let place = "slo.yaml:11:";
+    let path = "spec.indicator.spec.ratioMetric.good.metricSource.spec.selector.services";
+    let fault = both("services: [order-api]");
+    assert!(fault.starts_with(place) && fault.contains(path), "{fault}");
+    assert!(fault.ends_with("names one service only; write `service: order-api`"), "{fault}");
+    assert_eq!(
+        both("services: [cart, order-api, cart]"),
+        format!("slo.yaml:11:111: {path}[2]: names `cart` a second time; its requests count once")
+    );
+    assert!(both("service: cart, services: [cart, order-api]").contains("`service` each by itself"));
+}

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use goldentime_model::indicator::{Selector, Side};
+use goldentime_model::indicator::{ANY, Selector, Side};
 use goldentime_model::units::HumanDuration;
 
 use super::super::rule::{Condition, GroupBy, Measure, Rule};
@@ -103,7 +103,11 @@ pub fn describe(rule: &Rule) -> String {
 }
 
 fn selected(selector: &Selector) -> String {
-    let mut text = selector.service.clone().unwrap_or_else(|| "every service".into());
+    let mut text = match selector.services.as_deref() {
+        Some([all]) if all == ANY => "all services together".to_owned(),
+        Some(services) => format!("{} together", services.join(" + ")),
+        None => selector.service.clone().unwrap_or_else(|| "every service".into()),
+    };
     let parts = [
         ("project", &selector.project),
         ("environment", &selector.environment),

@@ -128,7 +128,9 @@ impl Reader<'_> {
             return None;
         };
         let mut spec: IndicatorSpec = site.decode(faults)?;
-        spec.selector.service.get_or_insert_with(|| self.service.to_owned());
+        if spec.selector.services.is_none() {
+            spec.selector.service.get_or_insert_with(|| self.service.to_owned());
+        }
         match spec.check() {
             Ok(indicator) => Some((indicator, site)),
             Err(found) => {

@@ -152,6 +152,18 @@ mod express {
     }
 
     #[test]
+    fn a_rule_over_several_services_watches_each_of_them() {
+        let of = |services: &str| {
+            let spec = format!("spec: {{signal: errors, selector: {{services: {services}}}}}");
+            let rules = load(&SLO.replace("spec: {signal: errors}", &spec)).expect("valid").rules;
+            thresholds(&rules, "shop", "prod", "web-1").services
+        };
+        let each = [threshold("shop/prod/cart", 0.0, true), threshold("shop/prod/payment", 0.0, true)];
+        assert_eq!(of("[payment, cart]"), each);
+        assert_eq!(of("['*']"), [threshold("*", 0.0, true)]);
+    }
+
+    #[test]
     fn a_rule_on_every_host_watches_the_agents_own() {
         let text = SLO.replace("service: order-api", "service: host:*").replace(
             "      ratioMetric:\n        good: {metricSource: {type: goldentime, spec: {signal: errors}}}\n        \

@@ -104,7 +104,8 @@ pub struct Claimed {
 }
 
 /// How a notification ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The channel confirmed it.
     Delivered,
