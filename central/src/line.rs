@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use goldentime_log::kafka::{Group, Topic};
 use goldentime_runtime::{SharedClock, Tasks};
-use goldentime_windows::{CheckpointStore, WindowStore, resume_point};
+use goldentime_windows::{CheckpointStore, Losses, WindowStore, resume_point};
 
 use crate::config::Config;
 use crate::ingest::deadletter::DeadLetters;
@@ -146,6 +146,7 @@ impl OpenLog {
                     replay_end: ReplayEnd::at(feed.replay_until),
                     records: feed.records,
                     tenure: None,
+                    losses: Losses::default(),
                 });
                 let partitions = Partitions::All(resumes.collect());
                 let merge = Merge { partitions, checkpoints, generation: GENERATION };
@@ -167,7 +168,7 @@ impl OpenLog {
                 };
                 let Heard { events, members } = log.join(tasks, raw);
                 let merge = events.zip(followed).map(|(events, logs)| Merge {
-                    partitions: Partitions::Shared { events, log: logs.judged, readers },
+                    partitions: Partitions::Shared { events, log: logs.judged, again: logs.again, readers },
                     checkpoints: logs.checkpoints,
                     generation,
                 });

@@ -105,6 +105,8 @@ pub enum Partitions {
         events: mpsc::Receiver<GroupEvent>,
         /// The log that is merged.
         log: Arc<dyn ReadLog>,
+        /// The same, for whoever merges it once more.
+        again: Arc<dyn ReadLog>,
         /// Begin to read a partition for a database.
         readers: Vec<Readers>,
     },
@@ -262,7 +264,11 @@ pub fn declare_memory(config: &Config, budget: &mut Budget) {
         budget.declare("push", push::memory_bound_bytes(u64::from(config.windows.services_max)));
     }
     if config.does(Role::Process) {
-        budget.declare("merge", merge::start::memory_bound_bytes(u64::from(config.windows.services_max)));
+        let services_max = u64::from(config.windows.services_max);
+        budget.declare("merge", merge::start::memory_bound_bytes(services_max));
+        if config.cluster.redis.is_some() {
+            budget.declare("rebuild", merge::rebuild::memory_bound_bytes(services_max, config.partitions()));
+        }
     }
 }
 
@@ -281,6 +287,7 @@ pub async fn start(
     let Notified { transitions, alerts, handle } = notified;
     match intake.merge.zip(stores.windows.clone()) {
         Some((merge, windows)) => {
+            let settings = parts::merge_settings(config, with, &merge);
             let surroundings = merge::start::Surroundings {
                 windows,
                 checkpoints: merge.checkpoints,
@@ -289,7 +296,6 @@ pub async fn start(
                 rules,
                 transitions,
             };
-            let settings = parts::merge_settings(config, with, merge.generation);
             let shards = Shards::new(&with.tasks, settings, surroundings, intake.agents, &stores.open_alerts);
             parts::start_merge(config, with, stores, shards, merge.partitions, handle);
         }

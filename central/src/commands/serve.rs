@@ -7,7 +7,7 @@ use goldentime_model::metric_names::BUILD_INFO;
 use goldentime_runtime::self_metrics::SelfMetrics;
 use goldentime_runtime::{ServiceManager, SharedClock, StateDir, SystemClock, Tasks};
 use goldentime_transport::token::JoinToken;
-use goldentime_windows::WindowStore;
+use goldentime_windows::{Degraded, WindowStore};
 use tokio::sync::mpsc;
 
 use crate::access::Access;
@@ -124,7 +124,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         Some(behind) if is_gateway => intake.start(&tasks, &config.agents, behind, in_force.clone()).await?,
         behind => intake.start_elsewhere(&tasks, &config.agents, behind).await,
     };
-    let roster = line.link.as_ref().map(|_| Roster::new(config.roles.clone()));
+    let roster = line.link.as_ref().map(|link| Roster::new(Arc::clone(&link.member), config.roles.clone()));
     let (owned, statuses) = (Owned::default(), StatusBoard::default());
     let (exchange, messages) = match line.link {
         Some(_) => Exchange::between_centrals(),
@@ -270,6 +270,7 @@ impl Report {
             not_ready: self.not_ready(),
             roles: self.roster.as_ref().map(Roster::own).unwrap_or_default(),
             missing_roles: self.missing_roles(),
+            members: self.roster.as_ref().map(Roster::members).unwrap_or_default(),
             agents: AgentCount { connected, total },
             rules: RuleCount { loaded: self.rules.current().rules.len(), error: self.rules.complaint() },
             channels: self.channels().into_iter().map(ChannelView::from).collect(),
@@ -292,17 +293,7 @@ impl Report {
     }
 
     fn stores(&self) -> Vec<StoreView> {
-        let mut stores = Vec::new();
-        if let Some(degraded) = self.windows.as_ref().and_then(|windows| windows.health().degraded) {
-            let behind_s = Some(self.clock.now().since(degraded.since).max(0) as f64 / 1e9);
-            stores.push(StoreView {
-                name: "windows",
-                state: "waiting",
-                behind_s,
-                last_error: Some(degraded.why),
-                ..StoreView::default()
-            });
-        }
+        let mut stores: Vec<StoreView> = self.windows_view().into_iter().collect();
         if let Some((series, health)) = &self.series {
             let SeriesReport { usage, bytes_max } = series.report();
             let [oldest_10s_s, oldest_1m_s, oldest_1h_s] = usage.oldest.map(|oldest| oldest.map(|at| at.0));
@@ -326,6 +317,23 @@ impl Report {
             stores.push(StoreView { bytes, bytes_max, lines, oldest_line_ms, ..view });
         }
         stores
+    }
+
+    /// Live windows, while they cannot be read or lack something.
+    fn windows_view(&self) -> Option<StoreView> {
+        let degraded = self.windows.as_ref().and_then(|windows| windows.health().degraded);
+        let (state, since, why) = match (degraded, self.owned.incomplete()) {
+            (Some(Degraded { since, why }), _) => ("waiting", since, why),
+            (None, Some((partitions, since))) => {
+                let why = format!(
+                    "Redis had lost windows of {partitions} partitions; they are made again from the log"
+                );
+                ("rebuilding", since, why)
+            }
+            (None, None) => return None,
+        };
+        let behind_s = Some(self.clock.now().since(since).max(0) as f64 / 1e9);
+        Some(StoreView { name: "windows", state, behind_s, last_error: Some(why), ..StoreView::default() })
     }
 
     /// How far a store's readers have come; what it holds is its own to say.

@@ -41,6 +41,8 @@ struct Part {
 pub struct FollowedLogs {
     /// What is merged and judged.
     pub judged: Arc<dyn ReadLog>,
+    /// The same, for whoever merges once more what live windows have lost.
+    pub again: Arc<dyn ReadLog>,
     /// Log lines.
     pub lines: Arc<dyn ReadLog>,
     /// From where merges go on.
@@ -67,8 +69,8 @@ pub struct SharedLogHealth {
 /// Memory that records to and from Kafka may take, in bytes.
 #[must_use]
 pub fn memory_bound_bytes(config: &KafkaLogConfig, owns_partitions: bool) -> u64 {
-    /// The group's, that of history and that of log lines.
-    const READERS: u64 = 3;
+    /// The group's, that of what is merged once more, that of history and that of log lines.
+    const READERS: u64 = 4;
     let partitions = if owns_partitions { config.partitions } else { 0 };
     let ahead = config.ahead_bytes_max.get().saturating_mul(READERS * u64::from(partitions));
     config.waiting_bytes_max.get().saturating_mul(2).saturating_add(ahead)
@@ -174,6 +176,7 @@ impl Part {
         let ring = KafkaLog::open(config, Topic::Checkpoints, tasks)?;
         let followed = FollowedLogs {
             judged: Arc::new(KafkaLog::open(config, Topic::Deltas, tasks)?),
+            again: Arc::new(KafkaLog::open(config, Topic::Deltas, tasks)?),
             lines: Arc::new(KafkaLog::open(config, Topic::Logs, tasks)?),
             checkpoints: Arc::new(KafkaCheckpoints::new(config, producer.clone(), ring, Some(commits))),
         };

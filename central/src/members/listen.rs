@@ -10,7 +10,8 @@ use goldentime_model::{Alert, ServiceId};
 use tokio::sync::mpsc;
 
 use super::Knowledge;
-use super::word::{Said, Statuses, Word};
+use super::hear::{Heard, hear};
+use super::word::{Said, Statuses};
 use crate::evaluate::engine::service_of;
 use crate::ingest::agents::AgentEvent;
 use crate::notify::Delivery;
@@ -59,22 +60,27 @@ impl Listener {
         let next = entries.last().map_or(from, |last| last.offset + 1);
         let count = entries.len();
         for entry in entries {
-            match serde_json::from_slice::<Word>(&entry.record) {
+            match hear(&entry.record) {
                 Ok(word) if word.member != self.member => self.take(word).await,
                 Ok(_) => {}
                 Err(error) => {
-                    metrics::counter!("goldentime_members_words_unread_total").increment(1);
-                    tracing::debug!(%error, offset = entry.offset, "a word of another member is not understood");
+                    count_unread("noise");
+                    tracing::debug!(%error, offset = entry.offset, "what no member says is on the members' topic");
                 }
             }
         }
         Ok((count, next))
     }
 
-    async fn take(&mut self, Word { member, said }: Word) {
+    async fn take(&mut self, Heard { member, said, unread }: Heard) {
         let Knowledge { agents, notifier, shown, clock, roster, exchange, .. } = &*self.knowledge;
         let now = clock.now();
         roster.heard(&member, None);
+        if let Some(unread) = unread {
+            count_unread(unread.as_str());
+            tracing::debug!(%member, unread = unread.as_str(), "a word of another version is not understood");
+        }
+        let Some(said) = said else { return };
         match said {
             Said::Message(message) => exchange.heard(&message),
             Said::Present(presence) => roster.heard(&member, Some(presence)),
@@ -148,4 +154,8 @@ impl Listener {
             }
         }
     }
+}
+
+fn count_unread(what: &'static str) {
+    metrics::counter!("goldentime_members_words_unread_total", "what" => what).increment(1);
 }

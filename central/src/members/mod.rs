@@ -3,9 +3,10 @@
 //! service or serves its agents.
 //!
 //! [`word`] is what is said, on a topic of one partition; [`speak`] says what happens here, [`listen`] hears the
-//! others, [`roster`] is who they are. A word that is lost is said again within seconds, but for those of alerts and
+//! others and [`hear`] understands them, whatever version they are, [`roster`] is who they are. A word that is lost is said again within seconds, but for those of alerts and
 //! pages, which the catalogue has. Pages do not wait for any of it where who judges sends them too.
 
+mod hear;
 pub mod listen;
 pub mod roster;
 pub mod speak;

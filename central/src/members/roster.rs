@@ -1,10 +1,11 @@
 //! Which centrals there are, and what each of them does. A part of the work that nobody does must not go unnoticed:
 //! without a word a page would wait for ever.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde::Serialize;
 use tokio::time::Instant;
 
 use super::word::Presence;
@@ -16,11 +17,25 @@ const HEARD_FOR: Duration = Duration::from_secs(15);
 /// What is missing is looked at this often.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// One of the centrals that share a log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Member {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its version; none of one that does not say so.
+    pub version: Option<Arc<str>>,
+    /// What it does.
+    pub roles: Roles,
+    /// Whether it is this one.
+    pub is_this: bool,
+}
+
 /// The members of a cluster. Cheap to clone; all clones show the same.
 #[derive(Clone)]
 pub struct Roster(Arc<Mutex<Known>>);
 
 struct Known {
+    name: Arc<str>,
     own: Roles,
     /// Since when every word was heard that others said; none while the log does not answer.
     listening: Option<Instant>,
@@ -30,8 +45,8 @@ struct Known {
 impl Roster {
     /// Of a central with these roles, of which nobody else is known yet.
     #[must_use]
-    pub fn new(own: Roles) -> Self {
-        Self(Arc::new(Mutex::new(Known { own, listening: None, others: HashMap::new() })))
+    pub fn new(name: Arc<str>, own: Roles) -> Self {
+        Self(Arc::new(Mutex::new(Known { name, own, listening: None, others: HashMap::new() })))
     }
 
     /// Roles of this central.
@@ -50,6 +65,34 @@ impl Roster {
             }
             None => Vec::new(),
         }
+    }
+
+    /// Who is there, by name, this central included.
+    #[must_use]
+    pub fn members(&self) -> Vec<Member> {
+        let known = self.lock();
+        let own = Member {
+            name: Arc::clone(&known.name),
+            version: Some(env!("CARGO_PKG_VERSION").into()),
+            roles: known.own.clone(),
+            is_this: true,
+        };
+        let present = known.others.iter().filter(|(_, (_, heard))| heard.elapsed() < HEARD_FOR);
+        let others = present.map(|(name, (Presence { version, roles, .. }, _))| Member {
+            name: Arc::clone(name),
+            version: version.clone(),
+            roles: roles.clone(),
+            is_this: false,
+        });
+        let mut members: Vec<Member> = others.chain([own]).collect();
+        members.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        members
+    }
+
+    /// The versions that members run, each once; what does not say its version is one.
+    fn versions(&self) -> BTreeSet<Arc<str>> {
+        let unknown = || Arc::from("one that does not say so");
+        self.members().into_iter().map(|member| member.version.unwrap_or_else(unknown)).collect()
     }
 
     /// Members by role, this one included; none while that is not known.
@@ -98,10 +141,11 @@ impl Roster {
         channels.into_values().collect()
     }
 
-    /// Tells of roles that go missing and come back, for ever.
+    /// Tells of roles that go missing and come back, and of versions, for ever.
     pub(super) async fn watch(self) {
-        let mut missing = Vec::new();
+        let (mut missing, mut versions) = (Vec::new(), BTreeSet::new());
         loop {
+            self.tell_versions(&mut versions);
             if let Some(counts) = self.counts() {
                 for (role, members) in counts {
                     metrics::gauge!("goldentime_role_members", "role" => role.as_str()).set(members as f64);
@@ -120,6 +164,25 @@ impl Roster {
         }
     }
 
+    fn tell_versions(&self, told: &mut BTreeSet<Arc<str>>) {
+        let versions = self.versions();
+        metrics::gauge!("goldentime_members").set(self.members().len() as f64);
+        metrics::gauge!("goldentime_member_versions").set(versions.len() as f64);
+        if versions == *told {
+            return;
+        }
+        let list = versions.iter().map(|version| &**version).collect::<Vec<_>>().join(", ");
+        if versions.len() > 1 {
+            tracing::warn!(
+                versions = list,
+                "centrals of several versions share the work; finish the upgrade"
+            );
+        } else if told.len() > 1 {
+            tracing::info!(version = list, "all centrals are of one version");
+        }
+        *told = versions;
+    }
+
     /// Names and instants: a panic while holding the lock leaves them usable.
     fn lock(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -136,12 +199,12 @@ mod tests {
     }
 
     fn present(of: &[Role]) -> Option<Presence> {
-        Some(Presence { roles: roles(of), channels: Vec::new() })
+        Some(Presence { roles: roles(of), ..Presence::default() })
     }
 
     #[tokio::test]
     async fn a_channel_over_which_several_send_is_shown_as_it_fares_with_the_worst_of_them() {
-        let roster = Roster::new(roles(&[Role::Api]));
+        let roster = Roster::new("own".into(), roles(&[Role::Api]));
         let health = |state, delivered, error: Option<&str>| ChannelHealth {
             name: "ops".into(),
             state,
@@ -157,7 +220,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_role_that_no_member_has_is_missing_once_all_had_the_time_to_speak() {
-        let roster = Roster::new(roles(&[Role::Gateway, Role::Api]));
+        let roster = Roster::new("first".into(), roles(&[Role::Gateway, Role::Api]));
         roster.listens(true);
         assert_eq!(roster.missing(), []);
         tokio::time::advance(HEARD_FOR).await;
@@ -170,7 +233,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_member_that_is_not_heard_any_more_does_nothing_and_one_that_names_no_roles_everything() {
-        let roster = Roster::new(roles(&[Role::Api]));
+        let roster = Roster::new("first".into(), roles(&[Role::Api]));
         roster.listens(true);
         tokio::time::advance(HEARD_FOR).await;
         roster.heard(&"of the first version".into(), None);
@@ -181,7 +244,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nobody_is_missing_while_the_log_does_not_answer_and_right_after_that() {
-        let roster = Roster::new(roles(&[Role::Process]));
+        let roster = Roster::new("first".into(), roles(&[Role::Process]));
         roster.listens(true);
         tokio::time::advance(HEARD_FOR).await;
         assert!(!roster.missing().is_empty());
@@ -193,5 +256,24 @@ mod tests {
         assert_eq!(roster.missing(), []);
         tokio::time::advance(HEARD_FOR / 2).await;
         assert!(!roster.missing().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_member_is_shown_with_its_version_for_as_long_as_it_is_heard() {
+        let roster = Roster::new("b".into(), roles(&[Role::Api]));
+        assert_eq!(roster.versions().len(), 1);
+        let says = |version: &str| Some(Presence { version: Some(version.into()), ..Presence::default() });
+        roster.heard(&"c".into(), says("9.0.0"));
+        roster.heard(&"a".into(), None);
+        let members = roster.members();
+        let shown: Vec<_> = members.iter().map(|of| (&*of.name, of.version.as_deref(), of.is_this)).collect();
+        let own = env!("CARGO_PKG_VERSION");
+        assert_eq!(shown, [("a", None, false), ("b", Some(own), true), ("c", Some("9.0.0"), false)]);
+        assert_eq!(roster.versions().len(), 3);
+        // It was started anew with another version.
+        roster.heard(&"c".into(), says(own));
+        assert_eq!(roster.versions().len(), 2);
+        tokio::time::advance(HEARD_FOR).await;
+        assert_eq!((roster.members().len(), roster.versions().len()), (1, 1));
     }
 }

@@ -110,7 +110,8 @@ impl Speaker {
 
     async fn say_present(&self) {
         let Knowledge { roster, notifier, .. } = &*self.knowledge;
-        let presence = Presence { roles: roster.own(), channels: notifier.channels() };
+        let version = Some(env!("CARGO_PKG_VERSION").into());
+        let presence = Presence { version, roles: roster.own(), channels: notifier.channels() };
         self.say(Said::Present(presence)).await;
     }
 

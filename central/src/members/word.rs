@@ -12,7 +12,8 @@ use crate::ingest::agents::{AgentIdentity, AgentStatus};
 use crate::notify::{ChannelHealth, Delivery};
 use crate::roles::Roles;
 
-/// Something that a member says. A kind that a newer version knows and this one does not is passed over.
+/// Something that a member says. What another version says is understood as far as it can be ([`super::hear`]); so
+/// whatever is new in a word has a default, and whatever is gone was not needed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Word {
     /// Who says it.
@@ -45,10 +46,18 @@ pub enum Said {
     Message(Message),
 }
 
+impl Said {
+    /// How each kind is named.
+    pub(super) const KINDS: [&str; 9] =
+        ["connected", "left", "agents", "statuses", "alert", "pages", "delivered", "present", "message"];
+}
+
 /// What a member does, and how.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Presence {
+    /// Its version; none of one that did not say so yet.
+    pub version: Option<Arc<str>>,
     /// Its roles.
     pub roles: Roles,
     /// How the channels do over which it sends.

@@ -23,6 +23,8 @@ pub struct OpenCell {
     pub dirty: bool,
     /// Changed since it was last judged.
     pub touched: bool,
+    /// It stands on what the store gave, which may be less than was put: it is not written before that is known.
+    unsure: bool,
     /// The sums.
     pub cell: SecondCell,
     /// Their memory.
@@ -50,9 +52,19 @@ impl OpenCells {
         self.position(tier, start).is_some()
     }
 
-    /// Opens a cell on its stored base, if it has one.
+    /// Opens a cell on what the store gave as its base, if it gave any.
     pub fn open(&mut self, tier: Tier, start: Second, base: Option<(u64, SecondCell)>, pass: Pass) {
         let (offset, cell) = base.unwrap_or_default();
+        self.push((tier, start), (offset, cell), pass, true);
+    }
+
+    fn push(
+        &mut self,
+        (tier, start): (Tier, Second),
+        (offset, cell): (u64, SecondCell),
+        pass: Pass,
+        unsure: bool,
+    ) {
         let held = self.pool.hold(size_of::<OpenCell>() + cell.heap_bytes());
         self.cells.push(OpenCell {
             tier,
@@ -61,6 +73,7 @@ impl OpenCells {
             offset,
             dirty: false,
             touched: pass == Pass::Live,
+            unsure,
             cell,
             held,
         });
@@ -76,7 +89,7 @@ impl OpenCells {
         add: impl FnOnce(&mut SecondCell) -> Overflow,
     ) -> Overflow {
         let at = self.position(tier, start).unwrap_or_else(|| {
-            self.open(tier, start, None, pass);
+            self.push((tier, start), Default::default(), pass, false);
             self.cells.len() - 1
         });
         let open = &mut self.cells[at];
@@ -101,15 +114,30 @@ impl OpenCells {
         self.cells.retain(|open| open.start != start || open.dirty);
     }
 
+    /// What the store gave was all that had been put.
+    pub fn sure(&mut self) {
+        self.cells.iter_mut().for_each(|open| open.unsure = false);
+    }
+
+    /// Lets go of cells that stand on what the store gave, where `which` says so.
+    pub fn forget_unsure(&mut self, which: impl Fn(&OpenCell) -> bool) {
+        self.cells.retain(|open| !open.unsure || !which(open));
+    }
+
+    /// Lets go of cells to which no window reaches back at `present`.
+    pub fn forget_expired(&mut self, present: LogTime) {
+        self.cells.retain(|open| present.is_kept(open.tier, open.start));
+    }
+
     /// Counts every cell as changed; gives how many there are.
     pub fn all_dirty(&mut self) -> usize {
         self.cells.iter_mut().for_each(|open| open.dirty = true);
         self.cells.len()
     }
 
-    /// Cells that changed since they were last written.
+    /// Cells that changed since they were last written, and may be.
     pub fn dirty(&mut self, tier: Tier) -> impl Iterator<Item = &mut OpenCell> {
-        self.cells.iter_mut().filter(move |open| open.dirty && open.tier == tier)
+        self.cells.iter_mut().filter(move |open| open.dirty && !open.unsure && open.tier == tier)
     }
 
     /// One-second cells that changed since they were last judged.

@@ -109,6 +109,8 @@ impl Begin {
             let _ = before.await;
         }
         let (partition, tenure) = (assigned.partition, assigned.tenure.clone());
+        // What is noticed later may have been lost before the checkpoint was chosen.
+        let losses = self.shards.windows().health().losses;
         let (checkpoint, replay_until) = tokio::select! {
             place = self.place(partition) => place,
             () = tenure.ended() => return,
@@ -123,7 +125,7 @@ impl Begin {
         for readers in &self.readers {
             readers.begin(partition, reading.clone());
         }
-        let resume = Resume { checkpoint, replay_end, records, tenure: Some(tenure) };
+        let resume = Resume { checkpoint, replay_end, records, tenure: Some(tenure), losses };
         self.shards.begin(partition, resume, open_alerts).await;
     }
 

@@ -51,7 +51,7 @@ impl Shard {
         });
         for (tier, start) in needed {
             let base = self.base_or_partial(service, tier, start).await;
-            self.partition.open(CellKey { service: service.clone(), tier, start }, base, Pass::Live);
+            self.open_on(CellKey { service: service.clone(), tier, start }, base, Pass::Live);
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use goldentime_model::{Counts, Second, ServiceId, UnixNanos};
 use goldentime_runtime::ManualClock;
-use goldentime_windows::{MemoryWindows, SecondCell, Tier, WindowStore, WindowsConfig, resume_point};
+use goldentime_windows::{Losses, MemoryWindows, SecondCell, Tier, WindowStore, WindowsConfig, resume_point};
 use goldentime_wire::proto::record::Body;
 use hashbrown::HashSet;
 use proptest::prelude::*;
@@ -155,6 +155,8 @@ async fn start(store: &Arc<MemoryWindows>, log: &[Logged], at: UnixNanos) -> Sha
         owned: Owned::default(),
         tenure: None,
         exchange: Exchange::within(),
+        losses: Losses::default(),
+        rebuilder: None,
     };
     let (transitions, _) = mpsc::channel(16);
     let (windows, checkpoints) = (Arc::clone(store) as _, Arc::clone(store) as _);

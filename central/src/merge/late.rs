@@ -25,39 +25,47 @@ pub(super) struct Late {
 }
 
 impl Shard {
-    /// Adds the late parts of what was taken in.
-    pub(super) async fn merge_late(&mut self) {
+    /// Adds the late parts of what was taken in, or leaves that to whoever rebuilds the windows. Whether all were
+    /// added.
+    pub(super) async fn merge_late(&mut self) -> bool {
+        if let Some(rebuilding) = &mut self.rebuilding {
+            rebuilding.hold(&mut self.late);
+            return true;
+        }
+        let mut are_added = true;
         for late in std::mem::take(&mut self.late) {
-            self.open_again(&late).await;
+            are_added &= self.open_again(&late).await;
             self.partition.apply_late(&late.logged, late.log_time);
         }
+        are_added
     }
 
     /// Opens the cells that a late record adds to on what is stored of them. A cell whose base cannot
     /// be had, or for which there is no room because the store takes no writes, stays closed: begun
-    /// without its base it would replace what is stored.
-    async fn open_again(&mut self, late: &Late) {
-        let Some(service) = &late.logged.service else { return };
+    /// without its base it would replace what is stored. Whether all are open.
+    async fn open_again(&mut self, late: &Late) -> bool {
+        let Some(service) = &late.logged.service else { return true };
         let mut needed = self.closed_cells_of(late);
         if self.closed_held + needed.len() > CLOSED_HELD_MAX {
             self.write_closed().await;
             needed = self.closed_cells_of(late);
             if self.closed_held > 0 && self.closed_held + needed.len() > CLOSED_HELD_MAX {
-                return;
+                return false;
             }
         }
         for (tier, start) in needed {
             match self.base(service, tier, start).await {
                 Ok(base) => {
-                    self.partition.open(CellKey { service: service.clone(), tier, start }, base, Pass::Late);
+                    self.open_on(CellKey { service: service.clone(), tier, start }, base, Pass::Late);
                     self.closed_held += 1;
                 }
                 Err(error) => {
                     tracing::warn!(%service, start = start.0, error = %chain(&error), "late requests are not added to windows");
-                    return;
+                    return false;
                 }
             }
         }
+        true
     }
 
     fn closed_cells_of(&self, late: &Late) -> Vec<(Tier, Second)> {
@@ -72,7 +80,7 @@ impl Shard {
 
     /// Writes what is not judged any more, and lets go of it. What cannot be written stays, and is
     /// tried again with the rest.
-    async fn write_closed(&mut self) {
+    pub(super) async fn write_closed(&mut self) {
         let log_time = self.partition.log_time();
         for tier in [Tier::OneSecond, Tier::TenSeconds] {
             // A failure is logged there, and leaves the cells held.

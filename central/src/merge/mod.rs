@@ -6,7 +6,8 @@
 //! [`progress`] notes how far its agent has come (of one service: [`feed`]), [`outcome`] counts what became of it. [`partition`]
 //! is these together for all [`services`], a function of the log alone. [`shard`] is the task that
 //! drives one partition: it opens cells on their [`bases`], judges once the [`replay_end`] is reached, and adds what came [`late`].
-//! [`upkeep`] is what it does between records: writing cells and [`checkpoint`]s; [`warm_up`] is how
+//! [`upkeep`] is what it does between records: writing cells and [`checkpoint`]s; [`loss`] is what becomes of a window
+//! store's loss, and [`rebuild`] makes windows again from the log beside the shard; [`warm_up`] is how
 //! rules learn of the past; [`fanout`] tells every shard which agents come and go; over the [`exchange`] shards tell each other what rules
 //! over [`several`] services need; [`start`] begins shards,
 //! and [`assigned`] does so where a group shares the partitions out.
@@ -24,11 +25,13 @@ pub mod fanout;
 pub mod feed;
 mod late;
 pub mod lateness;
+mod loss;
 pub mod names;
 pub mod outcome;
 pub mod partition;
 pub mod pool;
 pub mod progress;
+pub mod rebuild;
 pub mod replay_end;
 pub mod services;
 mod several;

@@ -12,7 +12,7 @@ use goldentime_log::kafka::Tenure;
 use goldentime_model::metric_names::DROPS_TOTAL;
 use goldentime_model::{Alert, StageTimes, UnixNanos};
 use goldentime_runtime::SharedClock;
-use goldentime_windows::{Checkpoint, CheckpointStore, WindowStore};
+use goldentime_windows::{Checkpoint, CheckpointStore, Losses, WindowStore};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
@@ -21,6 +21,7 @@ use super::exchange::Exchange;
 use super::late::Late;
 use super::outcome::{Applied, Outcomes};
 use super::partition::Partition;
+use super::rebuild::{Rebuilder, Rebuilding};
 use super::replay_end::ReplayEnd;
 use super::start::{Owned, Rules};
 use crate::evaluate::engine::{Engine, EngineSettings, Finding, service_of};
@@ -75,6 +76,10 @@ pub struct ShardSettings {
     pub tenure: Option<Tenure>,
     /// The way to other partitions.
     pub exchange: Exchange,
+    /// What the window store was known to have lost before the checkpoint was chosen.
+    pub losses: Losses,
+    /// What makes windows again that the store has lost; none where it loses none.
+    pub rebuilder: Option<Rebuilder>,
 }
 
 /// What a shard reads.
@@ -116,8 +121,14 @@ pub struct Shard {
     pub(super) late: Vec<Late>,
     /// Cells that are not judged any more and that are in memory because they are not written.
     pub(super) closed_held: usize,
-    /// How often the window store had been found without its data when cells were last put.
-    pub(super) losses: u64,
+    /// What the window store was known to have lost when that was last acted on.
+    pub(super) losses: Losses,
+    /// Log time when the window store was last known to answer.
+    pub(super) sound_at: UnixNanos,
+    /// Cells stand on what the window store gave since it was last known to have everything.
+    pub(super) unsure: bool,
+    /// Makes again what was lost.
+    pub(super) rebuilding: Option<Rebuilding>,
     transitions: mpsc::Sender<Transition>,
     touched: Vec<u32>,
 }
@@ -145,6 +156,7 @@ impl Shard {
         let checkpoint = settings.checkpoint.as_ref();
         let partition =
             Partition::new(settings.partition, settings.generation, settings.services_max, checkpoint);
+        let checkpoint_log_time = partition.log_time().now();
         let engine_settings = EngineSettings {
             partition: settings.partition,
             partitions: settings.partitions,
@@ -158,10 +170,13 @@ impl Shard {
             exchange: settings.exchange.clone(),
             reported_at: UnixNanos(0),
             engine: Engine::new(engine_settings, rules, board, open),
-            cadence: Cadence::since(partition.log_time().now()),
+            cadence: Cadence::since(checkpoint_log_time),
             base_horizon: super::bases::base_horizon(clock.now()),
             partition,
-            losses: store.health().losses,
+            losses: settings.losses,
+            sound_at: checkpoint_log_time,
+            unsure: false,
+            rebuilding: None,
             store,
             checkpoints,
             clock,
@@ -211,6 +226,7 @@ impl Shard {
                 _ = write.tick() => {
                     self.report(false);
                     self.write().await;
+                    self.follow_rebuild().await;
                 }
             }
         }

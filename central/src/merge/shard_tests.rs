@@ -8,7 +8,7 @@ use std::time::Duration;
 use goldentime_log::kafka::{SESSION_TIMEOUT, Tenure};
 use goldentime_model::{Alert, Outcome, Second, ServiceId, UnixNanos};
 use goldentime_runtime::ManualClock;
-use goldentime_windows::{MemoryWindows, SecondCell, Tier, WindowStore, WindowsConfig, resume_point};
+use goldentime_windows::{Losses, MemoryWindows, SecondCell, Tier, WindowStore, WindowsConfig, resume_point};
 use goldentime_wire::proto::record::Body;
 use tokio::sync::mpsc;
 
@@ -78,6 +78,8 @@ async fn start_for(
         owned: Owned::default(),
         tenure,
         exchange: Exchange::within(),
+        losses: Losses::default(),
+        rebuilder: None,
     };
     let (transitions, pages) = mpsc::channel(64);
     let (clock, board) = (ManualClock::at(UnixNanos::from_millis(ms)), StatusBoard::default());

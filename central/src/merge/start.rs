@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use goldentime_log::kafka::Tenure;
-use goldentime_model::Alert;
+use goldentime_model::{Alert, UnixNanos};
 use goldentime_runtime::{SharedClock, TaskKind, Tasks};
-use goldentime_windows::{Checkpoint, CheckpointStore, WindowStore};
+use goldentime_windows::{Checkpoint, CheckpointStore, Losses, WindowStore};
 use tokio::sync::{mpsc, watch};
 
 use super::exchange::Exchange;
 use super::fanout::{self, EventSenders};
+use super::rebuild::Rebuilder;
 use super::replay_end::ReplayEnd;
 use super::shard::{Shard, ShardInputs, ShardSettings};
 use crate::evaluate::handle::StatusBoard;
@@ -25,7 +26,7 @@ use crate::ingest::logged::Logged;
 /// Memory for open cells, for each service that may be known: a limit over all of them together, which
 /// a few services of many hosts and endpoints may fill. Above it the oldest cells are written and let
 /// go ([`Shard::take`]); one record's cells may stand above it until then.
-const OPEN_BYTES_PER_SERVICE: u64 = 24 << 10;
+pub(super) const OPEN_BYTES_PER_SERVICE: u64 = 24 << 10;
 
 /// Memory of one service's running sums and feeds that the budget reckons with: a figure to share memory
 /// out by. The sums are limited by number (`evaluate::engine::INSTANCES_MAX`), the feeds by that of
@@ -35,16 +36,33 @@ const SUMS_BYTES_PER_SERVICE: u64 = (8 << 10) + 2 * BASELINE_BYTES as u64;
 /// Rules as the evaluators follow them.
 pub type Rules = watch::Receiver<Arc<RuleSet>>;
 
-/// Partitions that this central owns, and whether each has caught up with the log and judges. Cheap to clone.
+/// Partitions that this central owns, and how each stands. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Owned(Arc<Mutex<BTreeMap<u32, bool>>>);
+pub struct Owned(Arc<Mutex<BTreeMap<u32, Standing>>>);
+
+/// How an owned partition stands.
+#[derive(Clone, Copy, Debug, Default)]
+struct Standing {
+    /// It has caught up with the log, and is judged.
+    judges: bool,
+    /// Since when windows are missing that its store has lost.
+    lost: Option<UnixNanos>,
+}
 
 impl Owned {
     /// Partitions that are owned, and how many of them still read the log of before.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
         let owned = self.lock();
-        (owned.len(), owned.values().filter(|judges| !**judges).count())
+        (owned.len(), owned.values().filter(|standing| !standing.judges).count())
+    }
+
+    /// How many partitions lack windows that their store has lost, and since when; none while none does.
+    #[must_use]
+    pub fn incomplete(&self) -> Option<(usize, UnixNanos)> {
+        let owned = self.lock();
+        let lost = || owned.values().filter_map(|standing| standing.lost);
+        lost().min().map(|since| (lost().count(), since))
     }
 
     /// Whether a partition is owned.
@@ -54,19 +72,41 @@ impl Owned {
     }
 
     pub(super) fn begin(&self, partition: u32) {
-        self.lock().insert(partition, false);
+        self.lock().insert(partition, Standing::default());
     }
 
     pub(super) fn caught_up(&self, partition: u32) {
-        self.lock().insert(partition, true);
+        self.lock().entry(partition).or_default().judges = true;
+    }
+
+    /// Windows of a partition are missing where they are kept.
+    pub(super) fn has_lost(&self, partition: u32, now: UnixNanos) {
+        self.lock().entry(partition).or_default().lost.get_or_insert(now);
+        self.show();
+    }
+
+    /// They are all there again.
+    pub(super) fn is_whole(&self, partition: u32, now: UnixNanos) {
+        let since = self.lock().entry(partition).or_default().lost.take();
+        self.show();
+        if let Some(since) = since.filter(|_| self.incomplete().is_none()) {
+            let took_s = now.since(since).max(0) / 1_000_000_000;
+            tracing::info!(took_s, "live windows are whole again");
+        }
+    }
+
+    fn show(&self) {
+        let partitions = self.incomplete().map_or(0, |(partitions, _)| partitions);
+        metrics::gauge!("goldentime_windows_rebuilding").set(partitions as f64);
     }
 
     pub(super) fn end(&self, partition: u32) {
         self.lock().remove(&partition);
+        self.show();
     }
 
     /// Numbers: a panic while holding the lock leaves them usable.
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u32, bool>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u32, Standing>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -81,6 +121,8 @@ pub struct Resume {
     pub records: mpsc::Receiver<Logged>,
     /// For how long the partition is ours; `None` for good.
     pub tenure: Option<Tenure>,
+    /// What the window store was known to have lost before the checkpoint was chosen.
+    pub losses: Losses,
 }
 
 /// What the shards are made with.
@@ -99,6 +141,8 @@ pub struct Settings {
     pub owned: Owned,
     /// The way between partitions.
     pub exchange: Exchange,
+    /// What makes windows again that the store has lost; none where it loses none.
+    pub rebuilder: Option<Rebuilder>,
 }
 
 /// What the shards work with.
@@ -178,6 +222,8 @@ impl Shards {
             owned: owned.clone(),
             tenure: resume.tenure,
             exchange: self.settings.exchange.clone(),
+            losses: resume.losses,
+            rebuilder: self.settings.rebuilder.clone(),
         };
         let mut rules = self.with.rules.clone();
         let present = rules.borrow_and_update().clone();

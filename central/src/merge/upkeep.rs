@@ -54,6 +54,9 @@ impl Shard {
         which: impl Fn(&OpenCell) -> bool,
     ) -> Result<(), StoreError> {
         let number = self.settings.partition;
+        if let Err(error) = self.confirm_bases().await {
+            return Err(self.not_written(error));
+        }
         let mut cells = Vec::new();
         for service in self.partition.services.all_mut() {
             for open in service.cells.dirty(tier).filter(|open| which(open)) {
@@ -70,9 +73,7 @@ impl Shard {
             return Ok(());
         }
         if let Err(error) = self.store.put(cells).await {
-            metrics::counter!("goldentime_window_write_failures_total").increment(1);
-            tracing::warn!(partition = number, error = %chain(&error), "cannot write windows; trying again");
-            return Err(error);
+            return Err(self.not_written(error));
         }
         for service in self.partition.services.all_mut() {
             service.cells.dirty(tier).filter(|open| which(open)).for_each(|open| open.dirty = false);
@@ -80,9 +81,17 @@ impl Shard {
         Ok(())
     }
 
+    fn not_written(&self, error: StoreError) -> StoreError {
+        metrics::counter!("goldentime_window_write_failures_total").increment(1);
+        let partition = self.settings.partition;
+        tracing::warn!(partition, error = %chain(&error), "cannot write windows; trying again");
+        error
+    }
+
     /// Lets go of written cells that are not judged any more.
     pub(super) fn close_cells(&mut self) {
         let log_time = self.partition.log_time();
+        self.leave_unsure(|open| !log_time.is_judged(open.tier, open.start));
         let services = self.partition.services.all_mut();
         self.closed_held = services.iter_mut().map(|service| service.cells.close(log_time)).sum();
     }
@@ -109,6 +118,7 @@ impl Shard {
             if self.partition.services.open_bytes() <= self.settings.open_bytes_max / 4 * 3 {
                 break;
             }
+            self.leave_unsure(|open| open.start == start);
             self.partition.services.all_mut().iter_mut().for_each(|service| service.cells.evict(start));
             self.base_horizon = self.base_horizon.max(start);
         }
@@ -154,7 +164,7 @@ impl Shard {
     /// What a tick does besides judging.
     pub(super) async fn upkeep(&mut self) {
         let ticks = self.written.ticks;
-        self.put_again_what_was_lost();
+        self.notice_loss();
         if ticks.is_multiple_of(TEN_SECONDS_EVERY_TICKS) {
             // A failure is logged there, and what is dirty is tried again.
             let _ = self.write_tier(Tier::TenSeconds, ALL).await;
@@ -174,23 +184,6 @@ impl Shard {
             .set(self.partition.services.open_bytes() as f64);
         metrics::gauge!("goldentime_merge_offset", "partition" => partition)
             .set(self.partition.offset() as f64);
-    }
-
-    /// A window store that was found without its data gets every cell again that is still held.
-    fn put_again_what_was_lost(&mut self) {
-        let losses = self.store.health().losses;
-        if losses == self.losses {
-            return;
-        }
-        self.losses = losses;
-        let services = self.partition.services.all_mut().iter_mut();
-        let cells: usize = services.map(|service| service.cells.all_dirty()).sum();
-        self.written.has_dirty = true;
-        tracing::warn!(
-            partition = self.settings.partition,
-            cells,
-            "live windows were lost where they are kept; writing again what is in memory"
-        );
     }
 
     /// Writes into a finding's alert what its window says, as far as that is at hand in time.

@@ -10,6 +10,7 @@ use goldentime_model::{AlertStatus, Interval, Labels, ServiceId, Severity};
 use serde::{Deserialize, Serialize};
 
 use super::strays::Strays;
+use crate::members::roster::Member;
 use crate::roles::{Role, Roles};
 
 /// Version of the protocol.
@@ -254,6 +255,7 @@ pub struct CentralStatus {
     pub not_ready: Vec<NotReady>,
     pub roles: Roles,
     pub missing_roles: Vec<MissingRole>,
+    pub members: Vec<Member>,
     pub agents: AgentCount,
     pub rules: RuleCount,
     pub channels: Vec<ChannelView>,

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::frame::{AgentCount, AlertView, ChannelView, MissingRole, NotReady, RuleCount, Stages, StoreView};
 use crate::evaluate::handle::StatusBoard;
+use crate::members::roster::Member;
 use crate::roles::Roles;
 
 /// What the central says of itself, asked once a second.
@@ -20,6 +21,8 @@ pub struct SelfReport {
     pub roles: Roles,
     /// What no central does.
     pub missing_roles: Vec<MissingRole>,
+    /// The centrals that share the work, where several do.
+    pub members: Vec<Member>,
     /// Agents, by whether they are connected.
     pub agents: AgentCount,
     /// Rules in force.

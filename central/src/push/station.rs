@@ -256,6 +256,7 @@ fn central_status(sources: &Sources, frames: &Frames, data_age_ms: Option<f64>) 
         not_ready: report.not_ready,
         roles: report.roles,
         missing_roles: report.missing_roles,
+        members: report.members,
         agents: report.agents,
         rules: report.rules,
         channels: report.channels,

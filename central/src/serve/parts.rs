@@ -8,12 +8,13 @@ use goldentime_runtime::{TaskKind, Tasks};
 use goldentime_windows::WindowStore;
 use tokio::sync::mpsc;
 
-use super::{Partitions, Stores, Surroundings};
+use super::{Merge, Partitions, Stores, Surroundings};
 use crate::api::state::ListAgents;
 use crate::api::{ApiState, Front};
 use crate::config::Config;
 use crate::evaluate::transition::Transition;
 use crate::merge::assigned::{self, Begin};
+use crate::merge::rebuild::Rebuilder;
 use crate::merge::start::{Settings, Shards};
 use crate::notify;
 use crate::persist::Series;
@@ -36,15 +37,20 @@ pub(super) fn keep_open(tasks: &Tasks, transitions: mpsc::Sender<Transition>) {
 }
 
 /// What shards are made with.
-pub(super) fn merge_settings(config: &Config, with: &Surroundings, generation: u32) -> Settings {
+pub(super) fn merge_settings(config: &Config, with: &Surroundings, merge: &Merge) -> Settings {
+    let rebuilder = match &merge.partitions {
+        Partitions::All(_) => None,
+        Partitions::Shared { again, .. } => Some(Rebuilder::new(with.tasks.clone(), Arc::clone(again))),
+    };
     Settings {
-        generation,
+        generation: merge.generation,
         partitions: config.partitions(),
         services_max: usize::try_from(config.windows.services_max).unwrap_or(usize::MAX),
         unknown_grace: config.evaluate.unknown_grace.get(),
         host_silent: config.evaluate.host_silent,
         owned: with.owned.clone(),
         exchange: with.exchange.clone(),
+        rebuilder,
     }
 }
 
@@ -64,7 +70,7 @@ pub(super) fn start_merge(
                 with.tasks.spawn(TaskKind::Station, "merge", shard);
             }
         }
-        Partitions::Shared { events, log, readers } => {
+        Partitions::Shared { events, log, readers, .. } => {
             let begin = Begin {
                 shards,
                 readers,

@@ -26,6 +26,6 @@ pub use error::StoreError;
 pub use memory::{MemoryWindows, WindowsConfig, checkpoint_offsets};
 pub use redis::{RedisConfig, RedisWindows};
 pub use resume::resume_point;
-pub use store::{CellKey, Degraded, GoBack, Health, StoredCell, Tier, WindowStore};
+pub use store::{CellKey, Degraded, GoBack, Health, Losses, StoredCell, Tier, WindowStore};
 pub use view::CellView;
 pub use window::{Detail, WindowSummary, read_window};

@@ -93,8 +93,9 @@ pub struct StoredCell {
 /// - **An engine that is away.** Calls fail within a bounded time, and at once where it is known to be
 ///   away ([`health`](Self::health)); nothing is queued for later. The caller judges from its memory and
 ///   keeps every cell whose `put` failed until a later `put` of it succeeds. Is the engine found without
-///   what it had (`losses` rises), the caller puts every cell again that it still holds, written or
-///   not; what it has let go of is missing from reads until it expires.
+///   what it had ([`Losses`] rise), the caller puts every cell again that it still holds, written or
+///   not, and has the rest put by whoever reads the log again; what a `read` gave since the last
+///   [`look`](Self::look) may be less than what had been put.
 pub trait WindowStore: Send + Sync + 'static {
     /// Backend's name for logs and metrics.
     fn name(&self) -> &'static str;
@@ -124,6 +125,14 @@ pub trait WindowStore: Send + Sync + 'static {
     /// How the store is at present. Cheap: may be asked at every tick.
     fn health(&self) -> Health;
 
+    /// Looks now whether the engine still has what it had. If no loss is new, every `read` before this call gave
+    /// all that had been put.
+    fn look(&self) -> BoxFuture<'_, Result<Losses, StoreError>>;
+
+    /// Every cell of a partition that has not expired was put since these losses: whoever owns it next need not go
+    /// back for them.
+    fn made_whole(&self, partition: u32, losses: Losses);
+
     /// Lets go of files or connections, after everything that uses them has ended.
     fn close(&self) -> BoxFuture<'_, ()>;
 }
@@ -140,6 +149,10 @@ impl GoBack {
     /// The store holds every cell as of the newest checkpoint, or newer.
     pub const NOTHING: Self = Self { log_s: 0 };
 
+    /// The store may have lost what it said that it had shortly before it was started anew, or before another server
+    /// took its place: it writes its file once a second, and a replica lags by less.
+    pub const NEWEST: Self = Self { log_s: 30 };
+
     /// The store may hold no cell at all.
     pub const EVERYTHING: Self = Self { log_s: Tier::TenSeconds.retention_s() };
 }
@@ -149,8 +162,17 @@ impl GoBack {
 pub struct Health {
     /// Set while the engine, or a part of it, is away.
     pub degraded: Option<Degraded>,
-    /// How often since the start the engine was found without what had been put.
-    pub losses: u64,
+    /// What the engine was found to have lost.
+    pub losses: Losses,
+}
+
+/// How often since the start an engine was found without what had been put.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Losses {
+    /// Without any of it.
+    pub all: u64,
+    /// Without the newest of it, perhaps ([`GoBack::NEWEST`]).
+    pub newest: u64,
 }
 
 /// Reads and writes fail.

@@ -17,7 +17,7 @@ pub use file::checkpoint_offsets;
 
 use crate::checkpoint::{Checkpoint, CheckpointStore};
 use crate::error::StoreError;
-use crate::store::{BoxFuture, GoBack, Health, StoredCell, Tier, WindowStore};
+use crate::store::{BoxFuture, GoBack, Health, Losses, StoredCell, Tier, WindowStore};
 use crate::watermark::Watermarks;
 use cells::Cells;
 use file::CheckpointFile;
@@ -107,6 +107,13 @@ impl WindowStore for MemoryWindows {
     fn health(&self) -> Health {
         Health::default()
     }
+
+    /// Memory is lost with the program only.
+    fn look(&self) -> BoxFuture<'_, Result<Losses, StoreError>> {
+        Box::pin(ready(Ok(Losses::default())))
+    }
+
+    fn made_whole(&self, _partition: u32, _losses: Losses) {}
 
     /// Waits for running calls as well.
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -26,6 +26,7 @@ pub(super) struct Common {
     settings: RedisConnectionInfo,
     certificates: Option<TlsCertificates>,
     epochs: AtomicU64,
+    restarts: AtomicU64,
     in_flight: AtomicU64,
 }
 
@@ -69,6 +70,7 @@ impl Common {
             settings,
             certificates,
             epochs: AtomicU64::new(0),
+            restarts: AtomicU64::new(0),
             in_flight: AtomicU64::new(0),
         })
     }
@@ -81,6 +83,17 @@ impl Common {
     /// How many there have been.
     pub(super) fn epochs(&self) -> u64 {
         self.epochs.load(Ordering::SeqCst)
+    }
+
+    /// A server was started anew, or another took its place: what it said last that it had may be gone.
+    pub(super) fn restarted(&self) {
+        self.restarts.fetch_add(1, Ordering::SeqCst);
+        metrics::counter!("goldentime_windows_restarts_total").increment(1);
+    }
+
+    /// How often that was so.
+    pub(super) fn restarts(&self) -> u64 {
+        self.restarts.load(Ordering::SeqCst)
     }
 
     pub(super) fn client(&self, address: &Address) -> Result<Client, Failure> {

@@ -129,13 +129,12 @@ impl Guard {
         }
     }
 
-    /// Redis has nothing any more of what it said it had.
-    pub(super) fn forget_answers(&mut self) {
+    /// Redis has nothing any more of what it said it had: older states of its cells may come again, from whoever reads
+    /// the log again.
+    pub(super) fn forget_all(&mut self) {
         self.watermarks.clear();
-        for service in self.services.values_mut() {
-            service.reached.values_mut().for_each(|reached| reached.answered = false);
-            service.indexed.clear();
-        }
+        self.services.clear();
+        self.cells = 0;
     }
 
     /// Gives back the memory of what has expired.

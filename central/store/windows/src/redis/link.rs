@@ -47,6 +47,8 @@ struct Line {
 }
 
 struct State {
+    /// The process that the last connection led to, as it names itself.
+    run_id: Option<String>,
     /// Since when there has been no connection, and why.
     down: Option<(UnixNanos, Failure)>,
     /// Why the present connection is to be given up.
@@ -57,6 +59,13 @@ struct State {
 pub(super) struct Answer {
     reply: oneshot::Receiver<Result<Vec<Value>, Failure>>,
     line: Arc<Line>,
+}
+
+/// What a link works with while it is up.
+struct Opened {
+    writer: MultiplexedConnection,
+    reader: MultiplexedConnection,
+    run_id: String,
 }
 
 enum End {
@@ -73,7 +82,7 @@ impl Link {
         let line = Arc::new(Line {
             reader: ArcSwapOption::empty(),
             epoch: AtomicU64::new(0),
-            state: Mutex::new(State { down: Some((common.clock.now(), why)), broken_by: None }),
+            state: Mutex::new(State { run_id: None, down: Some((common.clock.now(), why)), broken_by: None }),
             broken: Notify::new(),
             address,
             common,
@@ -136,9 +145,9 @@ async fn run(line: Arc<Line>, mut queue: mpsc::UnboundedReceiver<Job>) {
     let mut pauses = line.pauses();
     loop {
         let end = match line.open(&mut queue).await {
-            Ok((mut writer, reader)) => {
+            Ok(Opened { mut writer, reader, run_id }) => {
                 let since = Instant::now();
-                line.up(reader);
+                line.up(reader, run_id);
                 let end = line.serve(&mut writer, &mut queue).await;
                 if since.elapsed() > line.common.config.retry_max.get() {
                     pauses = line.pauses();
@@ -173,10 +182,7 @@ async fn refuse_while<T>(
 
 impl Line {
     /// Opens both connections, and sees whether the server will do.
-    async fn open(
-        &self,
-        queue: &mut mpsc::UnboundedReceiver<Job>,
-    ) -> Result<(MultiplexedConnection, MultiplexedConnection), End> {
+    async fn open(&self, queue: &mut mpsc::UnboundedReceiver<Job>) -> Result<Opened, End> {
         let opening = async {
             let (client, config) = (self.common.client(&self.address)?, Common::connection_config());
             let failed = |error| Failure::of_connection(&self.address, &error);
@@ -188,9 +194,10 @@ impl Line {
                 _ => failed(error),
             })?;
             server::check(&self.address, &info, self.common.config.cluster)?;
+            let run_id = server::said(&info, "run_id").to_owned();
             let reader =
                 client.get_multiplexed_async_connection_with_config(&config).await.map_err(failed)?;
-            Ok((writer, reader))
+            Ok(Opened { writer, reader, run_id })
         };
         let within = self.common.connect_timeout();
         let failure = self.why_down();
@@ -286,11 +293,15 @@ impl Line {
         }
     }
 
-    fn up(&self, reader: MultiplexedConnection) {
+    fn up(&self, reader: MultiplexedConnection, run_id: String) {
         self.epoch.store(self.common.next_epoch(), Ordering::SeqCst);
-        self.reader.store(Some(Arc::new(reader)));
         let mut state = self.state();
-        *state = State { down: None, broken_by: None };
+        // Known before anything is read from it.
+        if state.run_id.as_ref().is_some_and(|before| *before != run_id) {
+            self.common.restarted();
+        }
+        self.reader.store(Some(Arc::new(reader)));
+        *state = State { run_id: Some(run_id), down: None, broken_by: None };
         drop(state);
         tracing::info!(node = %self.address, "connected to Redis");
         self.common.changed.notify_one();

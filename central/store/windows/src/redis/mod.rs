@@ -36,7 +36,7 @@ pub use config::{RedisConfig, RedisTls};
 pub use summary::{ServiceSummary, SloStatus};
 
 use crate::error::StoreError;
-use crate::store::{BoxFuture, Degraded, GoBack, Health, StoredCell, Tier, WindowStore};
+use crate::store::{BoxFuture, Degraded, GoBack, Health, Losses, StoredCell, Tier, WindowStore};
 use crate::watermark::Watermarks;
 use address::Address;
 use common::Common;
@@ -47,10 +47,6 @@ use sentinel::Sentinels;
 use shared::Shared;
 
 const BACKEND: &str = "redis";
-
-/// Redis may lose what it said it had written less than this before a restart or a failover: it writes
-/// its file once a second, and a replica lags by less.
-const RESTART_LOSES_S: i64 = 30;
 
 /// The cluster's backend.
 pub struct RedisWindows(Arc<Shared>);
@@ -76,6 +72,7 @@ impl RedisWindows {
             nodes: Nodes::new(Arc::clone(&common), tasks.clone(), seeds),
             watermarks: Watermarks::default(),
             guard: Mutex::new(Guard::new(cells_max)),
+            looking: tokio::sync::Mutex::default(),
         });
         let until = Instant::now() + common.connect_timeout();
         tasks.spawn(TaskKind::Upkeep, "redis-upkeep", shared::keep(Arc::downgrade(&shared), common));
@@ -119,7 +116,7 @@ impl WindowStore for RedisWindows {
             let whole = self.0.sentinels.assign(&self.0.nodes, partition).await;
             let whole =
                 whole.map_err(|failure| failure.into_error("ask whether it still has the windows"))?;
-            Ok(if whole { GoBack { log_s: RESTART_LOSES_S } } else { GoBack::EVERYTHING })
+            Ok(if whole { GoBack::NEWEST } else { GoBack::EVERYTHING })
         })
     }
 
@@ -152,7 +149,20 @@ impl WindowStore for RedisWindows {
 
     fn health(&self) -> Health {
         let degraded = self.0.nodes.down().map(|(since, why)| Degraded { since, why: why.to_string() });
-        Health { degraded, losses: self.0.sentinels.losses() }
+        Health { degraded, losses: self.0.losses() }
+    }
+
+    fn look(&self) -> BoxFuture<'_, Result<Losses, StoreError>> {
+        Box::pin(async move {
+            let looked = self.0.look().await;
+            looked.map_err(|failure| failure.into_error("ask whether it still has the windows"))?;
+            Ok(self.0.losses())
+        })
+    }
+
+    fn made_whole(&self, partition: u32, losses: Losses) {
+        self.0.sentinels.made_whole(partition, losses.all);
+        self.0.nodes.common.changed.notify_one();
     }
 
     /// Links end with the store.

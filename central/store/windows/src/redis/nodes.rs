@@ -31,6 +31,8 @@ pub(super) struct Nodes {
     seeds: Vec<Address>,
     slots: ArcSwap<SlotMap>,
     links: Mutex<HashMap<Address, Arc<Link>>>,
+    /// Who owned slots when the cluster was last asked.
+    owners: Mutex<Vec<Address>>,
 }
 
 impl Nodes {
@@ -40,8 +42,9 @@ impl Nodes {
             [one] if !common.config.cluster => SlotMap::of_one(one.clone()),
             _ => SlotMap::default(),
         };
-        let nodes =
-            Self { common, tasks, seeds, slots: ArcSwap::from_pointee(slots), links: Mutex::default() };
+        let slots = ArcSwap::from_pointee(slots);
+        let (links, owners) = (Mutex::default(), Mutex::default());
+        let nodes = Self { common, tasks, seeds, slots, links, owners };
         for owner in nodes.slots.load().owners() {
             nodes.link(&owner);
         }
@@ -164,6 +167,14 @@ impl Nodes {
             return;
         }
         let owners = map.owners();
+        let before = {
+            let mut known = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *known, owners.clone())
+        };
+        // A replica that took over may lag behind what its master had said.
+        if !before.is_empty() && owners.iter().any(|owner| !before.contains(owner)) {
+            self.common.restarted();
+        }
         self.slots.store(Arc::new(map));
         owners.iter().for_each(|owner| drop(self.link(owner)));
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);

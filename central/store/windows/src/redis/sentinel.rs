@@ -47,7 +47,9 @@ struct Known {
 struct Partition {
     /// Redis has every cell, and says so.
     whole: bool,
-    /// Starts of the oldest and of the newest cell.
+    /// Redis has every cell.
+    is_due: bool,
+    /// The newest start of the first put, and of all.
     put: Option<(Second, Second)>,
 }
 
@@ -84,11 +86,14 @@ impl Sentinels {
         let mut known = self.known();
         let lost = known.lives.iter().zip(&lives).any(|(before, now)| before.is_some() && before != now);
         known.lives = lives;
-        if lost {
-            self.losses.fetch_add(1, Ordering::SeqCst);
-            known.partitions.values_mut().for_each(|partition| *partition = Partition::default());
-        }
         Ok(lost)
+    }
+
+    /// Counts a loss, once nothing that was known before it is believed any more.
+    pub(super) fn lost(&self) {
+        let mut known = self.known();
+        self.losses.fetch_add(1, Ordering::SeqCst);
+        known.partitions.values_mut().for_each(|partition| *partition = Partition::default());
     }
 
     /// Whether Redis has every cell of a partition that this process now begins to own.
@@ -105,11 +110,20 @@ impl Sentinels {
         Ok(whole)
     }
 
-    /// Notes what was put of a partition.
-    pub(super) fn was_put(&self, partition: u32, oldest: Second, newest: Second) {
+    /// Notes what was put of a partition, up to its newest start.
+    pub(super) fn was_put(&self, partition: u32, newest: Second) {
         let mut known = self.known();
         let put = &mut known.partitions.entry(partition).or_default().put;
-        *put = Some(put.map_or((oldest, newest), |(first, last)| (first.min(oldest), last.max(newest))));
+        *put = Some(put.map_or((newest, newest), |(first, last)| (first, last.max(newest))));
+    }
+
+    /// Notes that every cell of a partition was put since so many losses.
+    pub(super) fn made_whole(&self, partition: u32, losses: u64) {
+        let mut known = self.known();
+        // Counted under the same lock.
+        if losses == self.losses() {
+            known.partitions.entry(partition).or_default().is_due = true;
+        }
     }
 
     /// Says of the partitions of which every cell was put by now that Redis has them.
@@ -118,7 +132,8 @@ impl Sentinels {
             let known = self.known();
             let is_due = |partition: &Partition| {
                 let (first, last) = partition.put.unwrap_or_default();
-                !partition.whole && last.0.saturating_sub(first.0) >= WHOLE_AFTER_S
+                let is_old = last.0.saturating_sub(first.0) >= WHOLE_AFTER_S;
+                !partition.whole && (partition.is_due || is_old)
             };
             let due = known.partitions.iter().filter(|(_, partition)| is_due(partition));
             (known.lives.clone(), due.map(|(number, _)| *number).collect::<Vec<u32>>())

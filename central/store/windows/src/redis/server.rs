@@ -11,9 +11,7 @@ const OLDEST: (u32, u32) = (6, 2);
 /// Judges an answer to `INFO`.
 pub(super) fn check(node: &Address, info: &str, cluster: bool) -> Result<(), Failure> {
     let name: Arc<str> = node.to_string().into();
-    let said = |key: &str| {
-        info.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':')).map_or("", str::trim)
-    };
+    let said = |key: &str| said(info, key);
     let found = said("redis_version");
     if version(found).is_none_or(|version| version < OLDEST) {
         return Err(Failure::TooOld { node: name, found: format!("{found:.40?}") });
@@ -38,6 +36,11 @@ pub(super) fn check(node: &Address, info: &str, cluster: bool) -> Result<(), Fai
         );
     }
     Ok(())
+}
+
+/// What an answer to `INFO` says under a name; empty where it says nothing.
+pub(super) fn said<'a>(info: &'a str, key: &str) -> &'a str {
+    info.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':')).map_or("", str::trim)
 }
 
 fn version(text: &str) -> Option<(u32, u32)> {

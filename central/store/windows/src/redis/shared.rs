@@ -7,6 +7,7 @@ use super::failure::Failure;
 use super::guard::Guard;
 use super::nodes::Nodes;
 use super::sentinel::Sentinels;
+use crate::store::Losses;
 use crate::watermark::Watermarks;
 
 /// The sentinels are read, and a cluster is asked who owns what, at least this often.
@@ -17,20 +18,30 @@ pub(super) struct Shared {
     pub(super) sentinels: Sentinels,
     pub(super) watermarks: Watermarks,
     pub(super) guard: Mutex<Guard>,
+    /// One look at a time: a loss is noticed once.
+    pub(super) looking: tokio::sync::Mutex<()>,
 }
 
 impl Shared {
     /// Looks who owns which slot, and whether Redis still has what it had.
     pub(super) async fn look(&self) -> Result<(), Failure> {
+        let _alone = self.looking.lock().await;
         self.nodes.refresh().await;
         if self.sentinels.check(&self.nodes).await? {
             tracing::error!(
-                "Redis has lost its data: charts of the last minutes have a gap, what is in memory is written again"
+                "Redis has lost its data: owners of partitions write again what they have in memory, and read the log \
+                 again for the rest of the last minutes"
             );
             metrics::counter!("goldentime_windows_losses_total").increment(1);
-            self.guard().forget_answers();
+            self.guard().forget_all();
+            self.nodes.links().iter().for_each(|link| link.renew_epoch());
+            self.sentinels.lost();
         }
         self.sentinels.mark_whole(&self.nodes).await
+    }
+
+    pub(super) fn losses(&self) -> Losses {
+        Losses { all: self.sentinels.losses(), newest: self.nodes.common.restarts() }
     }
 }
 

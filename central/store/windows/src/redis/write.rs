@@ -165,14 +165,14 @@ impl Shared {
                     continue;
                 }
             };
-            let mut put: HashMap<u32, (Second, Second)> = HashMap::new();
+            let mut put: HashMap<u32, Second> = HashMap::new();
             let mut guard = self.guard();
             for ((key, write), answer) in part.keys.into_iter().zip(part.cells.iter()).zip(answers) {
                 let Value::ServerError(error) = &answer else {
                     guard.answered(&key, write.partition, write.offset);
                     if key.tier == Tier::OneSecond {
-                        let range = put.entry(write.partition).or_insert((key.start, key.start));
-                        *range = (range.0.min(key.start), range.1.max(key.start));
+                        let newest = put.entry(write.partition).or_insert(key.start);
+                        *newest = (*newest).max(key.start);
                     }
                     continue;
                 };
@@ -188,8 +188,8 @@ impl Shared {
                 }
             }
             drop(guard);
-            for (partition, (oldest, newest)) in put {
-                self.sentinels.was_put(partition, oldest, newest);
+            for (partition, newest) in put {
+                self.sentinels.was_put(partition, newest);
             }
         }
         moved

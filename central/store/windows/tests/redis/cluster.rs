@@ -106,7 +106,7 @@ async fn a_master_that_is_away_takes_only_its_own_services_with_it() {
     put_in_the_end(&store, &newer).await;
     assert_eq!(read_in_the_end(&store, &services[1]).await, [(0, 2)]);
     until_degraded(&store, false).await;
-    assert_eq!(store.health().losses, 0);
+    assert_eq!(store.health().losses.all, 0);
 }
 
 #[tokio::test]
@@ -123,7 +123,7 @@ async fn one_master_that_lost_its_data_is_noticed() {
     for lost in 0..3 {
         stage.cluster.masters[lost].restart_empty().await.expect("restarts");
         stage.cluster.until_whole().await.expect("whole");
-        let noticed = || async { (store.health().losses == lost as u64 + 1).then_some(()) };
+        let noticed = || async { (store.health().losses.all == lost as u64 + 1).then_some(()) };
         wait::until("the loss to be noticed", PATIENCE, noticed).await.expect("noticed");
         assert_eq!(assign_in_the_end(&next).await, GoBack::EVERYTHING);
     }

@@ -6,7 +6,7 @@ use goldentime_testkit::proxy::{Fault, Proxy};
 use goldentime_testkit::servers::redis::{PASSWORD, RedisProps};
 use goldentime_testkit::wait;
 use goldentime_windows::redis::RedisTls;
-use goldentime_windows::{GoBack, RedisConfig, StoreError, Tier, WindowStore};
+use goldentime_windows::{GoBack, Losses, RedisConfig, StoreError, Tier, WindowStore};
 
 use crate::stage::{
     NOW, PATIENCE, Stage, assign_in_the_end, cell, hasty, open, patient, put_in_the_end, read_in_the_end,
@@ -26,7 +26,7 @@ fn told(error: &StoreError) -> String {
 }
 
 async fn until_losses(store: &impl WindowStore, losses: u64) {
-    let have = || async { (store.health().losses == losses).then_some(()) };
+    let have = || async { (store.health().losses.all == losses).then_some(()) };
     wait::until("the loss to be noticed", PATIENCE, have).await.expect("noticed");
 }
 
@@ -46,7 +46,8 @@ async fn a_server_that_was_killed_and_comes_back_has_everything_that_it_said_it_
     assert_eq!(read_in_the_end(&store, "api").await, [(0, 1), (1, 2)]);
     put_in_the_end(&store, &[cell("api", NOW + 1, 3)]).await;
     assert_eq!(read_in_the_end(&store, "api").await, [(0, 1), (1, 3)]);
-    assert_eq!(store.health().losses, 0);
+    // Another process, which may not have what the first had said last.
+    assert_eq!(store.health().losses, Losses { all: 0, newest: 1 });
 }
 
 #[tokio::test]
@@ -62,7 +63,7 @@ async fn a_server_that_lost_its_data_is_noticed_and_takes_everything_again() {
     put_in_the_end(&store, &cells).await;
     assert_eq!(read_in_the_end(&store, "api").await, [(0, 1)]);
     assert_eq!(store.services().await.expect("services").len(), 2);
-    assert_eq!(store.health().losses, 1);
+    assert_eq!(store.health().losses, Losses { all: 1, newest: 1 });
 }
 
 #[tokio::test]
@@ -74,6 +75,36 @@ async fn data_that_are_flushed_away_without_a_cut_are_noticed() {
     until_losses(&store, 1).await;
     put_in_the_end(&store, &[cell("api", NOW, 1)]).await;
     assert_eq!(read_in_the_end(&store, "api").await, [(0, 1)]);
+}
+
+#[tokio::test]
+async fn whoever_looks_after_a_read_is_told_whether_it_gave_all_that_was_put() {
+    let stage = Stage::start().await;
+    let store = stage.store().await;
+    store.put(vec![cell("api", NOW, 5)]).await.expect("put");
+    assert_eq!(store.look().await.expect("answers"), Losses::default());
+    stage.cli("FLUSHALL");
+    assert_eq!(stored(&store, "api").await.expect("read"), []);
+    assert_eq!(store.look().await.expect("answers"), Losses { all: 1, newest: 0 });
+    // An older state may come again, from whoever reads the log again.
+    store.put(vec![cell("api", NOW, 2)]).await.expect("put");
+    assert_eq!(stored(&store, "api").await.expect("read"), [(0, 2)]);
+}
+
+#[tokio::test]
+async fn a_partition_of_which_all_was_put_again_is_whole_at_once_unless_it_was_lost_meanwhile() {
+    let stage = Stage::start().await;
+    let (store, next) = (stage.store().await, stage.store().await);
+    store.put(vec![cell("api", NOW, 1)]).await.expect("put");
+    let before = store.health().losses;
+    stage.cli("FLUSHALL");
+    assert_eq!(store.look().await.expect("answers").all, 1);
+    store.made_whole(0, before);
+    store.look().await.expect("answers");
+    assert_eq!(next.assign(0).await.expect("assigned"), GoBack::EVERYTHING, "that was before the loss");
+    store.made_whole(0, store.health().losses);
+    store.look().await.expect("answers");
+    assert_eq!(next.assign(0).await.expect("assigned"), GoBack::NEWEST);
 }
 
 #[tokio::test]
@@ -117,7 +148,7 @@ async fn a_link_that_is_cut_or_half_open_fails_in_time_and_heals() {
         assert!(since.0 > 0);
         assert!(read_in_the_end(&store, "api").await[0].1 >= offset);
     }
-    assert_eq!(store.health().losses, 0);
+    assert_eq!(store.health().losses, Losses::default());
 }
 
 #[tokio::test]
