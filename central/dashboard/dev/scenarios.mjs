@@ -256,6 +256,7 @@ export function scenario(name, began) {
         : [],
     roles: ['gateway', 'process', 'notify', 'api'],
     missing_roles: [],
+    members: [],
     agents: empty
       ? { connected: 0, total: 0 }
       : { connected: name === 'stale' ? 0 : name === 'unknown' ? 25 : 27, total: 27 },

@@ -85,6 +85,7 @@ const central: CentralStatus = {
   not_ready: [],
   roles: ['gateway', 'process', 'notify', 'api'],
   missing_roles: [],
+  members: [],
   agents: { connected: 1, total: 1 },
   rules: { loaded: 1, error: null },
   channels: [],

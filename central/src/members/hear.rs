@@ -143,32 +143,15 @@ mod tests {
 
     #[test]
     fn one_status_that_is_not_understood_keeps_back_no_other() {
-        let agent = |name: &str, more: &str| {
-            format!(
-                r#"{{"agent": {{"agent": "{name}", "host": "web-1", "project": "default", "environment": "default",
-                    "version": "0.1.0"}}{more}}}"#
-            )
-        };
+        let good = serde_json::json!({
+            "agent": "a", "project": "p", "environment": "e", "host": "web-1", "version": "0.1.0", "connected": true,
+            "last_seen": 1, "clock_offset_ns": 0, "lines_read": 0, "spool_bytes": 0, "lag_ms": 0, "drops": {},
+            "refused": 0, "forked": false, "mood": "fine"
+        });
         let text =
-            format!(r#"{{"member": "new", "said": {{"kind": "agents", "of": [7, {}]}}}}"#, agent("a", ""));
+            serde_json::json!({"member": "new", "said": {"kind": "agents", "of": [7, good]}}).to_string();
         let word = heard(&text);
         assert_eq!(word.unread, Some(Unread::Parts), "{word:?}");
-        assert!(matches!(word.said, Some(Said::Agents(_))));
-    }
-
-    #[test]
-    fn every_kind_that_is_said_is_one_that_is_known() {
-        let all = include_str!("testdata/words-0.1.0.jsonl");
-        let mut kinds: Vec<String> = Vec::new();
-        for line in all.lines() {
-            let word = heard(line);
-            assert_eq!((&*word.member, word.unread), ("central-1", None), "{line}");
-            let kind = serde_json::to_value(word.said.expect("understood")).expect("JSON")["kind"].clone();
-            kinds.push(kind.as_str().expect("a name").to_owned());
-        }
-        kinds.sort_unstable();
-        let mut known = Said::KINDS.to_vec();
-        known.sort_unstable();
-        assert_eq!(kinds, known);
+        assert!(matches!(&word.said, Some(Said::Agents(agents)) if agents.len() == 1), "{word:?}");
     }
 }

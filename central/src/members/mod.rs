@@ -6,6 +6,8 @@
 //! others and [`hear`] understands them, whatever version they are, [`roster`] is who they are. A word that is lost is said again within seconds, but for those of alerts and
 //! pages, which the catalogue has. Pages do not wait for any of it where who judges sends them too.
 
+#[cfg(test)]
+mod golden_tests;
 mod hear;
 pub mod listen;
 pub mod roster;

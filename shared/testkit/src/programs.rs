@@ -49,6 +49,8 @@ pub struct CentralConfig {
     pub extra_yaml: String,
     /// Further arguments of `serve`.
     pub serve_arguments: Vec<String>,
+    /// How far its clock is behind ours.
+    pub clock_behind: Duration,
 }
 
 /// A running central.
@@ -75,6 +77,7 @@ impl CentralConfig {
             notify_yaml,
             extra_yaml: String::new(),
             serve_arguments: Vec::new(),
+            clock_behind: Duration::ZERO,
         })
     }
 
@@ -109,7 +112,8 @@ impl CentralConfig {
 
     async fn launch(&self) -> Result<Process> {
         self.write()?;
-        let mut process = Program::new("central", program("goldentime-central")?, &self.folder)
+        let central = program("goldentime-central")?;
+        let mut process = with_clock("central", central, &self.folder, Duration::ZERO, self.clock_behind)
             .args(["serve".into(), "--config".into(), self.file().into_os_string()])
             .args(&self.serve_arguments)
             .start()?;
@@ -214,12 +218,31 @@ pub struct AgentConfig {
     pub extra_yaml: String,
     /// How far its clock is ahead of ours.
     pub clock_ahead: Duration,
+    /// How far it is behind.
+    pub clock_behind: Duration,
 }
 
 /// Becomes the program that it is given, under libfaketime, which does not start where a killed process of the same
 /// id left its shared memory. The loader fills in `$LIB`.
 const WITH_FAKETIME: &str = r#"rm -f "/dev/shm/faketime_shm_$$" "/dev/shm/sem.faketime_sem_$$"
 LD_PRELOAD='/usr/$LIB/faketime/libfaketimeMT.so.1' exec "$0" "$@""#;
+
+/// A program whose wall clock is ahead of ours, or behind.
+fn with_clock(name: &str, executable: PathBuf, folder: &Path, ahead: Duration, behind: Duration) -> Program {
+    let (sign, shift) = match ahead.checked_sub(behind) {
+        Some(ahead) => ('+', ahead),
+        None => ('-', behind.saturating_sub(ahead)),
+    };
+    if shift.is_zero() {
+        return Program::new(name, executable, folder);
+    }
+    Program::new(name, "sh", folder)
+        .env("FAKETIME", format!("{sign}{}s", shift.as_secs()))
+        // What is waited for takes as long as it takes.
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        .args(["-c", WITH_FAKETIME])
+        .args([executable])
+}
 
 /// A running agent.
 pub struct Agent {
@@ -241,6 +264,7 @@ impl AgentConfig {
             inputs_yaml: String::new(),
             extra_yaml: String::new(),
             clock_ahead: Duration::ZERO,
+            clock_behind: Duration::ZERO,
         })
     }
 
@@ -301,14 +325,7 @@ impl AgentConfig {
     fn launch(&self) -> Result<Process> {
         self.write()?;
         let (name, agent) = (format!("agent-{}", self.host), program("goldentime-agent")?);
-        let program = if self.clock_ahead.is_zero() {
-            Program::new(&name, agent, &self.folder)
-        } else {
-            Program::new(&name, "sh", &self.folder)
-                .env("FAKETIME", format!("+{}s", self.clock_ahead.as_secs()))
-                .args(["-c", WITH_FAKETIME])
-                .args([agent])
-        };
+        let program = with_clock(&name, agent, &self.folder, self.clock_ahead, self.clock_behind);
         program.args(["run", "--config"]).args([self.file()]).start()
     }
 }

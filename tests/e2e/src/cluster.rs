@@ -173,15 +173,6 @@ impl Cluster {
         furthest.map(|(_, index)| index).context("nobody has read the rule's partition")
     }
 
-    /// Starts both centrals anew, one after the other, after a kill.
-    pub async fn restart_centrals(&mut self) -> Result<()> {
-        for central in &mut self.centrals {
-            central.crash();
-            central.revive().await?;
-        }
-        Ok(())
-    }
-
     /// Waits until something of the rule was told that is not among the first `known`.
     pub async fn tells(&self, known: usize, is_firing: bool, limit: Duration) -> Result<Page> {
         let what = if is_firing { "the page" } else { "the resolve" };

@@ -138,12 +138,6 @@ impl Fault {
         self.1 == How::Restored
     }
 
-    /// Whether windows that are not in memory any more are gone until a central starts anew.
-    #[must_use]
-    pub fn loses_windows(self) -> bool {
-        self.1 == How::Emptied
-    }
-
     /// Draws whom exactly it befalls.
     pub fn draw(self, dice: &mut Dice) -> Drawn {
         let index = match self.0 {

@@ -4,7 +4,7 @@
 //! [`counts`] compares what the central counted with what nginx wrote and [`history`] what it stored, [`fault`] draws the instants
 //! at which something is killed. [`lines`] writes logs that
 //! nginx would not, [`rules`] are SLO files, [`pages`] what a webhook was told, [`ask`] questions to
-//! the programs, [`cluster`] is two centrals over real engines and [`cluster_fault`] what befalls it, [`restored`] an agent put back to an older state, [`packages`] what is installed in a fresh Debian, and [`clients`] real StatsD clients.
+//! the programs, [`cluster`] is two centrals over real engines and [`cluster_fault`] what befalls it, [`previous`] is what an earlier version left on disk, [`restored`] an agent put back to an older state, [`packages`] what is installed in a fresh Debian, and [`clients`] real StatsD clients.
 
 pub mod ask;
 pub mod clients;
@@ -16,6 +16,7 @@ pub mod history;
 pub mod lines;
 pub mod packages;
 pub mod pages;
+pub mod previous;
 pub mod restored;
 pub mod rules;
 pub mod world;

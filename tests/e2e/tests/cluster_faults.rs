@@ -122,9 +122,6 @@ async fn point(cluster: &mut Cluster, fault: Fault, dice: &mut Dice) -> Result<(
     tokio::time::sleep_until(incident + INCIDENT_MIN).await;
     cluster.world.change(0, FINE, FINE)?;
     cluster.tells(known, false, TOLD_WITHIN).await?;
-    if fault.loses_windows() {
-        cluster.restart_centrals().await?;
-    }
     cluster.until_well().await.context("afterwards")?;
     println!(
         "{drawn}: {} {apart:.1?} before, lasted {lasted:.1?}, told at most {told:.1?} and all well {:.1?} after it",

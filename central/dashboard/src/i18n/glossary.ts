@@ -149,6 +149,12 @@ const en = {
     notify: 'Alerts are recorded and their pages kept, but nobody sends them.',
     api: 'No other central answers the API.',
   },
+  windowsAway: 'Live windows cannot be read',
+  windowsRebuilding: 'Live windows are being made again',
+  windowsDetail: (why: string) => `${why}${/[.!?]$/.test(why) ? '' : '.'} Pages come as before, from memory.`,
+  versionsDiffer: 'Centrals run different versions',
+  versionsDifferDetail: (members: string) => `${members}. Finish the upgrade.`,
+  versionUnknown: 'unknown version',
   channelFailing: (name: string) => `Channel ${name} does not deliver`,
   channelFailingDetail: (error: string, queued: number) =>
     `${error}${/[.!?]$/.test(error) ? '' : '.'} ${queued} waiting; they are tried again until they go through.`,
@@ -426,6 +432,13 @@ const ko: Texts = {
     notify: '알림은 기록되고 전송을 기다리지만, 보내는 센트럴이 없습니다.',
     api: 'API에 답하는 다른 센트럴이 없습니다.',
   },
+  windowsAway: '실시간 창을 읽을 수 없습니다',
+  windowsRebuilding: '실시간 창을 다시 만들고 있습니다',
+  windowsDetail: (why) =>
+    `${why}${/[.!?]$/.test(why) ? '' : '.'} 알림은 메모리에서 판정되어 그대로 전달됩니다.`,
+  versionsDiffer: '센트럴들의 버전이 서로 다릅니다',
+  versionsDifferDetail: (members) => `${members}. 업그레이드를 마치십시오.`,
+  versionUnknown: '알 수 없는 버전',
   channelFailing: (name) => `${name} 채널로 전달되지 않습니다`,
   channelFailingDetail: (error, queued) =>
     `${error}${/[.!?]$/.test(error) ? '' : '.'} ${queued}건이 기다리며, 전달될 때까지 다시 시도합니다.`,

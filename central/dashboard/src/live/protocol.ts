@@ -246,6 +246,8 @@ export interface CentralStatus {
   /** What this central does, and what no central of its cluster does. */
   roles: Role[];
   missing_roles: MissingRole[];
+  /** The centrals that share the work, where several do; one of an earlier version does not say. */
+  members?: Member[];
   agents: { connected: number; total: number };
   /** Rules in force, and what is wrong with the files when the newest were refused. */
   rules: { loaded: number; error: string | null };
@@ -264,6 +266,15 @@ export interface MissingRole {
   role: Role;
   /** What that means, in English, for people. */
   detail: string;
+}
+
+export interface Member {
+  name: string;
+  /** null: it does not say so. */
+  version: string | null;
+  roles: Role[];
+  /** The central that sends this. */
+  is_this: boolean;
 }
 
 export interface NotReady {
@@ -286,10 +297,10 @@ export interface Channel {
 }
 
 export interface Store {
-  /** 'series' or 'logs' */
+  /** 'series' or 'logs', and 'windows' while that is not ok */
   name: string;
-  /** `waiting`: it takes nothing at present; `last_error` says why, the log holds what it lacks. */
-  state: 'ok' | 'waiting';
+  /** `waiting`: it takes nothing at present; `rebuilding`: what it lost is made again from the log. `last_error` says why. */
+  state: 'ok' | 'waiting' | 'rebuilding';
   behind_records: number;
   behind_s: number | null;
   rows: number;

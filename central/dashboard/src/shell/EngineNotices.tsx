@@ -9,7 +9,9 @@ import { Notice } from './Notice';
 /** See the module. */
 export function EngineNotices({ wall, fresh, live }: { wall: Wall; fresh: Freshness; live: boolean }) {
   const texts = useTexts();
-  const { not_ready, missing_roles, rules, channels } = wall.central;
+  const { not_ready, missing_roles, members = [], rules, channels, stores } = wall.central;
+  const windows = stores.find((store) => store.name === 'windows');
+  const versions = new Set(members.map((member) => member.version));
   return (
     <>
       {live && fresh.stale && fresh.ageMs !== null && (
@@ -26,6 +28,21 @@ export function EngineNotices({ wall, fresh, live }: { wall: Wall; fresh: Freshn
           {texts.roleMissingDetail[role]}
         </Notice>
       ))}
+      {windows && (
+        <Notice
+          state="warning"
+          title={windows.state === 'rebuilding' ? texts.windowsRebuilding : texts.windowsAway}
+        >
+          {texts.windowsDetail(windows.last_error ?? windows.name)}
+        </Notice>
+      )}
+      {versions.size > 1 && (
+        <Notice state="warning" title={texts.versionsDiffer}>
+          {texts.versionsDifferDetail(
+            members.map(({ name, version }) => `${name} ${version ?? texts.versionUnknown}`).join(', '),
+          )}
+        </Notice>
+      )}
       {not_ready
         .filter((problem) => rules.error === null || problem.code !== 'rules_bad')
         .map((problem) => (

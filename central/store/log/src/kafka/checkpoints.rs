@@ -46,6 +46,8 @@ struct Ring {
     /// Offset of the topic up to which they are known.
     read: u64,
     slots: HashMap<u32, Checkpoint>,
+    /// It was said that some cannot be read.
+    is_told: bool,
 }
 
 impl KafkaCheckpoints {
@@ -96,8 +98,10 @@ impl KafkaCheckpoints {
             let reached = last.offset;
             for entry in entries {
                 let place = format!("{}/{partition}@{}", self.topic, entry.offset - 1);
-                let checkpoint = encode::decode(partition, &entry.record, &place)?;
-                ring.keep(checkpoint);
+                match encode::decode(partition, &entry.record, &place) {
+                    Ok(checkpoint) => ring.keep(checkpoint),
+                    Err(error) => ring.pass_over(partition, &error),
+                }
             }
             ring.read = reached;
         }
@@ -105,6 +109,20 @@ impl KafkaCheckpoints {
 }
 
 impl Ring {
+    /// One that a newer version wrote, or that is damaged, keeps nobody from going on from an older one.
+    fn pass_over(&mut self, partition: u32, error: &StoreError) {
+        let why = if matches!(error, StoreError::Newer { .. }) { "newer" } else { "damaged" };
+        metrics::counter!("goldentime_checkpoints_unread_total", "why" => why).increment(1);
+        if !std::mem::replace(&mut self.is_told, true) {
+            tracing::warn!(
+                partition,
+                %error,
+                "passing over checkpoints that this version cannot read; the merge goes on from an older one, or from \
+                 where the log begins"
+            );
+        }
+    }
+
     fn keep(&mut self, checkpoint: Checkpoint) {
         let slot = slot_of(checkpoint.log_time);
         let is_newer = |kept: &Checkpoint| order(kept) <= order(&checkpoint);

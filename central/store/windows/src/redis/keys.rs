@@ -128,7 +128,45 @@ const CRC: [u16; 256] = {
 
 #[cfg(test)]
 mod tests {
+    use goldentime_model::Counts;
+
     use super::*;
+    use crate::cell::{Aggregate, EndpointKey, SecondCell};
+
+    /// As version 0.1.0 wrote what is below, up to offset 7.
+    const WRITTEN_BY_0_1_0: &str = "\
+        00";
+
+    fn hexadecimal(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// A cell with everything that one can have.
+    fn full() -> SecondCell {
+        let (mut cell, mut more) = (SecondCell::default(), Aggregate::default());
+        more.counts = Counts { ok: 3, server_error: 1, ..Counts::default() };
+        [0.004, 0.02, 0.02, 1.5].map(|seconds| more.latency.insert(seconds));
+        let endpoint = EndpointKey { endpoint: "/orders/{id}".into(), method: "GET".into() };
+        let _ = cell.add(&"web-1".into(), &endpoint, &more);
+        let _ = cell.set_gauge(&"cpu.used".into(), 0.25);
+        cell.end_judged();
+        let _ = cell.add(&"웹-2".into(), &endpoint, &more);
+        cell
+    }
+
+    #[test]
+    fn what_an_earlier_version_wrote_is_read() {
+        let value = encode_value(7, &full().encode());
+        let bytes: Vec<u8> = (0..WRITTEN_BY_0_1_0.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&WRITTEN_BY_0_1_0[at..at + 2], 16).expect("hexadecimal"))
+            .collect();
+        assert_eq!(hexadecimal(&value), WRITTEN_BY_0_1_0, "a new layout is read beside this one");
+        let Value::Cell { offset, blob } = decode_value(bytes.into()) else { panic!("no cell") };
+        assert_eq!((offset, SecondCell::decode(&blob).expect("a cell")), (7, full()));
+        let field = Field { partition: 3, boot: "018bcfe568001f2e3d4c5b", epoch: 9 };
+        assert_eq!(Field::parse(b"3:018bcfe568001f2e3d4c5b:9"), Some(field));
+    }
 
     #[test]
     fn slots_are_those_of_the_specification() {

@@ -83,6 +83,20 @@ mod tests {
         }
     }
 
+    /// As version 0.1.0 wrote the checkpoint above.
+    const WRITTEN_BY_0_1_0: &str = "\
+        01020000002a00000000000000ffffffffffffffff00f153650000000007070707070707070707070707070707ffffff\
+        ffffffffff000000000000008007070707070707070707070707070707ffffffffffffffff0000000000000080";
+
+    #[test]
+    fn what_an_earlier_version_wrote_is_read() {
+        let bytes: Vec<u8> = (0..WRITTEN_BY_0_1_0.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&WRITTEN_BY_0_1_0[at..at + 2], 16).expect("hexadecimal"))
+            .collect();
+        assert_eq!(decode(3, &bytes, "here").expect("read"), checkpoint());
+    }
+
     #[test]
     fn what_is_cut_or_of_a_newer_version_is_refused() {
         let whole = encode(&checkpoint());
