@@ -125,7 +125,7 @@ impl Shard {
         self.close_cells();
     }
 
-    /// Writes everything, then from where the merge can go on.
+    /// Writes everything, then from where the merge can go on: not while there is something that it cannot write.
     pub async fn checkpoint(&mut self) {
         let log_time = self.partition.log_time();
         let written = match self.write_tier(Tier::OneSecond, ALL).await {
@@ -133,6 +133,7 @@ impl Shard {
             Err(error) => Err(error),
         };
         let saved = match written {
+            Ok(()) if self.rebuilding.is_some() => Ok(()),
             Ok(()) => {
                 let checkpoint = self.partition.checkpoint();
                 self.checkpoints.save(checkpoint).await

@@ -8,7 +8,8 @@ use goldentime_runtime::SharedClock;
 use goldentime_windows::{Checkpoint, CheckpointStore, Losses, StoreError, WindowStore};
 use metrics::NoopRecorder;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
-use tracing::subscriber::NoSubscriber;
+use tracing::Dispatch;
+use tracing::dispatcher::with_default;
 
 use super::{Head, Offer, Reach, Rebuilder};
 use crate::evaluate::handle::StatusBoard;
@@ -214,7 +215,5 @@ impl Shard {
 
 /// Does something that was counted and logged before.
 fn quietly<T>(work: impl FnOnce() -> T) -> T {
-    metrics::with_local_recorder(&NoopRecorder, || {
-        tracing::subscriber::with_default(NoSubscriber::new(), work)
-    })
+    metrics::with_local_recorder(&NoopRecorder, || with_default(&Dispatch::none(), work))
 }
