@@ -4,7 +4,7 @@ use super::*;
 
 type Store = Arc<dyn WindowStore>;
 
-const CASES: [(&str, Case<Store>); 10] = [
+const CASES: [(&str, Case<Store>); 11] = [
     ("a cell is read back as it was put", |p| Box::pin(round_trip(p))),
     ("a put at or below the stored offset changes nothing", |p| Box::pin(idempotent(p))),
     ("offsets of other partitions do not matter", |p| Box::pin(partitions_apart(p))),
@@ -15,6 +15,7 @@ const CASES: [(&str, Case<Store>); 10] = [
     ("a put that was dropped is whole or absent", |p| Box::pin(dropped_put(p))),
     ("what has expired is not read", |p| Box::pin(expiry(p))),
     ("a service whose cells have expired is gone", |p| Box::pin(services_expire(p))),
+    ("a store that has lost nothing says so", |p| Box::pin(nothing_lost(p))),
 ];
 
 /// Runs every case, each in a place that `fresh` makes.
@@ -137,4 +138,13 @@ async fn services_expire(place: Shared<Store>) {
     put(&*store, vec![cell("gone", Tier::OneSecond, NOW, 0, 1)]).await;
     put(&*store, vec![second(NOW + Tier::OneSecond.retention_s() + 1, 2)]).await;
     assert_eq!(store.services().await.expect("services"), [service("api")]);
+}
+
+async fn nothing_lost(place: Shared<Store>) {
+    let store = place.open().await;
+    put(&*store, vec![second(NOW, 1)]).await;
+    assert_eq!(store.look().await.expect("answers"), store.health().losses);
+    store.made_whole(0, store.health().losses);
+    assert_eq!(store.look().await.expect("answers"), store.health().losses);
+    assert_eq!(seconds(&*store).await, [(NOW, 0, 1)]);
 }
