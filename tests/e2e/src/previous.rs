@@ -75,8 +75,8 @@ impl Left {
         std::fs::write(self.folder().join("manifest.json"), serde_json::to_vec_pretty(manifest)?)?;
         let parts = ["manifest.json", "central/state", "central/slo", "agent/state"];
         let mut tar = Command::new("tar");
-        tar.args(["--owner=0", "--group=0", "--exclude=*.sock", "-czf"]).arg(archive);
-        let packed = tar.arg("-C").arg(self.folder()).args(parts).env("GZIP", "-9").status()?;
+        tar.args(["--owner=0", "--group=0", "--exclude=*.sock", "-I", "gzip -9", "-cf"]).arg(archive);
+        let packed = tar.arg("-C").arg(self.folder()).args(parts).status()?;
         ensure!(packed.success(), "{} cannot be packed: {packed}", archive.display());
         Ok(())
     }

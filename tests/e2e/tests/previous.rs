@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use goldentime_e2e::ask::{PATIENCE, central_command};
 use goldentime_e2e::pages::{self, Page};
 use goldentime_e2e::previous::{
-    ACCOUNT, AccessLog, Left, Manifest, PASSWORD, RULE, ask, counted, signs_in, until_counted,
+    ACCOUNT, AccessLog, Left, Manifest, PASSWORD, RULE, ask, signs_in, until_counted,
 };
 use goldentime_runtime::{Clock, SystemClock};
 use goldentime_testkit::programs::program;
@@ -77,7 +77,7 @@ async fn goes_on(archive: &Path) -> Result<()> {
     until_counted(&url, token, waited).await.context("what waited in the spool")?;
     let ended = log.write_until("the alert to end", FINE, || page(&hook, false, &[])).await?;
     ensure!(ended.episode == manifest.firing, "{ended:?} is not the alert that was firing");
-    log.write_until("a new alert", BAD, || page(&hook, true, &[])).await?;
+    log.write_until("a new alert", BAD, || page(&hook, true, &[&manifest.firing])).await?;
     let all = (waited.0 + log.written.0, waited.1 + log.written.1);
     until_counted(&url, token, all).await.context("what was written onwards")?;
     agent.stop().await?;
@@ -112,7 +112,6 @@ async fn leave_what_this_version_leaves() -> Result<()> {
         alerts.as_array()?.iter().any(|alert| alert["episode"] == *second).then_some(())
     });
     recorded.await?;
-    ensure!(counted(&url, &token).await? == [before; 3]);
     // Killed: the log behind the last checkpoint is read again.
     drop(central.kill9());
     log.write_for(3, BAD).await?;
