@@ -39,7 +39,27 @@ struct Known {
     own: Roles,
     /// Since when every word was heard that others said; none while the log does not answer.
     listening: Option<Instant>,
-    others: HashMap<Arc<str>, (Presence, Instant)>,
+    others: HashMap<Arc<str>, Other>,
+}
+
+/// A member other than this one.
+struct Other {
+    presence: Presence,
+    /// When it was heard first and last.
+    since: Instant,
+    heard: Instant,
+}
+
+impl Other {
+    /// Whether it is there.
+    fn is_heard(&self) -> bool {
+        self.heard.elapsed() < HEARD_FOR
+    }
+
+    /// Whether it has said who it is, or had the time to.
+    fn is_known(&self) -> bool {
+        self.presence.version.is_some() || self.since.elapsed() >= HEARD_FOR
+    }
 }
 
 impl Roster {
@@ -67,7 +87,7 @@ impl Roster {
         }
     }
 
-    /// Who is there, by name, this central included.
+    /// Who is there, by name, this central included; without those that had no time yet to say who they are.
     #[must_use]
     pub fn members(&self) -> Vec<Member> {
         let known = self.lock();
@@ -77,11 +97,11 @@ impl Roster {
             roles: known.own.clone(),
             is_this: true,
         };
-        let present = known.others.iter().filter(|(_, (_, heard))| heard.elapsed() < HEARD_FOR);
-        let others = present.map(|(name, (Presence { version, roles, .. }, _))| Member {
+        let present = known.others.iter().filter(|(_, other)| other.is_heard() && other.is_known());
+        let others = present.map(|(name, Other { presence, .. })| Member {
             name: Arc::clone(name),
-            version: version.clone(),
-            roles: roles.clone(),
+            version: presence.version.clone(),
+            roles: presence.roles.clone(),
             is_this: false,
         });
         let mut members: Vec<Member> = others.chain([own]).collect();
@@ -99,9 +119,9 @@ impl Roster {
     fn counts(&self) -> Option<[(Role, usize); 4]> {
         let mut known = self.lock();
         let is_known = known.listening.is_some_and(|since| since.elapsed() >= HEARD_FOR);
-        known.others.retain(|_, (_, heard)| heard.elapsed() < HEARD_FOR);
+        known.others.retain(|_, other| other.is_heard());
         let members = |role: Role| {
-            let others = known.others.values().filter(|(presence, _)| presence.roles.has(role)).count();
+            let others = known.others.values().filter(|other| other.presence.roles.has(role)).count();
             others + usize::from(known.own.has(role))
         };
         is_known.then(|| Role::ALL.map(|role| (role, members(role))))
@@ -115,12 +135,12 @@ impl Roster {
 
     /// A member spoke. One that does not say what it does, as those of the first version, does everything.
     pub(super) fn heard(&self, member: &Arc<str>, presence: Option<Presence>) {
-        let mut known = self.lock();
-        let (before, at) =
-            known.others.entry(Arc::clone(member)).or_insert_with(|| (Presence::default(), Instant::now()));
-        *at = Instant::now();
+        let (mut known, now) = (self.lock(), Instant::now());
+        let new = || Other { presence: Presence::default(), since: now, heard: now };
+        let other = known.others.entry(Arc::clone(member)).or_insert_with(new);
+        other.heard = now;
         if let Some(presence) = presence {
-            *before = presence;
+            other.presence = presence;
         }
     }
 
@@ -129,8 +149,8 @@ impl Roster {
     pub fn channels(&self) -> Vec<ChannelHealth> {
         let mut channels: BTreeMap<String, ChannelHealth> = BTreeMap::new();
         let known = self.lock();
-        let present = known.others.values().filter(|(_, heard)| heard.elapsed() < HEARD_FOR);
-        for channel in present.flat_map(|(presence, _)| presence.channels.iter().cloned()) {
+        let present = known.others.values().filter(|other| other.is_heard());
+        for channel in present.flat_map(|other| other.presence.channels.iter().cloned()) {
             match channels.get_mut(&channel.name) {
                 Some(known) => known.add(channel),
                 None => {
@@ -263,8 +283,12 @@ mod tests {
         let roster = Roster::new("b".into(), roles(&[Role::Api]));
         assert_eq!(roster.versions().len(), 1);
         let says = |version: &str| Some(Presence { version: Some(version.into()), ..Presence::default() });
-        roster.heard(&"c".into(), says("9.0.0"));
         roster.heard(&"a".into(), None);
+        assert_eq!(roster.versions().len(), 1, "it had no time yet to say who it is");
+        tokio::time::advance(HEARD_FOR / 2).await;
+        roster.heard(&"a".into(), None);
+        tokio::time::advance(HEARD_FOR / 2).await;
+        roster.heard(&"c".into(), says("9.0.0"));
         let members = roster.members();
         let shown: Vec<_> = members.iter().map(|of| (&*of.name, of.version.as_deref(), of.is_this)).collect();
         let own = env!("CARGO_PKG_VERSION");
