@@ -139,8 +139,12 @@ async fn set_up(url: &str, config: &Path) -> Result<String> {
     let set_up = client.post(format!("{url}/api/v1/setup")).json(&body).send().await?.error_for_status()?;
     let cookie = set_up.headers().get("set-cookie").context("no cookie")?.to_str()?.to_owned();
     let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
-    let body = json!({"name": "test", "role": "admin", "expires_in": "3650d"});
-    let made = client.post(format!("{url}/api/v1/api-tokens")).header("cookie", cookie).json(&body);
+    let body = json!({"name": "test", "role": "admin"});
+    let made = client
+        .post(format!("{url}/api/v1/api-tokens"))
+        .header("cookie", cookie)
+        .header("sec-fetch-site", "same-origin")
+        .json(&body);
     let made: Value = made.send().await?.error_for_status()?.json().await?;
     Ok(made["token"].as_str().with_context(|| format!("no token: {made}"))?.to_owned())
 }
