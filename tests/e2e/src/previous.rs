@@ -64,7 +64,12 @@ impl Left {
     /// A copy of what an archive holds.
     pub fn unpacked(archive: &Path) -> Result<(Self, Manifest)> {
         let left = Self::nothing()?;
-        let unpacked = Command::new("tar").arg("-xzf").arg(archive).arg("-C").arg(left.folder()).status()?;
+        let unpacked = Command::new("tar")
+            .args(["-I", "zstd", "-xf"])
+            .arg(archive)
+            .arg("-C")
+            .arg(left.folder())
+            .status()?;
         ensure!(unpacked.success(), "{} cannot be unpacked: {unpacked}", archive.display());
         let manifest = std::fs::read(left.folder().join("manifest.json"))?;
         Ok((left, serde_json::from_slice(&manifest)?))
@@ -75,7 +80,7 @@ impl Left {
         std::fs::write(self.folder().join("manifest.json"), serde_json::to_vec_pretty(manifest)?)?;
         let parts = ["manifest.json", "central/state", "central/slo", "agent/state"];
         let mut tar = Command::new("tar");
-        tar.args(["--owner=0", "--group=0", "--exclude=*.sock", "-I", "gzip -9", "-cf"]).arg(archive);
+        tar.args(["--owner=0", "--group=0", "--exclude=*.sock", "-I", "zstd -19 -q", "-cf"]).arg(archive);
         let packed = tar.arg("-C").arg(self.folder()).args(parts).status()?;
         ensure!(packed.success(), "{} cannot be packed: {packed}", archive.display());
         Ok(())
@@ -129,11 +134,11 @@ impl AccessLog {
         SystemClock.now().as_millis() - i64::try_from(self.behind.as_millis()).unwrap_or(i64::MAX)
     }
 
-    /// Writes twenty requests a second for so long.
+    /// Writes ten requests a second for so long.
     pub async fn write_for(&mut self, seconds: u64, status: u16) -> Result<()> {
-        for _ in 0..seconds * 20 {
+        for _ in 0..seconds * 10 {
             self.write(status)?;
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
         Ok(())
     }

@@ -36,7 +36,7 @@ async fn what_every_earlier_version_left_is_read_exactly_and_written_onwards() -
     let mut read = 0;
     for archive in std::fs::read_dir(archives())? {
         let archive = archive?.path();
-        if archive.extension().is_some_and(|extension| extension == "gz") {
+        if archive.extension().is_some_and(|extension| extension == "zst") {
             goes_on(&archive).await.with_context(|| archive.display().to_string())?;
             read += 1;
         }
@@ -100,10 +100,10 @@ async fn leave_what_this_version_leaves() -> Result<()> {
     let mut log = AccessLog::create(left.folder().join("access.log"), Duration::ZERO)?;
     let agent = left.agent(&central.config, &join_token(&central.config.file())?, &log)?.start()?;
 
-    log.write_for(15, FINE).await?;
+    log.write_for(5, FINE).await?;
     let first = log.write_until("an alert", BAD, || page(&hook, true, &[])).await?.episode;
     log.write_until("its end", FINE, || page(&hook, false, &[])).await?;
-    log.write_for(10, FINE).await?;
+    log.write_for(2, FINE).await?;
     let second = log.write_until("another alert", BAD, || page(&hook, true, &[&first])).await?.episode;
     let before = log.written;
     until_counted(&url, &token, before).await?;
@@ -123,7 +123,7 @@ async fn leave_what_this_version_leaves() -> Result<()> {
     let manifest =
         Manifest { version, left_ms, counted: before, spooled, ended: first, firing: second, token };
     std::fs::create_dir_all(archives())?;
-    let archive = archives().join(format!("{}.tar.gz", manifest.version));
+    let archive = archives().join(format!("{}.tar.zst", manifest.version));
     left.pack(&manifest, &archive)?;
     println!("{}: {} bytes, {manifest:?}", archive.display(), archive.metadata()?.len());
     Ok(())
