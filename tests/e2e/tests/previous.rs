@@ -1,7 +1,6 @@
 //! What the previous version left on disk is read by this one, exactly, and written onwards.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -11,7 +10,6 @@ use goldentime_e2e::previous::{
     ACCOUNT, AccessLog, Left, Manifest, PASSWORD, RULE, ask, signs_in, until_counted,
 };
 use goldentime_runtime::{Clock, SystemClock};
-use goldentime_testkit::programs::program;
 use goldentime_testkit::receivers::WebhookReceiver;
 use goldentime_testkit::{http_client, wait};
 use serde_json::{Value, json};
@@ -98,7 +96,7 @@ async fn leave_what_this_version_leaves() -> Result<()> {
     let url = central.url();
     let token = set_up(&url, &central.config.file()).await?;
     let mut log = AccessLog::create(left.folder().join("access.log"), Duration::ZERO)?;
-    let agent = left.agent(&central.config, &join_token(&central.config.file())?, &log)?.start()?;
+    let agent = left.agent(&central.config, &central.join_token("default")?, &log)?.start()?;
 
     log.write_for(5, FINE).await?;
     let first = log.write_until("an alert", BAD, || page(&hook, true, &[])).await?.episode;
@@ -147,14 +145,4 @@ async fn set_up(url: &str, config: &Path) -> Result<String> {
         .json(&body);
     let made: Value = made.send().await?.error_for_status()?.json().await?;
     Ok(made["token"].as_str().with_context(|| format!("no token: {made}"))?.to_owned())
-}
-
-fn join_token(config: &Path) -> Result<String> {
-    let said = Command::new(program("goldentime-central")?)
-        .args(["token", "create", "--project", "default", "--config"])
-        .arg(config)
-        .output()?;
-    let said = String::from_utf8_lossy(&said.stdout).into_owned();
-    let token = said.split_whitespace().find(|word| word.starts_with("gt1."));
-    token.map(str::to_owned).with_context(|| format!("no token: {said}"))
 }

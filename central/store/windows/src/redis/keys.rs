@@ -148,7 +148,9 @@ mod tests {
     fn full() -> SecondCell {
         let (mut cell, mut more) = (SecondCell::default(), Aggregate::default());
         more.counts = Counts { ok: 3, server_error: 1, ..Counts::default() };
-        [0.004, 0.02, 0.02, 1.5].map(|seconds| more.latency.insert(seconds));
+        for seconds in [0.004, 0.02, 0.02, 1.5] {
+            more.latency.insert(seconds);
+        }
         let endpoint = EndpointKey { endpoint: "/orders/{id}".into(), method: "GET".into() };
         let _ = cell.add(&"web-1".into(), &endpoint, &more);
         let _ = cell.set_gauge(&"cpu.used".into(), 0.25);
