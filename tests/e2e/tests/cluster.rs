@@ -205,6 +205,15 @@ async fn a_central_that_slept_and_redis_without_its_data_make_no_count_wrong() -
     let agents = world.start_agents(&centrals[0])?;
     let steady = world.steady(100.0);
     all_ship(&centrals[0], &agents).await?;
+    for central in &centrals {
+        let are_shown = |status: &Value| {
+            let members = status["members"].as_array().map_or(&[][..], Vec::as_slice);
+            let names: Vec<&str> = members.iter().filter_map(|member| member["name"].as_str()).collect();
+            names == ["central-1", "central-2"]
+                && members.iter().all(|member| member["version"] == status["version"])
+        };
+        central_until(central, "/api/v1/status", "both members with their versions", are_shown).await?;
+    }
 
     // The gateway goes on; the other sleeps for longer than its session, whatever it owned.
     centrals[1].pause(true)?;
