@@ -4,7 +4,7 @@ use goldentime_model::Second;
 use goldentime_windows::cell::Overflow;
 use goldentime_windows::{SecondCell, Tier};
 
-use super::lateness::{LogTime, Pass};
+use super::lateness::{LogTime, Pass, judged_until};
 use super::pool::{Held, Pool};
 
 /// A cell that is still added to.
@@ -117,6 +117,13 @@ impl OpenCells {
     /// What the store gave was all that had been put.
     pub fn sure(&mut self) {
         self.cells.iter_mut().for_each(|open| open.unsure = false);
+    }
+
+    /// From which second of log time on no cell is judged that stands on what the store gave, if there are any.
+    #[must_use]
+    pub fn unsure_until(&self) -> Option<Second> {
+        let unsure = self.cells.iter().filter(|open| open.unsure);
+        unsure.map(|open| judged_until(open.tier, open.start)).max()
     }
 
     /// Lets go of cells that stand on what the store gave, where `which` says so.

@@ -11,6 +11,12 @@ pub const LATE_S: i64 = 10;
 /// An event whose second is further ahead of the log than this has a wrong clock behind it.
 pub const FUTURE_S_MAX: i64 = 2;
 
+/// From which second of log time on a cell is not judged any more.
+#[must_use]
+pub const fn judged_until(tier: Tier, start: Second) -> Second {
+    start.offset(tier.width_s() + LATE_S)
+}
+
 /// Running maximum of log append time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogTime(UnixNanos);

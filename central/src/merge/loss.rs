@@ -6,26 +6,18 @@ use goldentime_model::{Second, UnixNanos};
 use goldentime_windows::{CellKey, GoBack, Losses, SecondCell, StoreError, Tier};
 
 use super::accumulate::OpenCell;
-use super::lateness::{FUTURE_S_MAX, LATE_S, Pass};
+use super::lateness::{FUTURE_S_MAX, Pass, judged_until};
 use super::rebuild::{Head, Reach};
 use super::shard::Shard;
-
-/// Log time after which no cell that was judged is judged any more.
-const JUDGED_NS: i64 = (FUTURE_S_MAX + Tier::TenSeconds.width_s() + LATE_S) * 1_000_000_000;
 
 impl Shard {
     /// Opens a cell on what the store gave as its base.
     pub(super) fn open_on(&mut self, key: CellKey, base: Option<(u64, SecondCell)>, pass: Pass) {
         self.unsure = true;
+        let until = judged_until(key.tier, key.start);
         self.partition.open(key, base, pass);
-        self.doubt();
-    }
-
-    /// Until when the rebuild has to write what this shard cannot.
-    fn doubt(&mut self) {
-        let until = self.partition.log_time().now().saturating_add(JUDGED_NS);
-        if let Some(rebuilding) = self.rebuilding.as_mut().filter(|_| self.unsure) {
-            rebuilding.doubt(until);
+        if let Some(rebuilding) = &mut self.rebuilding {
+            rebuilding.doubt(until.start());
         }
     }
 
@@ -73,8 +65,12 @@ impl Shard {
         self.settings.owned.has_lost(self.settings.partition, self.clock.now());
         let reach = if is_all { Reach::everything(self.head()) } else { Reach::newest(self.sound_at) };
         let reach = before.map_or(reach, |before| before.and(reach));
-        self.rebuilding = Some(rebuilder.begin(self, reach));
-        self.doubt();
+        let mut rebuilding = rebuilder.begin(self, reach);
+        let services = self.partition.services.all_mut().iter();
+        if let Some(until) = services.filter_map(|service| service.cells.unsure_until()).max() {
+            rebuilding.doubt(until.start());
+        }
+        self.rebuilding = Some(rebuilding);
     }
 
     /// How far this shard has come.

@@ -129,7 +129,7 @@ impl Guard {
         }
     }
 
-    /// Redis has nothing any more of what it said it had: older states of its cells may come again, from whoever reads
+    /// Redis may have nothing any more of what it said it had: older states of its cells may come again, from whoever reads
     /// the log again.
     pub(super) fn forget_all(&mut self) {
         self.watermarks.clear();

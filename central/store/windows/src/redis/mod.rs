@@ -26,6 +26,7 @@ mod slots;
 mod summary;
 mod write;
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use goldentime_model::{Second, ServiceId};
@@ -73,6 +74,7 @@ impl RedisWindows {
             watermarks: Watermarks::default(),
             guard: Mutex::new(Guard::new(cells_max)),
             looking: tokio::sync::Mutex::default(),
+            restarts: AtomicU64::new(0),
         });
         let until = Instant::now() + common.connect_timeout();
         tasks.spawn(TaskKind::Upkeep, "redis-upkeep", shared::keep(Arc::downgrade(&shared), common));

@@ -1,5 +1,6 @@
 //! What the store and its upkeep share.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ pub(super) struct Shared {
     pub(super) guard: Mutex<Guard>,
     /// One look at a time: a loss is noticed once.
     pub(super) looking: tokio::sync::Mutex<()>,
+    /// How many restarts of servers are known here.
+    pub(super) restarts: AtomicU64,
 }
 
 impl Shared {
@@ -27,21 +30,31 @@ impl Shared {
     pub(super) async fn look(&self) -> Result<(), Failure> {
         let _alone = self.looking.lock().await;
         self.nodes.refresh().await;
+        let restarts = self.nodes.common.restarts();
+        if restarts != self.restarts.load(Ordering::SeqCst) {
+            self.forget();
+            self.restarts.store(restarts, Ordering::SeqCst);
+        }
         if self.sentinels.check(&self.nodes).await? {
             tracing::error!(
                 "Redis has lost its data: owners of partitions write again what they have in memory, and read the log \
                  again for the rest of the last minutes"
             );
             metrics::counter!("goldentime_windows_losses_total").increment(1);
-            self.guard().forget_all();
-            self.nodes.links().iter().for_each(|link| link.renew_epoch());
+            self.forget();
             self.sentinels.lost();
         }
         self.sentinels.mark_whole(&self.nodes).await
     }
 
+    /// What Redis has said that it has may be gone: all may be written again, into fields of its own.
+    fn forget(&self) {
+        self.guard().forget_all();
+        self.nodes.links().iter().for_each(|link| link.renew_epoch());
+    }
+
     pub(super) fn losses(&self) -> Losses {
-        Losses { all: self.sentinels.losses(), newest: self.nodes.common.restarts() }
+        Losses { all: self.sentinels.losses(), newest: self.restarts.load(Ordering::SeqCst) }
     }
 }
 
