@@ -21,6 +21,10 @@ pub enum Reading {
 #[must_use]
 pub fn read(letter: &Letter) -> Reading {
     let read = match letter.head.kind {
+        Kind::Raw => match str::from_utf8(&letter.record) {
+            Ok(text) => Ok(serde_json::from_str(text).unwrap_or_else(|_| text.into())),
+            Err(error) => Err(format!("it is no text: {error}")),
+        },
         Kind::Line => {
             serde_json::from_slice(&letter.record).map_err(|error| format!("it is no JSON: {error}"))
         }

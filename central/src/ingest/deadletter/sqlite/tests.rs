@@ -2,8 +2,6 @@
 
 use sqlx::sqlite::SqliteConnectOptions;
 
-use super::sqlite::FILE;
-use super::store::LetterStore;
 use super::*;
 
 async fn all(letters: &SqliteLetters) -> Vec<Head> {
