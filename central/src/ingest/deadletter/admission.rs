@@ -184,39 +184,15 @@ fn project<'a>(letter: &'a Letter, sender: &'a Standing) -> Result<&'a str, Refu
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
+    use goldentime_model::config::{Source, decode, yaml};
+    use goldentime_runtime::ManualClock;
     use goldentime_wire::proto::{LogRecord, Logs};
 
-    use super::super::letter::{Head, LetterId};
+    use super::super::letter::testing::letter;
     use super::*;
+    use crate::ingest::raw::RawConfig;
 
     const PARTITIONS: u32 = 4;
-
-    fn letter(kind: Kind, record: &[u8]) -> Letter {
-        let head = Head {
-            id: LetterId("1".into()),
-            at: UnixNanos(0),
-            last_at: UnixNanos(0),
-            agent: "a1".into(),
-            host: "web-1".into(),
-            service: String::new(),
-            source: String::new(),
-            kind,
-            reason: "partition".into(),
-            detail: String::new(),
-            bytes: record.len() as u64,
-            times: 1,
-            replayed_at: None,
-        };
-        Letter {
-            head,
-            project: "shop".into(),
-            record: record.to_vec().into(),
-            key: Bytes::new(),
-            is_shipped: false,
-            is_cut: false,
-        }
-    }
 
     fn admit(letter: &Letter, sender: &Standing) -> Result<Admitted, Refusal> {
         Admission::new(PARTITIONS, None).admit(letter, Some(sender))
@@ -286,5 +262,37 @@ mod tests {
         let Some(Body::Logs(logs)) = admitted.lines.expect("log lines").body else { panic!("it has logs") };
         let left: Vec<_> = logs.records.iter().map(|log| log.message.as_str()).collect();
         assert_eq!(left, ["a", "b"]);
+    }
+
+    /// How a raw topic is read.
+    fn raw(inputs: &str) -> Option<Arc<Mutex<Fold>>> {
+        let source = Source { name: "raw".into(), text: format!("inputs:\n{inputs}").as_str().into() };
+        let config: RawConfig =
+            decode(&yaml::parse(&Arc::new(source)).expect("YAML")).expect("a configuration");
+        let fold = Fold::new(&config, ManualClock::at(UnixNanos(0))).expect("inputs");
+        Some(Arc::new(Mutex::new(fold)))
+    }
+
+    #[test]
+    fn what_came_of_the_raw_topic_is_read_as_it_is_configured_now_and_its_line_shipped_once() {
+        let input = "- {name: a, match: {key: shop}, service: api, ship_logs: true, line_field: log, \
+            format: {type: regex, pattern: '^(?P<method>[A-Z]+) (?P<path>/[^ ]*) (?P<status>[0-9]+)$'}}\n";
+        let admission = Admission::new(PARTITIONS, raw(input));
+        let admit = |letter: &Letter| admission.admit(letter, Some(&Standing::Unknown));
+        let of = |record: &[u8]| Letter { key: "shop".into(), ..letter(Kind::Raw, record) };
+        let good = of(br#"{"log":"GET /orders/7 503","hostname":"web-9"}"#);
+        let admitted = admit(&good).expect("taken");
+        let (judged, lines) = (admitted.judged.expect("counted"), admitted.lines.expect("shipped"));
+        assert_eq!((judged.service.as_str(), judged.host.as_str()), ("default/default/api", "web-9"));
+        assert_eq!((judged.agent.as_str(), judged.partition), (SPEAKER, lines.partition));
+        assert!(matches!(judged.body, Some(Body::Deltas(_))) && matches!(lines.body, Some(Body::Logs(_))));
+        let shipped = admit(&Letter { is_shipped: true, ..good.clone() }).expect("taken");
+        assert!(shipped.judged.is_some() && shipped.lines.is_none());
+        let refused = |letter: &Letter| admit(letter).expect_err("refused").reason;
+        assert_eq!(refused(&Letter { key: "bank".into(), ..good.clone() }), "raw_no_input");
+        assert_eq!(refused(&of(br#"{"log":"?"}"#)), "unparsed_format");
+        assert_eq!(refused(&of(br#"{"log":""}"#)), "empty");
+        let unread = Admission::new(PARTITIONS, None).admit(&good, None).expect_err("refused");
+        assert_eq!(unread.reason, "raw_not_read");
     }
 }

@@ -120,3 +120,35 @@ fn as_millis<S: Serializer>(at: &UnixNanos, to: S) -> Result<S::Ok, S::Error> {
 fn as_millis_if_any<S: Serializer>(at: &Option<UnixNanos>, to: S) -> Result<S::Ok, S::Error> {
     at.map(UnixNanos::as_millis).serialize(to)
 }
+
+#[cfg(test)]
+pub(super) mod testing {
+    use super::*;
+
+    /// A letter of the agent `a1`.
+    pub(in crate::ingest::deadletter) fn letter(kind: Kind, record: &[u8]) -> Letter {
+        let head = Head {
+            id: LetterId("1".into()),
+            at: UnixNanos(0),
+            last_at: UnixNanos(0),
+            agent: "a1".into(),
+            host: "web-1".into(),
+            service: String::new(),
+            source: String::new(),
+            kind,
+            reason: "partition".into(),
+            detail: String::new(),
+            bytes: record.len() as u64,
+            times: 1,
+            replayed_at: None,
+        };
+        Letter {
+            head,
+            project: "shop".into(),
+            record: Bytes::copy_from_slice(record),
+            key: Bytes::new(),
+            is_shipped: false,
+            is_cut: false,
+        }
+    }
+}

@@ -35,7 +35,7 @@ pub(super) async fn request(
         let made = query_scalar(
             "INSERT INTO letter_replays (stream, line_stream, asked_at) VALUES ($1, $2, $3) RETURNING id",
         );
-        let made = made.bind(&stream[..]).bind(&of_lines(stream)[..]).bind(now.0);
+        let made = made.bind(stream.to_vec()).bind(of_lines(stream).to_vec()).bind(now.0);
         let replay: i64 = made.fetch_one(&mut *on).await?;
         requested.new = Some(replay);
         requested.wait_for(replay);

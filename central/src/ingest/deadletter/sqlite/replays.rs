@@ -250,7 +250,7 @@ pub(super) async fn end(pool: &SqlitePool, replay: i64, now: UnixNanos) -> Resul
 /// again, with the new reason, and this gives `true`.
 pub(super) async fn came_back(
     pool: &SqlitePool,
-    (stream, partition, number): (StreamId, u32, u64),
+    LoggedAs { stream, partition, number }: LoggedAs,
     reason: &str,
     detail: &str,
 ) -> Result<bool, sqlx::Error> {

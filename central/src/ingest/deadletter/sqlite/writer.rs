@@ -156,7 +156,7 @@ mod tests {
 
     use super::*;
     use crate::ingest::deadletter::letter::Kind;
-    use crate::ingest::deadletter::store::{Filter, LetterStore, PageRequest};
+    use crate::ingest::deadletter::store::{Filter, PageRequest};
 
     const HOUR_NS: i64 = 3600 * 1_000_000_000;
 

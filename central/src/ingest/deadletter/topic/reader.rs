@@ -58,7 +58,8 @@ impl Reader {
 
 async fn own(with: Arc<Reader>, assigned: Assigned) {
     let (partition, tenure) = (assigned.partition, assigned.tenure.clone());
-    let mut feed = assigned.start(assigned.committed + 1);
+    let next = assigned.committed + 1;
+    let mut feed = assigned.start(next);
     // There is one; whoever added more reads them all and has the turn with the first.
     let is_first = partition == 0;
     if is_first {
