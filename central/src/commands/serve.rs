@@ -54,8 +54,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     }
     if config.cluster.kafka.is_some() && config.cluster.postgres.is_none() {
         tracing::warn!(
-            "without cluster.postgres each central keeps history, accounts and alerts of its own; set it before a \
-             second one starts"
+            "without cluster.postgres each central keeps history, accounts, alerts and dead letters of its own; set \
+             it before a second one starts"
         );
     }
     warn_of_unknown_targets(&rules.current(), &config);
