@@ -52,7 +52,7 @@ impl Backend for InFile {
     }
 
     async fn keep(&mut self, letter: DeadLetter) {
-        self.writer.take(Posted { letter, kept: None, settled: None, room: None }).await;
+        self.writer.take(Posted { letter, kept: None, _settled: None, _room: None }).await;
     }
 
     async fn retain(&mut self, now: UnixNanos) {

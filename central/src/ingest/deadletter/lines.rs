@@ -71,7 +71,7 @@ impl LineLetters {
         };
         let letters = self.letters.upgrade().ok_or("the central is stopping")?;
         let (kept, is_kept) = oneshot::channel();
-        let posted = Posted { letter, kept: Some(kept), settled: None, room: None };
+        let posted = Posted { letter, kept: Some(kept), _settled: None, _room: None };
         letters.send(posted).await.map_err(|_| "the central is stopping")?;
         Ok(is_kept.await??)
     }

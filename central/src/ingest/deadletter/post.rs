@@ -62,8 +62,8 @@ pub(super) struct Posted {
     /// Who tries again what was not kept.
     pub(super) kept: Option<oneshot::Sender<Result<(), NotKept>>>,
     /// Who waits until there is nothing more to be done about it.
-    pub(super) settled: Option<oneshot::Sender<()>>,
-    pub(super) room: Option<OwnedSemaphorePermit>,
+    pub(super) _settled: Option<oneshot::Sender<()>>,
+    pub(super) _room: Option<OwnedSemaphorePermit>,
 }
 
 /// Tells when a letter is kept, or was given up and counted.
@@ -111,7 +111,7 @@ impl DeadLetters {
         let bytes = u32::try_from(letter.weight()).unwrap_or(u32::MAX);
         let (settled, told) = oneshot::channel();
         let kept = Arc::clone(&self.room).try_acquire_many_owned(bytes).is_ok_and(|room| {
-            let posted = Posted { letter, kept: None, settled: Some(settled), room: Some(room) };
+            let posted = Posted { letter, kept: None, _settled: Some(settled), _room: Some(room) };
             self.letters.try_send(posted).is_ok()
         });
         if !kept {

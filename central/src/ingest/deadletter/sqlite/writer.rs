@@ -179,7 +179,7 @@ mod tests {
     }
 
     fn posted(letter: DeadLetter) -> Posted {
-        Posted { letter, kept: None, settled: None, room: None }
+        Posted { letter, kept: None, _settled: None, _room: None }
     }
 
     async fn ids(letters: &DeadLetters) -> Vec<String> {

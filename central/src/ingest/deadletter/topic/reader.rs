@@ -74,21 +74,22 @@ async fn own(with: Arc<Reader>, assigned: Assigned) {
 }
 
 impl Owner {
-    /// Takes what comes next, or looks for what is too old.
+    /// Looks for what is too old if that is due, and takes what comes until it is again.
     async fn step(&mut self, feed: &mut Feed) -> Result<(), Over> {
+        if Instant::now() >= self.retain_at {
+            let pause = match self.retain().await? {
+                Ok(()) => RETAIN_EVERY,
+                Err(error) => {
+                    tell("old dead letters cannot be dropped; trying again", &error);
+                    AGAIN_LAST
+                }
+            };
+            self.retain_at = Instant::now() + pause;
+        }
         match timeout_at(self.retain_at, feed.next()).await {
             Ok(Some(batch)) => self.take(batch).await,
             Ok(None) => Err(Over),
-            Err(_) => {
-                self.retain_at = Instant::now() + RETAIN_EVERY;
-                if let Err(error) = self.retain().await {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "old dead letters cannot be dropped; trying again"
-                    );
-                }
-                Ok(())
-            }
+            Err(_) => Ok(()),
         }
     }
 
@@ -96,23 +97,17 @@ impl Owner {
         for _ in 0..batch.lost {
             not_kept("truncated_unread");
         }
-        let letters: Vec<(Letter, Entry)> = batch
-            .entries
-            .into_iter()
-            .zip(&batch.headers)
-            .map(|(entry, headers)| (Letter::read(headers, &entry), entry))
-            .collect();
+        let entries = batch.entries.into_iter().zip(&batch.headers);
+        let letters: Vec<(Letter, Entry)> =
+            entries.map(|(entry, headers)| (Letter::read(headers, &entry), entry)).collect();
         let Some(last) = letters.last().map(|(_, entry)| entry.offset) else { return Ok(()) };
         self.held_bytes += self.keep(&letters).await?;
         if let Err(failure) = self.with.handle.commit(&[(self.partition, last)]).await {
             // What is read again is there already.
             tracing::debug!(error = %failure, "how far the dead letters were read is not committed");
         }
-        if let Err(error) = self.make_room().await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "no room can be made for dead letters; trying again with the next"
-            );
+        if let Err(error) = self.make_room().await? {
+            tell("no room can be made for dead letters; trying again with the next", &error);
         }
         Ok(())
     }
@@ -121,36 +116,29 @@ impl Owner {
     async fn keep(&self, letters: &[(Letter, Entry)]) -> Result<i64, Over> {
         let mut again = AGAIN_FIRST;
         loop {
-            let kept = tokio::select! {
-                kept = self.with.store.keep(letters) => kept,
-                () = self.tenure.ended() => return Err(Over),
-                () = self.with.stopping.cancelled() => return Err(Over),
-            };
-            match kept {
+            match self.unless_over(self.with.store.keep(letters)).await? {
                 Ok(bytes) => return Ok(bytes),
                 Err(error) => {
                     metrics::counter!("goldentime_dead_letters_store_failures_total").increment(1);
                     // Only the first of a row of failures goes to the log.
                     if again == AGAIN_FIRST {
-                        let error = &error as &dyn std::error::Error;
-                        tracing::warn!(error, "dead letters wait in their topic; trying again");
+                        tell("dead letters wait in their topic; trying again", &error);
                     }
                 }
             }
-            tokio::select! {
-                () = tokio::time::sleep(again) => {}
-                () = self.tenure.ended() => return Err(Over),
-                () = self.with.stopping.cancelled() => return Err(Over),
-            }
+            self.unless_over(tokio::time::sleep(again)).await?;
             again = (again * 2).min(AGAIN_LAST);
         }
     }
 
     /// Drops what is too old, and counts anew what is held.
-    async fn retain(&mut self) -> Result<(), LettersError> {
+    async fn retain(&mut self) -> Result<Result<(), LettersError>, Over> {
         let retention = i64::try_from(self.with.config.retention.get().as_nanos()).unwrap_or(i64::MAX);
         let before = self.with.clock.now().saturating_add(-retention);
-        let Held { letters, bytes, dropped } = self.with.store.expire(before).await?;
+        let Held { letters, bytes, dropped } = match self.unless_over(self.with.store.expire(before)).await? {
+            Ok(held) => held,
+            Err(error) => return Ok(Err(error)),
+        };
         expired("age", dropped);
         held(letters, bytes);
         self.held_bytes = bytes;
@@ -158,16 +146,31 @@ impl Owner {
     }
 
     /// Drops the oldest while all take more than allowed. What is just being replayed stays.
-    async fn make_room(&mut self) -> Result<(), LettersError> {
+    async fn make_room(&mut self) -> Result<Result<(), LettersError>, Over> {
         let allowed = i64::try_from(self.with.config.bytes_max.get()).unwrap_or(i64::MAX);
         while self.held_bytes > allowed {
-            let freed = self.with.store.drop_oldest().await?;
-            if freed.is_empty() {
-                return Ok(());
-            }
+            let freed = match self.unless_over(self.with.store.drop_oldest()).await? {
+                Ok(freed) if freed.is_empty() => break,
+                Ok(freed) => freed,
+                Err(error) => return Ok(Err(error)),
+            };
             self.held_bytes -= freed.iter().sum::<i64>();
             expired("quota", freed.len() as u64);
         }
-        Ok(())
+        Ok(Ok(()))
     }
+
+    /// What a call gives, unless the partition is somebody else's before.
+    async fn unless_over<T>(&self, call: impl Future<Output = T>) -> Result<T, Over> {
+        tokio::select! {
+            given = call => Ok(given),
+            () = self.tenure.ended() => Err(Over),
+            () = self.with.stopping.cancelled() => Err(Over),
+        }
+    }
+}
+
+fn tell(what: &str, error: &LettersError) {
+    let error = error as &dyn std::error::Error;
+    tracing::warn!(error, "{what}");
 }

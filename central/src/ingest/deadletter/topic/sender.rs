@@ -36,7 +36,10 @@ impl Sender {
                 Some(sent) = self.under_way.next() => settle(sent),
             }
         }
-        while let Some(sent) = self.under_way.next().await {
+        // The producer ends with its last user, and says what it could not send.
+        let Self { topic, mut under_way, .. } = self;
+        drop(topic);
+        while let Some(sent) = under_way.next().await {
             settle(sent);
         }
     }
