@@ -277,7 +277,7 @@ async fn letters_go_by_age_and_the_oldest_for_want_of_room(mut backend: impl Bac
     backend.keep(sized(21, 11 * HOUR_NS + 5, 10)).await;
     let last = ids(&*letters).await[0].clone();
     backend.retain(UnixNanos(11 * HOUR_NS + 1)).await;
-    assert_eq!(ids(&*letters).await, [last.clone()]);
+    assert_eq!(ids(&*letters).await, std::slice::from_ref(&last));
     backend.retain(UnixNanos(20 * HOUR_NS)).await;
     assert!(ids(&*letters).await.is_empty());
     backend.keep(sized(22, 20 * HOUR_NS, 10)).await;
@@ -315,6 +315,30 @@ async fn letters_in_a_file_pass_the_suite() {
 async fn letters_of_a_cluster_pass_the_suite() {
     let server = Postgres::start().await.expect("PostgreSQL starts");
     suite(async || topic(&server).await).await;
+}
+
+#[tokio::test]
+async fn judged_records_and_log_lines_of_a_replay_have_numbers_of_their_own_without_gaps() {
+    let server = Postgres::start().await.expect("PostgreSQL starts");
+    let mut topic = topic(&server).await;
+    for number in 1..=4 {
+        topic.append(letter(number, "name").into());
+    }
+    topic.read().await;
+    let all = Wanted::All(Filter::default());
+    let asked = topic.store.request(&all, false, STREAM, UnixNanos(1)).await.expect("asked");
+    let replay = asked.new.expect("there are letters");
+    let open = topic.store.next(UnixNanos(2)).await.expect("looks").expect("open");
+    assert!(open.stream == STREAM && open.lines != STREAM);
+    let waiting = topic.store.waiting(replay, 10).await.expect("reads");
+    let parts = [(true, false), (false, true), (true, true), (false, true)];
+    let decisions = waiting.iter().zip(parts).map(|((letter, _), (is_judged, is_line))| {
+        (*letter, Decision::Admitted { partition: 3, is_judged, is_line, is_late: false })
+    });
+    topic.store.decide(replay, &decisions.collect::<Vec<_>>()).await.expect("decided");
+    let placed = topic.store.placed(replay, 10).await.expect("reads");
+    let numbers: Vec<_> = placed.iter().map(|place| (place.number, place.line_number)).collect();
+    assert_eq!(numbers, [(Some(1), None), (None, Some(1)), (Some(2), Some(2)), (None, Some(3))]);
 }
 
 #[tokio::test]

@@ -73,7 +73,7 @@ impl LineLetters {
         let (kept, is_kept) = oneshot::channel();
         let posted = Posted { letter, kept: Some(kept), _settled: None, _room: None };
         letters.send(posted).await.map_err(|_| "the central is stopping")?;
-        Ok(is_kept.await??)
+        is_kept.await?
     }
 }
 

@@ -217,7 +217,7 @@ impl Fold {
             match self.find(raw) {
                 Ok(one) if one.line.is_empty() => folded.count("blank", 1),
                 Ok(line) => found.push(line),
-                Err(refused) => folded.refuse(refused),
+                Err(refused) => folded.refuse(*refused),
             }
         }
         // Lines of one host are counted together, since a record is of one host; in their order.
@@ -233,15 +233,17 @@ impl Fold {
         folded
     }
 
-    fn find<'a>(&self, raw: &'a Raw) -> Result<Found<'a>, Refused> {
-        let refused = |reason, detail: String| Refused {
-            offset: raw.entry.offset,
-            reason,
-            detail,
-            record: raw.entry.record.clone(),
-            key: raw.key.clone(),
-            names: Names::default(),
-            is_shipped: false,
+    fn find<'a>(&self, raw: &'a Raw) -> Result<Found<'a>, Box<Refused>> {
+        let refused = |reason, detail: String| {
+            Box::new(Refused {
+                offset: raw.entry.offset,
+                reason,
+                detail,
+                record: raw.entry.record.clone(),
+                key: raw.key.clone(),
+                names: Names::default(),
+                is_shipped: false,
+            })
         };
         let look = Look::at(&raw.key, &raw.entry.record);
         let Some(input) = self.inputs.iter().position(|input| look.is(&input.config.matching)) else {
