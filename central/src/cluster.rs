@@ -21,7 +21,8 @@ use crate::ingest::registry::Registry;
 #[serde(default)]
 pub struct ClusterConfig {
     /// Database of history, accounts, alerts and their delivery queue, agents and join tokens, in place of
-    /// `series.db`, `catalogue.db` and `agents.db`. A database without agents takes over those of `agents.db`.
+    /// `series.db`, `catalogue.db` and `agents.db`; with `kafka` also of dead letters, in place of `dead-letters.db`. A
+    /// database without agents takes over those of `agents.db`.
     /// `series.bytes_max` does not count then: the disk is the server's. Default none.
     pub postgres: Option<PostgresConfig>,
     /// Ingest log that several centrals share, in place of the files below `log/`; with `redis`. Its own
@@ -66,6 +67,12 @@ impl Settings for ClusterConfig {
 }
 
 impl ClusterConfig {
+    /// Where dead letters go and are kept that all centrals see; none where each keeps its own.
+    #[must_use]
+    pub fn of_letters(&self) -> Option<(&KafkaLogConfig, &PostgresConfig)> {
+        self.kafka.as_ref().zip(self.postgres.as_ref())
+    }
+
     /// This central's name among those that share the log; none where nothing is shared.
     #[must_use]
     pub fn member(&self) -> Option<Arc<str>> {

@@ -8,9 +8,11 @@ use goldentime_runtime::{SharedClock, Tasks};
 use goldentime_windows::{CheckpointStore, Losses, WindowStore, resume_point};
 
 use crate::config::Config;
-use crate::ingest::deadletter::DeadLetters;
+use crate::ingest;
+use crate::ingest::deadletter::{DeadLetters, SharedLetters};
 use crate::ingest::embedded::{EmbeddedLog, GENERATION};
 use crate::ingest::produce;
+use crate::ingest::raw::fold::Fold;
 use crate::ingest::raw::start::RawTopic;
 use crate::ingest::shared::{Heard, SharedLog};
 use crate::ingest::start::{Behind, IngestError};
@@ -44,6 +46,8 @@ pub enum OpenLog {
         log: Box<SharedLog>,
         /// What others produce to it, where that is read.
         raw: Option<Box<(RawTopic, Group)>>,
+        /// Who will read the dead letters of all, where this central may.
+        letters: Option<Box<Group>>,
         /// This central's name among those that share it.
         member: Arc<str>,
         /// Whether this central gives records to it: those of agents, or dead letters once more.
@@ -61,16 +65,40 @@ pub struct Line {
     pub link: Option<members::Link>,
 }
 
+/// Opens the dead letters: the central's own, which are kept from now on, or those of a cluster, which go out once
+/// the log is open.
+pub async fn open_letters(
+    config: &Config,
+    tasks: &Tasks,
+    clock: &SharedClock,
+) -> anyhow::Result<(DeadLetters, Option<SharedLetters>)> {
+    let (kept, clock) = (&config.dead_letters, Arc::clone(clock));
+    let Some((kafka, postgres)) = config.cluster.of_letters() else {
+        return Ok((ingest::open_dead_letters(&config.state_dir, kept, clock, tasks).await?, None));
+    };
+    let raw = config.cluster.raw.as_ref().map(|raw| Fold::new(raw, Arc::clone(&clock))).transpose();
+    let (letters, shared) = SharedLetters::new(kafka, postgres, kept, raw.context("cluster.raw")?, clock);
+    Ok((letters, Some(shared)))
+}
+
 impl OpenLog {
     /// Opens the log that the configuration names.
-    pub async fn open(config: &Config, stores: &Stores, tasks: &Tasks) -> anyhow::Result<Self> {
+    pub async fn open(
+        config: &Config,
+        stores: &Stores,
+        letters: Option<SharedLetters>,
+        tasks: &Tasks,
+    ) -> anyhow::Result<Self> {
         if let Some(kafka) = &config.cluster.kafka {
             let member = config.cluster.member().unwrap_or_default();
             let process = config.does(Role::Process);
             let log = SharedLog::open(kafka, &member, process, tasks).context("cluster.kafka")?;
             let raw = config.raw().map(|raw| RawTopic::open(kafka, raw, &member)).transpose()?.map(Box::new);
             let gives = process || config.does(Role::Gateway);
-            return Ok(Self::Shared { log: Box::new(log), raw, member, gives });
+            let reads_as = process.then_some(&*member);
+            let letters = letters.map(|letters| letters.start(tasks, kafka, log.producer(), reads_as));
+            let letters = letters.transpose().context("cluster.kafka")?.flatten().map(Box::new);
+            return Ok(Self::Shared { log: Box::new(log), raw, letters, member, gives });
         }
         let (windows, checkpoints) =
             stores.windows.clone().zip(stores.checkpoints.clone()).context("no windows")?;
@@ -152,21 +180,20 @@ impl OpenLog {
                 let merge = Merge { partitions, checkpoints, generation: GENERATION };
                 Ok(Line { behind: Some(behind), merge: Some(merge), link: None })
             }
-            Self::Shared { log, raw, member, gives } => {
+            Self::Shared { log, raw, letters, member, gives } => {
                 let behind = gives.then(|| {
                     produce::start(tasks, log.config(), &member, log.producer(), dead_letters, clock)
                 });
                 let (generation, producer) = (log.generation(), log.producer().clone());
                 let topic = Topic::Members.name(log.config());
                 let followed = log.followed().cloned();
-                let raw = match raw.map(|raw| *raw) {
-                    Some((topic, group)) => {
-                        topic.start(tasks, clock)?;
-                        Some(group)
-                    }
-                    None => None,
-                };
-                let Heard { events, members } = log.join(tasks, raw);
+                let mut groups = Vec::new();
+                if let Some((topic, group)) = raw.map(|raw| *raw) {
+                    topic.start(tasks, clock)?;
+                    groups.push(("raw-group", group));
+                }
+                groups.extend(letters.map(|group| ("letters-group", *group)));
+                let Heard { events, members } = log.join(tasks, groups);
                 let merge = events.zip(followed).map(|(events, logs)| Merge {
                     partitions: Partitions::Shared { events, log: logs.judged, again: logs.again, readers },
                     checkpoints: logs.checkpoints,

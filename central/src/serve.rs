@@ -201,7 +201,7 @@ impl Stores {
             }
             None => Logs::new(&config.state_dir, &config.logs),
         };
-        let letters = Arc::new(dead_letters.store());
+        let letters = dead_letters.replays();
         Ok(Self { windows, redis, checkpoints, catalogue, series, logs, letters, open_alerts })
     }
 

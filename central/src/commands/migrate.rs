@@ -4,6 +4,7 @@ use goldentime_catalog::PostgresCatalogue;
 use goldentime_series::PostgresSeries;
 
 use crate::config::Config;
+use crate::ingest::deadletter::PostgresLetters;
 use crate::ingest::registry::Registry;
 
 /// Brings them up, one after another. Safe to repeat, and beside centrals that run.
@@ -15,6 +16,9 @@ pub async fn run(config: &Config) -> anyhow::Result<()> {
     PostgresCatalogue::new(postgres.clone()).migrate().await?;
     // Brings in what `agents.db` held, as a start does.
     Registry::open(&config.state_dir, &config.cluster).await?.prepare().await?;
+    if config.cluster.kafka.is_some() {
+        PostgresLetters::new(postgres.clone()).migrate().await?;
+    }
     if config.series.enabled {
         PostgresSeries::new(postgres.clone(), config.series.keep()).migrate().await?;
     }

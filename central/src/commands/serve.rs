@@ -21,7 +21,7 @@ use crate::evaluate::handle::StatusBoard;
 use crate::evaluate::openslo::{RuleSet, RulesHandle, RulesWatch};
 use crate::ingest;
 use crate::ingest::board::AgentBoard;
-use crate::line::{AskLog, OpenLog};
+use crate::line::{self, AskLog, OpenLog};
 use crate::members::roster::Roster;
 use crate::members::{self, Here, Knowledge};
 use crate::merge::exchange::Exchange;
@@ -54,17 +54,15 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     }
     if config.cluster.kafka.is_some() && config.cluster.postgres.is_none() {
         tracing::warn!(
-            "without cluster.postgres each central keeps history, accounts and alerts of its own; set it before a \
-             second one starts"
+            "without cluster.postgres each central keeps history, accounts, alerts and dead letters of its own; set \
+             it before a second one starts"
         );
     }
     warn_of_unknown_targets(&rules.current(), &config);
     serve::make_private_dir(&config.state_dir)?;
-    let dead_letters =
-        ingest::open_dead_letters(&config.state_dir, &config.dead_letters, Arc::clone(&clock), &tasks)
-            .await?;
+    let (dead_letters, shared_letters) = line::open_letters(&config, &tasks, &clock).await?;
     let stores = Stores::open(&config, &dead_letters, &tasks, &clock).await?;
-    let log = OpenLog::open(&config, &stores, &tasks).await?;
+    let log = OpenLog::open(&config, &stores, shared_letters, &tasks).await?;
     let is_gateway = config.does(Role::Gateway);
     let authority = ingest::start::open_authority(&config.agents, &config.state_dir, clock.now())?;
     if is_gateway && config.cluster.kafka.is_some() && config.agents.authority_dir.is_none() {

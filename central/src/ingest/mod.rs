@@ -2,6 +2,7 @@
 //!
 //! In the order in which a record meets them: [`quic`] lets agents in that the [`registry`] knows and
 //! checks what they send ([`validity`]); [`deadletter`] keeps what is not valid, and gives it back when asked.
+//! What a group gives to this central has [`owners`].
 //! Behind it stands the central's own log ([`embedded`]): [`sequencer`] gives each record its place, hands it to the merge as [`logged`] and to the
 //! [`writer`], which commits it and only then has it acknowledged ([`ack`]). Or Kafka does ([`shared`]): [`produce`]; and [`raw`] reads there what others than agents produce.
 //! [`room`] bounds what is on this way. [`agents`] and [`board`] are who sends, [`pulse`] when each was last
@@ -15,6 +16,7 @@ pub mod deadletter;
 pub mod embedded;
 pub mod flushed;
 pub mod logged;
+mod owners;
 pub mod produce;
 pub mod pulse;
 pub mod quic;

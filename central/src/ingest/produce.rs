@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use goldentime_kafka::{KafkaFailure, Outgoing, ProducerHandle, Receipt};
-use goldentime_log::kafka::{KafkaLogConfig, Topic};
+use goldentime_log::kafka::{KafkaLogConfig, LoggedAs, Topic};
 use goldentime_runtime::{SharedClock, TaskKind, Tasks};
 use goldentime_windows::StreamPosition;
 use goldentime_wire::proto::record::Body;
@@ -16,7 +16,7 @@ use goldentime_wire::record;
 use tokio::sync::mpsc;
 
 use super::ack::{AckSink, Committed, StreamId};
-use super::deadletter::{DeadLetter, DeadLetters, Kind};
+use super::deadletter::{DeadLetter, DeadLetters, Kind, Settled};
 use super::quic::shared::PartitionDoor;
 use super::room::Taken;
 use super::sequencer::{INCOMING_MAX, Incoming, Received};
@@ -85,6 +85,8 @@ struct Producing {
 struct Sent {
     /// None for a repeat, and for what was not valid.
     receipt: Option<Receipt>,
+    /// Letters of what was not valid in it.
+    letters: Vec<Settled>,
     position: StreamPosition,
     ack: AckSink,
     _room: Taken,
@@ -93,9 +95,9 @@ struct Sent {
 impl Producing {
     async fn run(mut self, mut incoming: mpsc::Receiver<Incoming>) {
         while let Some(next) = incoming.recv().await {
-            let Incoming { record, stream, number, ack, room } = next;
+            let Incoming { record, stream, number, ack, mut letters, room } = next;
             let receipt = match self.is_new(stream, number) {
-                true => match self.send(record).await {
+                true => match self.send(record, &mut letters).await {
                     Ok(receipt) => receipt,
                     // Nothing is acknowledged any more; agents keep what they have.
                     Err(_) => return,
@@ -106,7 +108,7 @@ impl Producing {
                 }
             };
             let position = StreamPosition { stream, number, log_time: self.clock.now() };
-            if self.sent.send(Sent { receipt, position, ack, _room: room }).await.is_err() {
+            if self.sent.send(Sent { receipt, letters, position, ack, _room: room }).await.is_err() {
                 return;
             }
         }
@@ -125,7 +127,11 @@ impl Producing {
         true
     }
 
-    async fn send(&self, record: Option<Received>) -> Result<Option<Receipt>, KafkaFailure> {
+    async fn send(
+        &self,
+        record: Option<Received>,
+        letters: &mut Vec<Settled>,
+    ) -> Result<Option<Receipt>, KafkaFailure> {
         let Some(Received { bytes, record, service, received }) = record else { return Ok(None) };
         let topic = match record.body {
             Some(Body::Logs(_)) => &self.lines,
@@ -142,18 +148,23 @@ impl Producing {
             Ok(receipt) => Ok(Some(receipt)),
             Err(failure @ KafkaFailure::TooLarge { .. }) => {
                 let stream = record::stream_id(&record).ok();
-                self.dead_letters.add(DeadLetter {
+                letters.push(self.dead_letters.add(DeadLetter {
                     at: received,
                     kind: Kind::Record,
                     agent: record.agent,
                     host: record.host,
                     project: String::new(),
+                    service: record.service,
                     reason: "too_large",
                     detail: failure.to_string(),
                     record: bytes,
                     place: 0,
-                    logged_as: stream.map(|stream| (stream, record.partition, record.number)),
-                });
+                    logged_as: stream.map(|stream| LoggedAs {
+                        stream,
+                        partition: record.partition,
+                        number: record.number,
+                    }),
+                }));
                 Ok(None)
             }
             Err(failure) => Err(failure),
@@ -163,11 +174,15 @@ impl Producing {
 
 /// Acknowledges what Kafka has, in the order in which it was given to it.
 async fn acknowledge(partition: u32, committed: Committed, mut waiting: mpsc::Receiver<Sent>) {
-    while let Some(Sent { receipt, position, ack, _room }) = waiting.recv().await {
+    while let Some(Sent { receipt, letters, position, ack, _room }) = waiting.recv().await {
         if let Some(receipt) = receipt
             && receipt.await.is_err()
         {
             return;
+        }
+        // What nobody has yet is kept by its agent.
+        for letter in letters {
+            letter.wait().await;
         }
         committed.note(position);
         ack.committed(position.stream, partition, position.number);

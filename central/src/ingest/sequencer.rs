@@ -18,6 +18,7 @@ use goldentime_wire::proto;
 use tokio::sync::{mpsc, oneshot};
 
 use super::ack::{AckSink, Committed, StreamId};
+use super::deadletter::Settled;
 use super::logged::Logged;
 use super::room::Taken;
 use super::writer::ToWrite;
@@ -43,6 +44,8 @@ pub struct Incoming {
     pub number: u64,
     /// Whom to tell when it is in the log.
     pub ack: AckSink,
+    /// Letters of what in it was not valid. Where the log is shared, it is acknowledged once they are kept.
+    pub letters: Vec<Settled>,
     /// Memory that it takes until then.
     pub room: Taken,
 }
@@ -199,7 +202,7 @@ impl Sequencer {
 
     /// Gives one record its place. Gives whether the stations behind still listen.
     async fn place(&mut self, incoming: Incoming) -> bool {
-        let Incoming { record, stream, number, ack, room } = incoming;
+        let Incoming { record, stream, number, ack, letters: _, room } = incoming;
         let last = self.sequenced.get(&stream).copied().unwrap_or_else(|| self.committed.last(&stream));
         let is_new = number > last;
         if is_new {

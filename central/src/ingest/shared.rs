@@ -71,8 +71,10 @@ pub struct SharedLogHealth {
 pub fn memory_bound_bytes(config: &KafkaLogConfig, owns_partitions: bool) -> u64 {
     /// The group's, that of what is merged once more, that of history and that of log lines.
     const READERS: u64 = 4;
-    let partitions = if owns_partitions { config.partitions } else { 0 };
-    let ahead = config.ahead_bytes_max.get().saturating_mul(READERS * u64::from(partitions));
+    /// The topic of dead letters, and a batch of it.
+    const LETTERS: u64 = 2;
+    let partitions = if owns_partitions { READERS * u64::from(config.partitions) + LETTERS } else { 0 };
+    let ahead = config.ahead_bytes_max.get().saturating_mul(partitions);
     config.waiting_bytes_max.get().saturating_mul(2).saturating_add(ahead)
 }
 
@@ -128,18 +130,17 @@ impl SharedLog {
         self.health.clone()
     }
 
-    /// Sees to the topics, and takes part in the group once they are there, where this central is to, and in the one
-    /// of the raw topic where it reads that. Topics that are wrong stop the program; a Kafka that is away is waited
-    /// for.
-    pub fn join(self, tasks: &Tasks, raw: Option<Group>) -> Heard {
+    /// Sees to the topics, and takes part in the group once they are there, where this central is to, and in `others`,
+    /// each in a task of its name. Topics that are wrong stop the program; a Kafka that is away is waited for.
+    pub fn join(self, tasks: &Tasks, others: Vec<(&'static str, Group)>) -> Heard {
         let Self { config, part, health, members, .. } = self;
         let (stopping, usable) = (tasks.stopping(), CancellationToken::new());
         let (group, events) = part.map(|part| (part.group, part.events)).unzip();
-        if let Some(raw) = raw {
+        for (name, other) in others {
             let (stopping, usable) = (stopping.clone(), usable.clone());
-            tasks.spawn(TaskKind::Source, "raw-group", async move {
+            tasks.spawn(TaskKind::Source, name, async move {
                 tokio::select! {
-                    () = usable.cancelled() => take_part(raw, stopping).await,
+                    () = usable.cancelled() => take_part(other, stopping).await,
                     () = stopping.cancelled() => {}
                 }
             });

@@ -21,6 +21,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use super::agents::AgentEvent;
 use super::board::AgentBoard;
 use super::config::AgentsConfig;
+use super::deadletter::admission::Admission;
 use super::deadletter::replayer::Replayer;
 use super::deadletter::{self, DeadLetters, DeadLettersConfig};
 use super::quic::listener;
@@ -178,7 +179,7 @@ pub struct Good {
     pub uses_max: Option<u32>,
 }
 
-/// Opens the dead letters, and keeps them until everybody who has a clone has ended.
+/// Opens the dead letters of a central that keeps its own, and keeps them until everybody who has a clone has ended.
 pub async fn open_dead_letters(
     state_dir: &Path,
     config: &DeadLettersConfig,
@@ -221,7 +222,7 @@ pub fn memory_bound_bytes(config: &AgentsConfig, partitions: u32) -> u64 {
     // Every connection may have a window of unread bytes; that all fill theirs at once is bounded by
     // what the queues let through, so a tenth is reckoned with.
     let windows = config.connections_max as u64 * u64::from(endpoint::CONNECTION_WINDOW_BYTES) / 10;
-    let letters = deadletter::writer::WAITING_BYTES_MAX as u64;
+    let letters = deadletter::post::WAITING_BYTES_MAX as u64;
     queues * RECORD_BYTES + room::BYTES_MAX as u64 + windows.min(128 << 20) + letters
 }
 
@@ -308,8 +309,11 @@ impl Ingest {
 
     /// Gives dead letters back as somebody asks for it.
     fn replay(&self, tasks: &Tasks, behind: &Behind, room: &Arc<Semaphore>) {
+        let partitions = u32::try_from(behind.doors.len()).unwrap_or(u32::MAX);
         let replayer = Replayer {
             replays: self.dead_letters.replays(),
+            turn: self.dead_letters.turn(),
+            admission: Admission::new(partitions, self.dead_letters.raw()),
             registry: self.registry.clone(),
             doors: behind.doors.clone(),
             room: Room::of_connection(room),

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use goldentime_central::cluster::ClusterConfig;
 use goldentime_central::evaluate::openslo::RuleSet;
 use goldentime_central::ingest::agents::AgentEvent;
-use goldentime_central::ingest::deadletter::replays::{Progress, Replays, Wanted};
+use goldentime_central::ingest::deadletter::replays::{Progress, Wanted};
 use goldentime_central::ingest::deadletter::{
-    DeadLetters, Filter, Head, Kind, LetterStore, PageRequest, SqliteLetters,
+    DeadLetters, Filter, Head, Kind, LetterStore, PageRequest, ReplayStore, SqliteLetters,
 };
 use goldentime_central::ingest::embedded::{EmbeddedLog, PartitionFeed};
 use goldentime_central::ingest::registry::Registry;
@@ -81,12 +81,12 @@ async fn heads(letters: &SqliteLetters) -> Vec<Head> {
     letters.list(Filter::default(), page).await.expect("lists").letters
 }
 
-async fn replayed(replays: &Replays, stream: u8) -> Progress {
+async fn replayed(letters: &SqliteLetters, stream: u8) -> Progress {
     let wanted = Wanted::All(Filter::default());
-    let asked = replays.request(&wanted, false, [stream; 16], SystemClock.now()).await.expect("asked");
+    let asked = letters.request(&wanted, false, [stream; 16], SystemClock.now()).await.expect("asked");
     let replay = asked.new.expect("there are letters");
     let done = || async {
-        let progress = replays.progress(replay).await.expect("read");
+        let progress = letters.progress(replay).await.expect("read");
         (progress.open == 0 && progress.not_begun == 0).then_some(progress)
     };
     wait::until("the replay to end", SOON, done).await.expect("in time")
@@ -101,11 +101,10 @@ async fn a_rejected_line_goes_to_the_log_store_again_and_comes_back_as_the_same_
     // The step was killed before its position was stored: the same line is handed over again.
     intake.reject(&odd, "span_id is no number").await;
     let letters = SqliteLetters::open(&state.path().join("dead-letters.db")).await.expect("opens");
-    let replays = Replays::of(letters.clone());
     let [head] = &heads(&letters).await[..] else { panic!("one letter") };
     assert_eq!((head.kind, head.times, head.reason.as_str()), (Kind::Line, 2, "log_store_rejected"));
 
-    let progress = replayed(&replays, 1).await;
+    let progress = replayed(&letters, 1).await;
     assert_eq!((progress.given, progress.lines, progress.late), (1, 1, 0));
     let again = intake.logged(&odd).await;
     assert_eq!((&again.record, &again.host, &again.service), (&odd.record, &odd.host, &odd.service));
@@ -115,7 +114,7 @@ async fn a_rejected_line_goes_to_the_log_store_again_and_comes_back_as_the_same_
     intake.reject(&again, "span_id is still no number").await;
     let [back] = &heads(&letters).await[..] else { panic!("one letter") };
     assert_eq!((&back.id, back.detail.as_str()), (&head.id, "span_id is still no number"));
-    assert_eq!(replayed(&replays, 2).await.given, 1);
+    assert_eq!(replayed(&letters, 2).await.given, 1);
     assert_eq!(intake.logged(&odd).await.record, odd.record);
     assert!(heads(&letters).await.is_empty());
     let Intake { tasks, letters: open, .. } = intake;

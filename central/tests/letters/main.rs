@@ -1,20 +1,19 @@
 //! Dead letters over the real programs: an agent is refused, somebody looks, mends, and has it given back.
 
+mod cluster;
 mod lines;
 mod search_server;
 mod world;
 
-use std::process::Command;
-
-use goldentime_testkit::programs::{Central, program};
+use goldentime_testkit::programs::Central;
 use goldentime_testkit::servers::kafka::{Kafka, Shape};
 use goldentime_testkit::servers::redis::{self, Redis, RedisProps};
 use goldentime_testkit::wait;
 use goldentime_wire::proto::Record;
 use prost::Message;
 use world::{
-    Agent, PARTITIONS, SOON, assert_counted, central, central_with, deadletter, letters, listed, misplaced,
-    present, record, said,
+    Agent, PARTITIONS, SOON, api_token, assert_counted, central, central_with, deadletter, letters, listed,
+    misplaced, present, record, replaying, said,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,16 +89,10 @@ async fn replay_under_kills(mut central: Central, letters_count: u64, kills_max:
     agent.send_all(&records).await;
     letters(&config, &[], usize::try_from(letters_count).expect("small")).await;
 
-    let replay = || {
-        let mut command = Command::new(program("goldentime-central").expect("built"));
-        command.args(["deadletter", "replay", "--all", "--config"]).arg(&config);
-        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
-        command.spawn().expect("runs")
-    };
     let mut kills = 0;
     while kills < kills_max {
         let before = listed(&config, &[]).len();
-        let mut command = replay();
+        let mut command = replaying(&config);
         let moved = || async {
             let left = listed(&config, &[]).len();
             (left < before || left == 0).then_some(left)
@@ -210,12 +203,6 @@ async fn an_admin_reads_letters_over_http_page_by_page_and_nobody_else_does() {
     assert_eq!(shown["hex"], "ff".repeat(40), "{shown:#}");
     assert_eq!(ask("/no-such-letter", Some(&admin)).await.0, 404);
     assert_eq!(ask("?limit=0", Some(&admin)).await.0, 400);
-}
-
-fn api_token(config: &std::path::Path, role: &str) -> String {
-    let mut command = Command::new(program("goldentime-central").expect("built"));
-    command.args(["api-token", "create", "--name", role, "--role", role, "--config"]).arg(config);
-    said(&command.output().expect("runs")).0.trim().to_owned()
 }
 
 #[test]

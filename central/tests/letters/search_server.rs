@@ -4,6 +4,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 
 use goldentime_runtime::{Clock, SystemClock};
+use goldentime_testkit::engines::Engines;
 use goldentime_testkit::programs::{Central, CentralConfig};
 use goldentime_testkit::servers::elasticsearch::{self, Elasticsearch};
 use goldentime_testkit::wait;
@@ -12,6 +13,7 @@ use goldentime_wire::proto::{LogRecord, Logs, Record};
 use reqwest::Method;
 use serde_json::json;
 
+use crate::cluster::ALONE;
 use crate::world::{Agent, SOON, deadletter, letters, listed, present, record, said};
 
 const SPAN: &str = "b7ad6b7169203331";
@@ -59,7 +61,23 @@ async fn a_line_that_a_search_server_rejected_is_found_once_after_the_index_is_m
         secret.display(),
         server.certificate_file().display()
     ));
-    let central = config.start().await.expect("starts");
+    is_found_once_it_is_mended(config.start().await.expect("starts"), &server, &index).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_of_a_cluster_that_a_search_server_rejected_is_found_once_after_the_index_is_mended() {
+    let _alone = ALONE.lock().await;
+    let folder = tempfile::tempdir().expect("folder");
+    let engines = Engines::start(folder.path(), 1).await.expect("starts").and_search().await.expect("starts");
+    let server = engines.search.as_ref().expect("started");
+    let index = odd_index(server).await;
+    let mut config = CentralConfig::new(&folder.path().join("central"), None).expect("configured");
+    engines.give_to(&mut config, "one").expect("configured");
+    is_found_once_it_is_mended(config.start().await.expect("starts"), server, &index).await;
+}
+
+/// A line is rejected, listed, not found in vain, and found once the index is as it should be.
+async fn is_found_once_it_is_mended(central: Central, server: &Elasticsearch, index: &str) {
     let config = central.config.file();
     let mut agent = Agent::of(&central).await;
     let line = LogRecord {

@@ -1,7 +1,7 @@
 //! A running central, somebody who speaks as an agent, and the command line beside it.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -124,6 +124,20 @@ pub(crate) fn misplaced(record: Record) -> Record {
 pub(crate) fn deadletter(config: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(program("goldentime-central").expect("built"));
     command.arg("deadletter").args(args).arg("--config").arg(config).output().expect("runs")
+}
+
+/// Begins `goldentime-central deadletter replay --all`.
+pub(crate) fn replaying(config: &Path) -> Child {
+    let mut command = Command::new(program("goldentime-central").expect("built"));
+    command.args(["deadletter", "replay", "--all", "--config"]).arg(config);
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("runs")
+}
+
+/// A new API token of this role.
+pub(crate) fn api_token(config: &Path, role: &str) -> String {
+    let mut command = Command::new(program("goldentime-central").expect("built"));
+    command.args(["api-token", "create", "--name", role, "--role", role, "--config"]).arg(config);
+    said(&command.output().expect("runs")).0.trim().to_owned()
 }
 
 /// What it printed to standard output, and to standard error.

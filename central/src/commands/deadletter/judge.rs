@@ -1,15 +1,20 @@
 //! Judges letters as the running central would, without it.
 
+use std::sync::{Arc, Mutex};
+
+use goldentime_runtime::SystemClock;
+
 use crate::config::Config;
 use crate::ingest::deadletter::Letter;
-use crate::ingest::deadletter::admission::{Admitted, admit};
+use crate::ingest::deadletter::admission::{Admission, Admitted};
+use crate::ingest::raw::fold::Fold;
 use crate::ingest::registry::{Registry, Standing};
 use crate::ingest::validity::Refusal;
 
 /// What there is to judge by.
 pub(super) struct Judge {
     registry: Option<Registry>,
-    partitions: u32,
+    admission: Admission,
 }
 
 impl Judge {
@@ -19,7 +24,9 @@ impl Judge {
         if let Some(registry) = &registry {
             registry.prepare().await?;
         }
-        Ok(Self { registry, partitions: config.partitions() })
+        let raw = config.cluster.raw.as_ref().map(|raw| Fold::new(raw, Arc::new(SystemClock))).transpose()?;
+        let raw = raw.map(|raw| Arc::new(Mutex::new(raw)));
+        Ok(Self { registry, admission: Admission::new(config.partitions(), raw) })
     }
 
     /// Whether a letter would be taken now.
@@ -28,6 +35,6 @@ impl Judge {
             Some(registry) => registry.standing(&letter.head.agent).await?,
             None => Standing::Unknown,
         };
-        Ok(admit(letter, Some(&sender), self.partitions))
+        Ok(self.admission.admit(letter, Some(&sender)))
     }
 }

@@ -18,15 +18,13 @@ pub use show::show;
 use crate::cli::FilterArgs;
 use crate::config::Config;
 use crate::ingest::deadletter::sqlite::FILE;
-use crate::ingest::deadletter::{Filter, LetterStore, SqliteLetters};
+use crate::ingest::deadletter::{Filter, PostgresLetters, ReplayStore, SqliteLetters};
 
-/// Where this central keeps its letters, to be looked at; none where nothing was ever refused.
-async fn letters(config: &Config) -> anyhow::Result<Option<Box<dyn LetterStore>>> {
-    Ok(file(config).await?.map(|letters| Box::new(letters) as _))
-}
-
-/// The file of letters; none where no central ever ran.
-async fn file(config: &Config) -> anyhow::Result<Option<SqliteLetters>> {
+/// The letters of the cluster, or those of this central; none where no central ever ran.
+async fn letters(config: &Config) -> anyhow::Result<Option<Box<dyn ReplayStore>>> {
+    if let Some((_, postgres)) = config.cluster.of_letters() {
+        return Ok(Some(Box::new(PostgresLetters::new(postgres.clone()))));
+    }
     let path = config.state_dir.join(FILE);
     let is_there = path.try_exists();
     if !is_there.with_context(|| whose(config))? {
@@ -34,7 +32,9 @@ async fn file(config: &Config) -> anyhow::Result<Option<SqliteLetters>> {
         return Ok(None);
     }
     let letters = SqliteLetters::open(&path).await;
-    letters.with_context(|| format!("{}; {}", path.display(), whose(config))).map(Some)
+    letters
+        .with_context(|| format!("{}; {}", path.display(), whose(config)))
+        .map(|letters| Some(Box::new(letters) as _))
 }
 
 fn whose(config: &Config) -> String {

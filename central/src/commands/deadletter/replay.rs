@@ -9,12 +9,14 @@ use super::judge::Judge;
 use super::text::plain;
 use crate::cli::ReplayArgs;
 use crate::config::Config;
-use crate::ingest::deadletter::replays::{Progress, Replays, Requested, Wanted};
+use crate::ingest::deadletter::replays::{Progress, ReplayStore, Requested, Wanted};
 use crate::ingest::deadletter::store::PAGE_MAX;
-use crate::ingest::deadletter::{LetterId, LetterStore, PageRequest, SqliteLetters};
+use crate::ingest::deadletter::{LetterId, LettersError, PageRequest};
 
 /// A running central takes a replay up within this time.
 const TAKEN_UP_WITHIN: Duration = Duration::from_secs(10);
+/// The same where one of several does, and another has to take over from it first.
+const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(30);
 /// Nothing moves for this long: the central is gone, or its disk is full.
 const STALLED_AFTER: Duration = Duration::from_secs(30);
 /// How often is looked.
@@ -26,7 +28,7 @@ const TOLD_MAX: u32 = 20;
 
 /// Has letters given back, and says what became of them.
 pub async fn replay(config: &Config, args: &ReplayArgs) -> anyhow::Result<()> {
-    let Some(file) = super::file(config).await? else {
+    let Some(letters) = super::letters(config).await? else {
         anyhow::ensure!(args.ids.is_empty(), "there are no such letters");
         return Ok(());
     };
@@ -35,20 +37,23 @@ pub async fn replay(config: &Config, args: &ReplayArgs) -> anyhow::Result<()> {
         false => Wanted::Ids(args.ids.iter().cloned().map(LetterId).collect()),
     };
     if args.dry_run {
-        return dry_run(config, &file, &wanted, args.again).await;
+        return dry_run(config, &*letters, &wanted, args.again).await;
     }
-    let replays = Replays::of(file);
     let mut stream = [0; 16];
     getrandom::fill(&mut stream)?;
-    let requested = replays.request(&wanted, args.again, stream, SystemClock.now()).await?;
+    let requested = letters.request(&wanted, args.again, stream, SystemClock.now()).await?;
     tell_left_out(&requested);
     if requested.replays.is_empty() {
         println!("nothing to replay");
         anyhow::ensure!(requested.missing.is_empty(), "{}", missing(&requested.missing));
         return Ok(());
     }
-    let progress = wait(&replays, &requested).await?;
-    tell(config, &replays, &requested, &progress).await?;
+    let taken_up_within = match config.cluster.of_letters() {
+        Some(_) => TAKEN_OVER_WITHIN,
+        None => TAKEN_UP_WITHIN,
+    };
+    let progress = wait(&*letters, &requested, taken_up_within).await?;
+    tell(config, &*letters, &requested, &progress).await?;
     anyhow::ensure!(
         progress.refused == 0,
         "refused again: {}; they stay dead letters, with their reasons of now",
@@ -74,7 +79,11 @@ fn tell_left_out(requested: &Requested) {
 }
 
 /// Waits until every replay has come to its end.
-async fn wait(replays: &Replays, requested: &Requested) -> anyhow::Result<Progress> {
+async fn wait(
+    replays: &dyn ReplayStore,
+    requested: &Requested,
+    taken_up_within: Duration,
+) -> anyhow::Result<Progress> {
     let asked = Instant::now();
     let (mut moved, mut last) = (Instant::now(), None);
     loop {
@@ -86,14 +95,14 @@ async fn wait(replays: &Replays, requested: &Requested) -> anyhow::Result<Progre
             (moved, last) = (Instant::now(), Some(progress));
         }
         if progress.not_begun > 0
-            && asked.elapsed() > TAKEN_UP_WITHIN
+            && asked.elapsed() > taken_up_within
             && let Some(new) = requested.new
             && replays.withdraw(new).await?
         {
             anyhow::bail!(
                 "no running central took the replay up within {} s, so it was withdrawn and nothing has \
                      happened: does `goldentime-central serve` run, in this version and with this configuration?",
-                TAKEN_UP_WITHIN.as_secs()
+                taken_up_within.as_secs()
             );
         }
         if moved.elapsed() > STALLED_AFTER {
@@ -112,7 +121,7 @@ async fn wait(replays: &Replays, requested: &Requested) -> anyhow::Result<Progre
 
 /// What a log store rejects anew is told a moment after the log has it.
 async fn came_back(
-    replays: &Replays,
+    replays: &dyn ReplayStore,
     requested: &Requested,
     mut progress: Progress,
 ) -> anyhow::Result<Progress> {
@@ -124,7 +133,7 @@ async fn came_back(
     Ok(progress)
 }
 
-async fn sum(replays: &Replays, requested: &Requested) -> Result<Progress, sqlx::Error> {
+async fn sum(replays: &dyn ReplayStore, requested: &Requested) -> Result<Progress, LettersError> {
     let mut all = Progress::default();
     for replay in &requested.replays {
         let of = replays.progress(*replay).await?;
@@ -141,7 +150,7 @@ async fn sum(replays: &Replays, requested: &Requested) -> Result<Progress, sqlx:
 
 async fn tell(
     config: &Config,
-    replays: &Replays,
+    replays: &dyn ReplayStore,
     requested: &Requested,
     progress: &Progress,
 ) -> anyhow::Result<()> {
@@ -170,7 +179,7 @@ fn tell_kinds(config: &Config, late: u64, lines: u64) {
 /// Says what a replay would do.
 async fn dry_run(
     config: &Config,
-    letters: &SqliteLetters,
+    letters: &dyn ReplayStore,
     wanted: &Wanted,
     again: bool,
 ) -> anyhow::Result<()> {
@@ -200,7 +209,7 @@ async fn dry_run(
                 Ok(admitted) => {
                     would.given += 1;
                     would.late += u64::from(admitted.is_late(SystemClock.now()));
-                    would.lines += u64::from(admitted.newest.is_none());
+                    would.lines += u64::from(admitted.lines.is_some());
                 }
                 Err(refusal) => {
                     would.refused += 1;

@@ -34,7 +34,7 @@ pub async fn show(config: &Config, args: &ShowArgs) -> anyhow::Result<()> {
     if args.raw {
         let mut out = std::io::stdout().lock();
         anyhow::ensure!(
-            letter.head.kind == Kind::Line || !out.is_terminal(),
+            letter.head.kind != Kind::Record || !out.is_terminal(),
             "the record is binary; send it into a file or a program: `deadletter show {} --raw > record`",
             letter.head.id
         );
@@ -68,8 +68,12 @@ async fn print(config: &Config, letter: &Letter) -> anyhow::Result<()> {
             put("agent", &format!("{}{project}{}", plain(&head.agent), plain(&letter.project)));
         }
         Kind::Line => put("agent", "- (a log line that the log store rejected)"),
+        Kind::Raw => put("agent", &format!("- (a record of {})", plain(&head.source))),
     }
     put("host", &plain(&head.host));
+    if !head.service.is_empty() {
+        put("service", &plain(&head.service));
+    }
     put("reason", &plain(&head.reason));
     put("detail", &plain(&head.detail));
     put(
@@ -77,7 +81,7 @@ async fn print(config: &Config, letter: &Letter) -> anyhow::Result<()> {
         &format!("{} bytes{}", head.bytes, if letter.is_cut { ", cut: the rest is gone" } else { "" }),
     );
     if head.times > 1 {
-        put("came", &format!("{} times, the very same", head.times));
+        put("came", &format!("{} times, the very same, last {}", head.times, shown(head.last_at)));
     }
     put("replayed", &shown_or(head.replayed_at, "no"));
     let now = match Judge::of(config).await?.judge(letter).await? {

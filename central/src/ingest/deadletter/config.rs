@@ -16,7 +16,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct DeadLettersConfig {
     /// How long they are kept, replayed ones too. Default `7d`; `1h` to `365d`.
     pub retention: HumanDuration,
-    /// What all together may take in `dead-letters.db`. Above it the oldest go before their time, counted. Default
+    /// What all together may take in `dead-letters.db`, or in the database of a cluster. Above it the oldest go before their time, counted. Default
     /// `64MiB`; `16MiB` to `16GiB`.
     pub bytes_max: ByteSize,
 }

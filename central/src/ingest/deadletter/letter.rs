@@ -3,10 +3,11 @@
 use std::fmt;
 
 use bytes::Bytes;
+use goldentime_log::kafka::LetterKind;
 use goldentime_model::UnixNanos;
 use serde::{Serialize, Serializer};
 
-/// What a letter is called. Its text is the store's own matter: a number in the file.
+/// What a letter is called. Its text is the store's own matter: a number in its table.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct LetterId(pub String);
 
@@ -24,6 +25,8 @@ pub enum Kind {
     Record,
     /// A log line, which the log has and the log store would not take: JSON.
     Line,
+    /// A record of the raw topic, as whoever produced it wrote it.
+    Raw,
 }
 
 impl Kind {
@@ -33,6 +36,26 @@ impl Kind {
         match self {
             Self::Record => "record",
             Self::Line => "line",
+            Self::Raw => "raw",
+        }
+    }
+
+    /// Of what is written. What is not known is a record: no earlier version wrote anything else.
+    pub(super) fn read(text: &str) -> Self {
+        match text {
+            "line" => Self::Line,
+            "raw" => Self::Raw,
+            _ => Self::Record,
+        }
+    }
+}
+
+impl From<Kind> for LetterKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Record => Self::Record,
+            Kind::Line => Self::Line,
+            Kind::Raw => Self::Raw,
         }
     }
 }
@@ -45,10 +68,17 @@ pub struct Head {
     /// When it was refused first.
     #[serde(rename = "at_ms", serialize_with = "as_millis")]
     pub at: UnixNanos,
-    /// The agent that sent it; empty for a log line.
+    /// When it was refused last.
+    #[serde(rename = "last_at_ms", serialize_with = "as_millis")]
+    pub last_at: UnixNanos,
+    /// The agent that sent it; empty where none did.
     pub agent: String,
     /// The host that it came from, as far as it was said.
     pub host: String,
+    /// The service that it names, as far as it could be read.
+    pub service: String,
+    /// Partition and offset of the raw topic where it came from; empty for what came otherwise.
+    pub source: String,
     /// What it is.
     pub kind: Kind,
     /// Stable reason.
@@ -73,7 +103,11 @@ pub struct Letter {
     pub project: String,
     /// What was refused.
     pub record: Bytes,
-    /// Earlier versions kept 64 KiB of a longer record.
+    /// Its key in the raw topic; empty where it had none.
+    pub key: Bytes,
+    /// Its line was shipped when it was refused.
+    pub is_shipped: bool,
+    /// Only its beginning was kept.
     pub is_cut: bool,
 }
 
@@ -85,4 +119,36 @@ fn as_millis<S: Serializer>(at: &UnixNanos, to: S) -> Result<S::Ok, S::Error> {
 #[expect(clippy::ref_option, reason = "serde asks for it")]
 fn as_millis_if_any<S: Serializer>(at: &Option<UnixNanos>, to: S) -> Result<S::Ok, S::Error> {
     at.map(UnixNanos::as_millis).serialize(to)
+}
+
+#[cfg(test)]
+pub(super) mod testing {
+    use super::*;
+
+    /// A letter of the agent `a1`.
+    pub(in crate::ingest::deadletter) fn letter(kind: Kind, record: &[u8]) -> Letter {
+        let head = Head {
+            id: LetterId("1".into()),
+            at: UnixNanos(0),
+            last_at: UnixNanos(0),
+            agent: "a1".into(),
+            host: "web-1".into(),
+            service: String::new(),
+            source: String::new(),
+            kind,
+            reason: "partition".into(),
+            detail: String::new(),
+            bytes: record.len() as u64,
+            times: 1,
+            replayed_at: None,
+        };
+        Letter {
+            head,
+            project: "shop".into(),
+            record: Bytes::copy_from_slice(record),
+            key: Bytes::new(),
+            is_shipped: false,
+            is_cut: false,
+        }
+    }
 }

@@ -1,8 +1,10 @@
 //! Log lines as dead letters: how they become one, and a record again.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use goldentime_follower::{BoxFuture, StoreError};
+use goldentime_log::kafka::LoggedAs;
 use goldentime_runtime::SharedClock;
 use goldentime_search::{Rejected, Rejects};
 use goldentime_wire::RECORD_VERSION;
@@ -11,12 +13,13 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
 use super::letter::Kind;
-use super::writer::{DeadLetter, Posted};
+use super::post::{DeadLetter, NotKept, Posted};
 
 /// Where log lines go that no store will take. It does not keep the letters open: what comes after intake
 /// has ended waits for the next start.
 pub struct LineLetters {
     pub(super) letters: mpsc::WeakSender<Posted>,
+    pub(super) place: Arc<str>,
     pub(super) clock: SharedClock,
 }
 
@@ -36,7 +39,7 @@ struct Line {
 }
 
 impl LineLetters {
-    async fn keep(&self, rejected: &Rejected) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    async fn keep(&self, rejected: &Rejected) -> Result<(), NotKept> {
         let (line, record) = (&rejected.line, &rejected.line.record);
         let identity = line.identity;
         let written = Line {
@@ -55,17 +58,22 @@ impl LineLetters {
             agent: String::new(),
             host: line.host.to_string(),
             project: String::new(),
+            service: line.service.to_string(),
             reason: "log_store_rejected",
             detail: rejected.reason.clone(),
             record: serde_json::to_vec(&written)?.into(),
             place: identity.index,
-            logged_as: Some((identity.stream, identity.partition, identity.number)),
+            logged_as: Some(LoggedAs {
+                stream: identity.stream,
+                partition: identity.partition,
+                number: identity.number,
+            }),
         };
         let letters = self.letters.upgrade().ok_or("the central is stopping")?;
         let (kept, is_kept) = oneshot::channel();
-        let posted = Posted { letter, kept: Some(kept), room: None };
+        let posted = Posted { letter, kept: Some(kept), _settled: None, _room: None };
         letters.send(posted).await.map_err(|_| "the central is stopping")?;
-        Ok(is_kept.await??)
+        is_kept.await?
     }
 }
 
@@ -74,7 +82,7 @@ impl Rejects for LineLetters {
         Box::pin(async move {
             for line in rejected {
                 self.keep(line).await.map_err(|source| StoreError::Unavailable {
-                    place: "dead-letters.db".to_owned(),
+                    place: self.place.to_string(),
                     action: "keep a log line that the store will not take",
                     source,
                 })?;

@@ -1,19 +1,23 @@
 //! Gives letters back: the running central's part of a replay.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use goldentime_catalog::CatalogueError;
 use goldentime_runtime::SharedClock;
 use goldentime_wire::frame;
+use goldentime_wire::proto::Record;
 use goldentime_wire::record::StreamId;
 use tokio_util::sync::CancellationToken;
 
-use super::admission::{Admitted, admit};
-use super::replays::{Decision, Placed, Replay, Replays};
+use super::admission::{Admission, Admitted};
+use super::replays::{Decision, Placed, Replay, ReplayStore};
+use super::store::LettersError;
+use super::turn::Turn;
 use crate::ingest::ack::AckSink;
 use crate::ingest::quic::shared::PartitionDoor;
-use crate::ingest::registry::Registry;
+use crate::ingest::registry::{Registry, Standing};
 use crate::ingest::room::Room;
 use crate::ingest::sequencer::{Incoming, Received};
 use crate::ingest::validity::Refusal;
@@ -33,7 +37,11 @@ const BATCH_BYTES: i64 = 4 << 20;
 /// Gives letters back as somebody asks for it.
 pub struct Replayer {
     /// What is asked for.
-    pub replays: Replays,
+    pub replays: Arc<dyn ReplayStore>,
+    /// Whether it is this central's to work at.
+    pub turn: Turn,
+    /// What letters are judged by.
+    pub admission: Admission,
     /// Knows agents.
     pub registry: Registry,
     /// Where records go, by partition.
@@ -48,12 +56,14 @@ pub struct Replayer {
 enum Stopped {
     /// The file or the registry cannot be used.
     Failed(Box<dyn std::error::Error + Send + Sync>),
+    /// It is another central's turn.
+    Elsewhere,
     /// The central stops.
     Stopping,
 }
 
-impl From<sqlx::Error> for Stopped {
-    fn from(error: sqlx::Error) -> Self {
+impl From<LettersError> for Stopped {
+    fn from(error: LettersError) -> Self {
         Self::Failed(error.into())
     }
 }
@@ -71,7 +81,7 @@ impl Replayer {
         loop {
             let pause = match self.look(&stopping).await {
                 Ok(true) => continue,
-                Ok(false) => LOOK_EVERY,
+                Ok(false) | Err(Stopped::Elsewhere) => LOOK_EVERY,
                 Err(Stopped::Stopping) => return,
                 Err(Stopped::Failed(error)) => {
                     // Only the first of a row of failures goes to the log.
@@ -92,6 +102,7 @@ impl Replayer {
 
     /// Brings the oldest replay to its end, if there is one.
     async fn look(&self, stopping: &CancellationToken) -> Result<bool, Stopped> {
+        self.ours()?;
         let Some(replay) = self.replays.next(self.clock.now()).await? else { return Ok(false) };
         if self.clock.now().since(replay.begun_at) > GO_ON_WITHIN_NS {
             self.leave(&replay).await?;
@@ -99,14 +110,20 @@ impl Replayer {
         self.go_on(&replay, stopping).await?;
         while self.batch(&replay).await? {
             self.go_on(&replay, stopping).await?;
+            self.ours()?;
         }
         self.replays.end(replay.id, self.clock.now()).await?;
         tracing::info!(replay = replay.id, "dead letters were replayed");
         Ok(true)
     }
 
+    /// What was begun is gone on with by whose turn it is then.
+    fn ours(&self) -> Result<(), Stopped> {
+        if self.turn.is_ours() { Ok(()) } else { Err(Stopped::Elsewhere) }
+    }
+
     /// Refuses what has a place for so long that whoever drops repeats may have forgotten the stream.
-    async fn leave(&self, replay: &Replay) -> Result<(), sqlx::Error> {
+    async fn leave(&self, replay: &Replay) -> Result<(), LettersError> {
         let placed = self.replays.placed(replay.id, BATCH).await?;
         let refusal = || {
             let detail = "a replay was interrupted and too long ago to go on: whether the log has the record is not \
@@ -127,11 +144,13 @@ impl Replayer {
             taken - bytes < BATCH_BYTES
         };
         let waiting: Vec<_> = waiting.into_iter().take_while(fits).collect();
-        let mut decisions = Vec::with_capacity(waiting.len());
+        let (mut decisions, mut senders) = (Vec::with_capacity(waiting.len()), HashMap::new());
         for (letter, _) in waiting {
-            let decision = match self.judge(letter).await? {
+            let decision = match self.judge(letter, &mut senders).await? {
                 Some(Ok(admitted)) => Decision::Admitted {
-                    partition: admitted.record.partition,
+                    partition: admitted.partition(),
+                    is_judged: admitted.judged.is_some(),
+                    is_line: admitted.lines.is_some(),
                     is_late: admitted.is_late(self.clock.now()),
                 },
                 Some(Err(refusal)) => Decision::Refused(refusal),
@@ -144,21 +163,25 @@ impl Replayer {
         Ok(is_more)
     }
 
-    async fn decide(&self, replay: &Replay, decisions: &[(i64, Decision)]) -> Result<(), sqlx::Error> {
+    async fn decide(&self, replay: &Replay, decisions: &[(i64, Decision)]) -> Result<(), LettersError> {
         self.replays.decide(replay.id, decisions).await?;
         let refused = decisions.iter().filter(|(_, decision)| matches!(decision, Decision::Refused(_)));
         count("refused", refused.count());
         Ok(())
     }
 
-    async fn judge(&self, letter: i64) -> Result<Option<Result<Admitted, Refusal>>, Stopped> {
-        let Some(letter) = self.replays.letters().letter(letter).await? else { return Ok(None) };
-        let sender = self.registry.standing(&letter.head.agent).await?;
-        Ok(Some(admit(&letter, Some(&sender), self.partitions())))
-    }
-
-    fn partitions(&self) -> u32 {
-        u32::try_from(self.doors.len()).unwrap_or(u32::MAX)
+    /// Judges a letter; `senders` are those that were asked for in this batch.
+    async fn judge(
+        &self,
+        letter: i64,
+        senders: &mut HashMap<String, Standing>,
+    ) -> Result<Option<Result<Admitted, Refusal>>, Stopped> {
+        let Some(letter) = self.replays.letter(letter).await? else { return Ok(None) };
+        let agent = &letter.head.agent;
+        if !senders.contains_key(agent) {
+            senders.insert(agent.clone(), self.registry.standing(agent).await?);
+        }
+        Ok(Some(self.admission.admit(&letter, senders.get(agent))))
     }
 
     /// Sends whatever has a place and no receipt, under that place, until the log has it all.
@@ -169,7 +192,7 @@ impl Replayer {
                 return Ok(());
             }
             let refused = tokio::select! {
-                sent = self.send_all(replay.stream, &placed) => sent?,
+                sent = self.send_all(replay, &placed) => sent?,
                 // What has its place goes on there at the next start.
                 () = stopping.cancelled() => return Err(Stopped::Stopping),
             };
@@ -184,55 +207,60 @@ impl Replayer {
     }
 
     /// Sends letters, and waits until the log has them. Gives those that cannot be sent.
-    async fn send_all(&self, stream: StreamId, placed: &[Placed]) -> Result<Vec<(i64, Decision)>, Stopped> {
+    async fn send_all(&self, replay: &Replay, placed: &[Placed]) -> Result<Vec<(i64, Decision)>, Stopped> {
         let acks = AckSink::default();
         let (mut awaited, mut refused) = (HashMap::new(), Vec::new());
         for place in placed {
             let Some(door) = usize::try_from(place.partition).ok().and_then(|at| self.doors.get(at)) else {
                 continue;
             };
-            let received = match self.received(stream, *place).await? {
-                Some(Ok(received)) => Some(received),
-                // Only its number is passed.
-                None => None,
-                Some(Err(refusal)) => {
+            let admitted = match self.admitted_before(*place).await? {
+                Ok(admitted) => admitted,
+                Err(refusal) => {
                     refused.push((place.letter, Decision::Refused(refusal)));
-                    None
+                    Admitted::default()
                 }
             };
-            let bytes = received.as_ref().map_or(0, |received| received.bytes.len());
-            let room = self.room.take(bytes).await.ok_or(Stopped::Stopping)?;
-            let incoming =
-                Incoming { record: received, stream, number: place.number, ack: acks.clone(), room };
-            door.records.send(incoming).await.map_err(|_| Stopped::Stopping)?;
-            awaited.insert(place.partition, place.number);
+            let parts = [
+                (admitted.judged, replay.stream, place.number),
+                (admitted.lines, replay.lines, place.line_number),
+            ];
+            for (record, stream, number) in parts {
+                let (Some(record), Some(number)) = (record, number) else { continue };
+                let received = self.received(record, stream, *place, number);
+                let room = self.room.take(received.bytes.len()).await.ok_or(Stopped::Stopping)?;
+                let (record, ack, letters) = (Some(received), acks.clone(), Vec::new());
+                let incoming = Incoming { record, stream, number, ack, letters, room };
+                door.records.send(incoming).await.map_err(|_| Stopped::Stopping)?;
+                awaited.insert((stream, place.partition), number);
+            }
         }
         while !awaited.is_empty() {
-            for (_, partition, number) in acks.take().await {
-                if awaited.get(&partition).is_some_and(|last| *last <= number) {
-                    awaited.remove(&partition);
+            for (stream, partition, number) in acks.take().await {
+                if awaited.get(&(stream, partition)).is_some_and(|last| *last <= number) {
+                    awaited.remove(&(stream, partition));
                 }
             }
         }
         Ok(refused)
     }
 
-    /// The record of a letter that has its place: the same however often it is asked for, since the log may have
-    /// it already. None where the letter is gone. Refused only by a program that takes less than the one that gave
+    /// What a letter that has its place holds: the same however often it is asked for, since the log may have it
+    /// already. Nothing where the letter is gone. Refused only by a program that takes less than the one that gave
     /// it its place.
-    async fn received(
-        &self,
-        stream: StreamId,
-        place: Placed,
-    ) -> Result<Option<Result<Received, Refusal>>, sqlx::Error> {
-        let Some(letter) = self.replays.letters().letter(place.letter).await? else { return Ok(None) };
-        Ok(Some(admit(&letter, None, self.partitions()).map(|Admitted { mut record, service, .. }| {
-            record.stream = stream.to_vec().into();
-            record.partition = place.partition;
-            record.number = place.number;
-            let bytes = frame::body(&record);
-            Received { bytes, record, service: Some(service), received: self.clock.now() }
-        })))
+    async fn admitted_before(&self, place: Placed) -> Result<Result<Admitted, Refusal>, LettersError> {
+        let Some(letter) = self.replays.letter(place.letter).await? else {
+            return Ok(Ok(Admitted::default()));
+        };
+        Ok(self.admission.admit(&letter, None))
+    }
+
+    fn received(&self, mut record: Record, stream: StreamId, place: Placed, number: u64) -> Received {
+        record.stream = stream.to_vec().into();
+        record.partition = place.partition;
+        record.number = number;
+        let service = record.service.parse().ok();
+        Received { bytes: frame::body(&record), record, service, received: self.clock.now() }
     }
 }
 

@@ -1,23 +1,12 @@
-//! Replays: who asked for which letters, and how far each has come. Kept beside the letters, so that any process
-//! may ask and the running central finds it.
+//! The contract of replays: who asked for which letters, and how far each has come.
 
+use goldentime_follower::BoxFuture;
 use goldentime_model::UnixNanos;
 use goldentime_wire::record::StreamId;
-use sqlx::Row;
 
-use super::letter::LetterId;
-use super::sqlite::{SqliteLetters, number};
-use super::store::Filter;
+use super::letter::{Letter, LetterId};
+use super::store::{Filter, LetterStore, LettersError};
 use crate::ingest::validity::Refusal;
-
-/// A letter waits for its turn.
-const WAITING: i64 = 0;
-/// Its place in the stream is written down; the log may have it or not.
-const PLACED: i64 = 1;
-/// The log has it.
-const GIVEN: i64 = 2;
-/// It was refused again.
-const REFUSED: i64 = 3;
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,21 +58,25 @@ pub struct Progress {
 pub struct Replay {
     /// Its number.
     pub id: i64,
-    /// Its stream.
+    /// The stream of what is judged.
     pub stream: StreamId,
+    /// The stream of log lines. Where they are read apart, another one: each has its numbers without gaps.
+    pub lines: StreamId,
     /// When a central took it up first.
     pub begun_at: UnixNanos,
 }
 
-/// A letter's place in the stream of its replay.
+/// A letter's place in the streams of its replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Placed {
     /// The letter.
     pub letter: i64,
     /// Partition.
     pub partition: u32,
-    /// Number within it.
-    pub number: u64,
+    /// Number within it of what is judged.
+    pub number: Option<u64>,
+    /// Number within it of what is a log line.
+    pub line_number: Option<u64>,
 }
 
 /// What was decided about a letter.
@@ -93,6 +86,10 @@ pub enum Decision {
     Admitted {
         /// Which.
         partition: u32,
+        /// Something of it is judged.
+        is_judged: bool,
+        /// Something of it is a log line.
+        is_line: bool,
         /// All of it is of seconds that are not judged any more.
         is_late: bool,
     },
@@ -100,284 +97,99 @@ pub enum Decision {
     Refused(Refusal),
 }
 
-/// The replays of a file of letters. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Replays(SqliteLetters);
+/// A letter that could not be given back, with its reason and detail now.
+pub type StillRefused = (LetterId, String, String);
 
-impl Replays {
-    /// Those of this file.
-    #[must_use]
-    pub const fn of(letters: SqliteLetters) -> Self {
-        Self(letters)
-    }
-
-    /// The letters.
-    #[must_use]
-    pub const fn letters(&self) -> &SqliteLetters {
-        &self.0
-    }
-
+/// Replays, kept beside the letters: any process may ask, and a running central finds it.
+///
+/// - **A letter is in one open replay at most**, and in a decided place for good: what has a place and no receipt
+///   is [`ReplayStore::placed`] until it was [`ReplayStore::given`] or refused, whoever placed it.
+/// - Numbers are given within (replay, partition) from 1 on without a gap, in the order in which letters are decided.
+/// - Any number of those who work may call at once. What another has decided or given meanwhile stays as it is.
+/// - Each call is done whole or not at all. What failed may be tried again.
+pub trait ReplayStore: LetterStore {
     /// Asks for letters. What was replayed before is asked for only `again`; what is under way already is not
     /// asked for twice.
-    pub async fn request(
-        &self,
-        wanted: &Wanted,
+    fn request<'a>(
+        &'a self,
+        wanted: &'a Wanted,
         again: bool,
         stream: StreamId,
         now: UnixNanos,
-    ) -> Result<Requested, sqlx::Error> {
-        let mut requested = Requested::default();
-        let mut tx = self.0.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let found: Vec<(i64, bool, Option<i64>)> = match wanted {
-            Wanted::Ids(ids) => {
-                let mut found = Vec::new();
-                for id in ids {
-                    let row = sqlx::query_as(
-                        "SELECT id, replayed_at IS NOT NULL, (SELECT replay FROM replay_letters \
-                         WHERE letter = dead_letters.id AND state < 2) FROM dead_letters WHERE id = ?",
-                    );
-                    match row.bind(number(id)).fetch_optional(&mut *tx).await? {
-                        Some(row) => found.push(row),
-                        None => requested.missing.push(id.clone()),
-                    }
-                }
-                found
-            }
-            Wanted::All(filter) => {
-                sqlx::query_as(
-                    "SELECT id, replayed_at IS NOT NULL, (SELECT replay FROM replay_letters \
-                     WHERE letter = dead_letters.id AND state < 2) FROM dead_letters \
-                     WHERE (?1 IS NULL OR reason = ?1) AND (?2 IS NULL OR agent = ?2 OR host = ?2) \
-                     AND at >= ?3 AND (?4 OR replayed_at IS NULL) ORDER BY id",
-                )
-                .bind(&filter.reason)
-                .bind(&filter.agent)
-                .bind(filter.since.map_or(i64::MIN, |since| since.0))
-                .bind(again)
-                .fetch_all(&mut *tx)
-                .await?
-            }
-        };
-        for (letter, is_replayed, under_way) in found {
-            if let Some(replay) = under_way {
-                requested.under_way += 1;
-                requested.wait_for(replay);
-                continue;
-            }
-            if is_replayed && !again {
-                requested.replayed.push(LetterId(letter.to_string()));
-                continue;
-            }
-            let replay = match requested.new {
-                Some(replay) => replay,
-                None => {
-                    let row = sqlx::query("INSERT INTO replays (stream, asked_at) VALUES (?, ?)");
-                    let row = row.bind(&stream[..]).bind(now.0).execute(&mut *tx).await?;
-                    *requested.new.insert(row.last_insert_rowid())
-                }
-            };
-            requested.wait_for(replay);
-            // Named twice is asked for once.
-            let row = sqlx::query("INSERT OR IGNORE INTO replay_letters (replay, letter) VALUES (?, ?)");
-            requested.letters += row.bind(replay).bind(letter).execute(&mut *tx).await?.rows_affected();
-        }
-        tx.commit().await?;
-        Ok(requested)
-    }
+    ) -> BoxFuture<'a, Result<Requested, LettersError>>;
 
     /// Takes back what no central has taken up although nothing is before it. Gives whether that was so.
-    pub async fn withdraw(&self, replay: i64) -> Result<bool, sqlx::Error> {
-        let gone = sqlx::query(
-            "DELETE FROM replays WHERE id = ?1 AND begun_at IS NULL \
-             AND NOT EXISTS (SELECT 1 FROM replays WHERE id < ?1 AND ended_at IS NULL)",
-        );
-        Ok(gone.bind(replay).execute(&self.0.pool).await?.rows_affected() > 0)
-    }
+    fn withdraw(&self, replay: i64) -> BoxFuture<'_, Result<bool, LettersError>>;
 
     /// How far a replay has come.
-    pub async fn progress(&self, replay: i64) -> Result<Progress, sqlx::Error> {
-        let row = sqlx::query(
-            "SELECT (SELECT count(*) FROM replays WHERE id = ?1 AND begun_at IS NULL), \
-             (SELECT count(*) FROM replay_letters JOIN replays ON replays.id = replay \
-             WHERE ended_at IS NULL AND state < 2 AND replay < ?1), count(*) FILTER (WHERE state < 2), count(*) FILTER (WHERE state = 2), \
-             count(*) FILTER (WHERE state = 2 AND is_late), count(*) FILTER (WHERE state = 2 AND kind = 'line'), \
-             count(*) FILTER (WHERE state = 3) \
-             FROM replay_letters JOIN dead_letters ON dead_letters.id = letter WHERE replay = ?1",
-        );
-        let row = row.bind(replay).fetch_one(&self.0.pool).await?;
-        let count = |at: usize| u64::try_from(row.get::<i64, _>(at)).unwrap_or(0);
-        Ok(Progress {
-            not_begun: count(0),
-            ahead: count(1),
-            open: count(2),
-            given: count(3),
-            late: count(4),
-            lines: count(5),
-            refused: count(6),
-        })
-    }
+    fn progress(&self, replay: i64) -> BoxFuture<'_, Result<Progress, LettersError>>;
 
-    /// Some letters that a replay could not give back, with their reasons now.
-    pub async fn refused(
-        &self,
-        replay: i64,
-        limit: u32,
-    ) -> Result<Vec<(LetterId, String, String)>, sqlx::Error> {
-        let rows: Vec<(i64, String, String)> = sqlx::query_as(
-            "SELECT id, reason, detail FROM replay_letters JOIN dead_letters ON dead_letters.id = letter \
-             WHERE replay = ? AND state = ? ORDER BY id LIMIT ?",
-        )
-        .bind(replay)
-        .bind(REFUSED)
-        .bind(limit)
-        .fetch_all(&self.0.pool)
-        .await?;
-        Ok(rows.into_iter().map(|(id, reason, detail)| (LetterId(id.to_string()), reason, detail)).collect())
-    }
+    /// Some letters that a replay could not give back.
+    fn refused(&self, replay: i64, limit: u32) -> BoxFuture<'_, Result<Vec<StillRefused>, LettersError>>;
 
     /// The oldest replay that has not come to its end, begun from now on.
-    pub(super) async fn next(&self, now: UnixNanos) -> Result<Option<Replay>, sqlx::Error> {
-        let open = sqlx::query("SELECT id, stream FROM replays WHERE ended_at IS NULL ORDER BY id LIMIT 1");
-        let Some(row) = open.fetch_optional(&self.0.pool).await? else { return Ok(None) };
-        let id: i64 = row.get("id");
-        let begun = sqlx::query_scalar(
-            "UPDATE replays SET begun_at = coalesce(begun_at, ?) WHERE id = ? RETURNING begun_at",
-        );
-        // None: it was withdrawn in between.
-        let begun = begun.bind(now.0).bind(id).fetch_optional(&self.0.pool).await?;
-        let Some(begun_at) = begun.map(UnixNanos) else { return Ok(None) };
-        match StreamId::try_from(row.get::<Vec<u8>, _>("stream")) {
-            Ok(stream) => Ok(Some(Replay { id, stream, begun_at })),
-            // Not written by us: a stream's id has 16 bytes.
-            Err(_) => self.end(id, now).await.map(|()| None),
-        }
-    }
+    fn next(&self, now: UnixNanos) -> BoxFuture<'_, Result<Option<Replay>, LettersError>>;
 
     /// Letters that have a place and no receipt, in the order of their places.
-    pub(super) async fn placed(&self, replay: i64, limit: u32) -> Result<Vec<Placed>, sqlx::Error> {
-        let rows = sqlx::query(
-            "SELECT letter, partition, number FROM replay_letters WHERE replay = ? AND state = ? \
-             ORDER BY partition, number LIMIT ?",
-        );
-        let rows = rows.bind(replay).bind(PLACED).bind(limit).fetch_all(&self.0.pool).await?;
-        let placed = rows.iter().map(|row| Placed {
-            letter: row.get("letter"),
-            partition: u32::try_from(row.get::<i64, _>("partition")).unwrap_or(u32::MAX),
-            number: u64::try_from(row.get::<i64, _>("number")).unwrap_or(0),
-        });
-        Ok(placed.collect())
-    }
+    fn placed(&self, replay: i64, limit: u32) -> BoxFuture<'_, Result<Vec<Placed>, LettersError>>;
 
     /// Letters that wait for their turn, oldest first, with their sizes in bytes.
-    pub(super) async fn waiting(&self, replay: i64, limit: u32) -> Result<Vec<(i64, i64)>, sqlx::Error> {
-        let rows = sqlx::query_as(
-            "SELECT letter, length(record) FROM replay_letters JOIN dead_letters ON dead_letters.id = letter \
-             WHERE replay = ? AND state = ? ORDER BY letter LIMIT ?",
-        );
-        rows.bind(replay).bind(WAITING).bind(limit).fetch_all(&self.0.pool).await
-    }
+    fn waiting(&self, replay: i64, limit: u32) -> BoxFuture<'_, Result<Vec<(i64, i64)>, LettersError>>;
 
-    /// Writes down what was decided, all or nothing: places for those that go, the new reason of those that stay.
-    pub(super) async fn decide(&self, replay: i64, decisions: &[(i64, Decision)]) -> Result<(), sqlx::Error> {
-        let mut tx = self.0.pool.begin_with("BEGIN IMMEDIATE").await?;
-        for (letter, decision) in decisions {
-            match decision {
-                Decision::Admitted { partition, is_late } => {
-                    let last: i64 = sqlx::query_scalar(
-                        "INSERT INTO replay_numbers (replay, partition, last) VALUES (?, ?, 1) \
-                         ON CONFLICT DO UPDATE SET last = last + 1 RETURNING last",
-                    )
-                    .bind(replay)
-                    .bind(partition)
-                    .fetch_one(&mut *tx)
-                    .await?;
-                    sqlx::query(
-                        "UPDATE replay_letters SET state = ?, partition = ?, number = ?, is_late = ? \
-                         WHERE replay = ? AND letter = ?",
-                    )
-                    .bind(PLACED)
-                    .bind(partition)
-                    .bind(last)
-                    .bind(is_late)
-                    .bind(replay)
-                    .bind(letter)
-                    .execute(&mut *tx)
-                    .await?;
-                }
-                Decision::Refused(Refusal { reason, detail }) => {
-                    let state =
-                        sqlx::query("UPDATE replay_letters SET state = ? WHERE replay = ? AND letter = ?");
-                    state.bind(REFUSED).bind(replay).bind(letter).execute(&mut *tx).await?;
-                    let why = sqlx::query("UPDATE dead_letters SET reason = ?, detail = ? WHERE id = ?");
-                    why.bind(*reason).bind(detail).bind(letter).execute(&mut *tx).await?;
-                }
-            }
-        }
-        tx.commit().await
-    }
+    /// The letter of a number.
+    fn letter(&self, letter: i64) -> BoxFuture<'_, Result<Option<Letter>, LettersError>>;
+
+    /// Writes down what was decided: places for those that go, the new reason of those that stay.
+    fn decide<'a>(
+        &'a self,
+        replay: i64,
+        decisions: &'a [(i64, Decision)],
+    ) -> BoxFuture<'a, Result<(), LettersError>>;
 
     /// Notes that the log has these letters.
-    pub(super) async fn given(
-        &self,
+    fn given<'a>(
+        &'a self,
         replay: i64,
-        placed: &[Placed],
+        placed: &'a [Placed],
         now: UnixNanos,
-    ) -> Result<(), sqlx::Error> {
-        let mut tx = self.0.pool.begin_with("BEGIN IMMEDIATE").await?;
-        for Placed { letter, .. } in placed {
-            let state = sqlx::query(
-                "UPDATE replay_letters SET state = ? WHERE replay = ? AND letter = ? AND state = ?",
-            );
-            let state = state.bind(GIVEN).bind(replay).bind(letter).bind(PLACED).execute(&mut *tx).await?;
-            // It may have come back already.
-            if state.rows_affected() == 0 {
-                continue;
-            }
-            let done = sqlx::query("UPDATE dead_letters SET replayed_at = ? WHERE id = ?");
-            done.bind(now.0).bind(letter).execute(&mut *tx).await?;
-        }
-        tx.commit().await
-    }
+    ) -> BoxFuture<'a, Result<(), LettersError>>;
 
     /// Ends a replay.
-    pub(super) async fn end(&self, replay: i64, now: UnixNanos) -> Result<(), sqlx::Error> {
-        let ended = sqlx::query("UPDATE replays SET ended_at = ? WHERE id = ?");
-        ended.bind(now.0).bind(replay).execute(&self.0.pool).await.map(drop)
-    }
-
-    /// A store rejected the line that the log has at this place. If a replay brought it there, the letter is one
-    /// again, with the new reason, and this gives `true`.
-    pub(super) async fn came_back(
-        &self,
-        (stream, partition, number): (StreamId, u32, u64),
-        reason: &str,
-        detail: &str,
-    ) -> Result<bool, sqlx::Error> {
-        let mut tx = self.0.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let found: Option<(i64, i64)> = sqlx::query_as(
-            "SELECT replay, letter FROM replay_letters JOIN replays ON replays.id = replay \
-             WHERE stream = ? AND partition = ? AND number = ?",
-        )
-        .bind(&stream[..])
-        .bind(partition)
-        .bind(i64::try_from(number).unwrap_or(i64::MAX))
-        .fetch_optional(&mut *tx)
-        .await?;
-        let Some((replay, letter)) = found else { return Ok(false) };
-        let state = sqlx::query("UPDATE replay_letters SET state = ? WHERE replay = ? AND letter = ?");
-        state.bind(REFUSED).bind(replay).bind(letter).execute(&mut *tx).await?;
-        let why =
-            sqlx::query("UPDATE dead_letters SET reason = ?, detail = ?, replayed_at = NULL WHERE id = ?");
-        why.bind(reason).bind(detail).bind(letter).execute(&mut *tx).await?;
-        tx.commit().await?;
-        Ok(true)
-    }
+    fn end(&self, replay: i64, now: UnixNanos) -> BoxFuture<'_, Result<(), LettersError>>;
 }
 
 impl Requested {
-    fn wait_for(&mut self, replay: i64) {
+    pub(super) fn wait_for(&mut self, replay: i64) {
         if !self.replays.contains(&replay) {
             self.replays.push(replay);
         }
     }
+
+    /// Sorts out what was found of a letter: its number, whether it was replayed, the open replay that it is in.
+    /// Gives the number of one that is to be asked for.
+    pub(super) fn sort_out(
+        &mut self,
+        (letter, is_replayed, under_way): (i64, bool, Option<i64>),
+        again: bool,
+    ) -> Option<i64> {
+        if let Some(replay) = under_way {
+            self.under_way += 1;
+            self.wait_for(replay);
+            return None;
+        }
+        if is_replayed && !again {
+            self.replayed.push(LetterId(letter.to_string()));
+            return None;
+        }
+        Some(letter)
+    }
 }
+
+/// A letter waits for its turn.
+pub(super) const WAITING: i64 = 0;
+/// Its place in the stream is written down; the log may have it or not.
+pub(super) const PLACED: i64 = 1;
+/// The log has it.
+pub(super) const GIVEN: i64 = 2;
+/// It was refused again.
+pub(super) const REFUSED: i64 = 3;

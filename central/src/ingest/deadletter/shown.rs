@@ -21,6 +21,10 @@ pub enum Reading {
 #[must_use]
 pub fn read(letter: &Letter) -> Reading {
     let read = match letter.head.kind {
+        Kind::Raw => match str::from_utf8(&letter.record) {
+            Ok(text) => Ok(serde_json::from_str(text).unwrap_or_else(|_| text.into())),
+            Err(error) => Err(format!("it is no text: {error}")),
+        },
         Kind::Line => {
             serde_json::from_slice(&letter.record).map_err(|error| format!("it is no JSON: {error}"))
         }
@@ -147,29 +151,12 @@ pub fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use proptest::prelude::*;
 
-    use super::super::admission::admit;
-    use super::super::letter::{Head, LetterId};
+    use super::super::admission::Admission;
+    use super::super::letter::testing::letter;
     use super::*;
     use crate::ingest::registry::Standing;
-
-    fn letter(kind: Kind, record: Vec<u8>) -> Letter {
-        let head = Head {
-            id: LetterId("1".into()),
-            at: UnixNanos(0),
-            agent: "a1".into(),
-            host: "web-1".into(),
-            kind,
-            reason: "name".into(),
-            detail: String::new(),
-            bytes: record.len() as u64,
-            times: 1,
-            replayed_at: None,
-        };
-        Letter { head, project: "shop".into(), record: Bytes::from(record), is_cut: false }
-    }
 
     #[test]
     fn a_record_is_shown_by_the_names_of_its_fields() {
@@ -191,7 +178,7 @@ mod tests {
             body,
             ..Record::default()
         };
-        let Reading::Json(shown) = read(&letter(Kind::Record, frame::body(&record).to_vec())) else {
+        let Reading::Json(shown) = read(&letter(Kind::Record, &frame::body(&record))) else {
             panic!("readable")
         };
         assert_eq!(shown["stream"], "ab".repeat(16));
@@ -204,10 +191,10 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_bytes_a_letter_holds_it_is_shown_and_judged(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            for kind in [Kind::Record, Kind::Line] {
-                let letter = letter(kind, bytes.clone());
+            for kind in [Kind::Record, Kind::Line, Kind::Raw] {
+                let letter = letter(kind, &bytes);
                 let _ = read(&letter);
-                let _ = admit(&letter, Some(&Standing::Good("shop".into())), 4);
+                let _ = Admission::new(4, None).admit(&letter, Some(&Standing::Good("shop".into())));
             }
         }
     }

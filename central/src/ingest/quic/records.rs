@@ -14,7 +14,7 @@ use quinn::RecvStream;
 use super::shared::Shared;
 use crate::ingest::ack::AckSink;
 use crate::ingest::agents::AgentIdentity;
-use crate::ingest::deadletter::{DeadLetter, Kind};
+use crate::ingest::deadletter::{DeadLetter, Kind, Settled};
 use crate::ingest::pulse::Pulse;
 use crate::ingest::room::{Room, Taken};
 use crate::ingest::sequencer::{Incoming, Received};
@@ -59,44 +59,47 @@ impl Reader {
         let mut record = match frame::decode::<Record>(bytes.clone()) {
             Ok(record) => record,
             Err(error) => {
-                self.refuse(bytes, received, Refusal::new("protobuf", error.to_string()), 0);
+                let refusal = Refusal::new("protobuf", error.to_string());
+                // It names no place under which it could be acknowledged.
+                drop(self.refuse(bytes, String::new(), received, refusal, 0));
                 return Ok(());
             }
         };
         let (partition, number, stream) = (record.partition, record.number, record::stream_id(&record));
-        let sifted = self.sift(&mut record, received);
+        let mut letters = self.sift(&mut record, received);
         let checked = check(&record, self.shared.partition_count(), Some(&self.identity.project));
         let place = usize::try_from(partition).ok().and_then(|at| self.shared.partitions.get(at));
         let taken = match checked {
             Ok(service) => {
-                if self.signed_anew(&mut record) || sifted {
+                if self.signed_anew(&mut record) || !letters.is_empty() {
                     bytes = frame::body(&record);
                 }
                 Some(Received { bytes, record, service, received })
             }
             Err(refusal) => {
-                self.refuse(bytes, received, refusal, 0);
+                letters.push(self.refuse(bytes, record.service, received, refusal, 0));
                 None
             }
         };
         // A record that is refused is acknowledged all the same where it names its place: sent again
         // it would be refused again.
         let (Some(door), Ok(stream), true) = (place, stream, number > 0) else { return Ok(()) };
-        let incoming = Incoming { record: taken, stream, number, ack: self.acks.clone(), room };
+        let ack = self.acks.clone();
+        let incoming = Incoming { record: taken, stream, number, ack, letters, room };
         door.records.send(incoming).await.map_err(|_| Broken)
     }
 
-    /// Refuses what is not valid among log records, each with its reason; gives whether there was any.
-    fn sift(&self, record: &mut Record, received: UnixNanos) -> bool {
+    /// Refuses what is not valid among log records, each with its reason.
+    fn sift(&self, record: &mut Record, received: UnixNanos) -> Vec<Settled> {
         let bad = record::sift(record);
-        let found = !bad.is_empty();
-        for (place, (log, invalid)) in (1..).zip(bad) {
+        let refused = (1..).zip(bad).map(|(place, (log, invalid))| {
             // As a record of its own, so that whoever reads dead letters knows whose line it was.
             let alone = Record { body: Some(Body::Logs(Logs { records: vec![log] })), ..bare(record) };
             let letter = frame::body(&alone);
-            self.refuse(letter, received, Refusal::new(invalid.reason.as_str(), invalid.detail), place);
-        }
-        found
+            let refusal = Refusal::new(invalid.reason.as_str(), invalid.detail);
+            self.refuse(letter, alone.service, received, refusal, place)
+        });
+        refused.collect()
     }
 
     /// Writes the id of the certificate into a record that names another agent; gives whether it did.
@@ -114,7 +117,14 @@ impl Reader {
         true
     }
 
-    fn refuse(&self, record: Bytes, at: UnixNanos, Refusal { reason, detail }: Refusal, place: u32) {
+    fn refuse(
+        &self,
+        record: Bytes,
+        service: String,
+        at: UnixNanos,
+        Refusal { reason, detail }: Refusal,
+        place: u32,
+    ) -> Settled {
         let agent = self.identity.agent.to_string();
         tracing::debug!(agent, reason, detail, "a record was refused");
         self.shared.board.refused(&agent);
@@ -124,12 +134,13 @@ impl Reader {
             agent,
             host: self.identity.host.to_string(),
             project: self.identity.project.to_string(),
+            service,
             reason,
             detail,
             record,
             place,
             logged_as: None,
-        });
+        })
     }
 
     fn broken(&self, error: &FrameError) -> Result<(), Broken> {

@@ -110,6 +110,23 @@ pub struct Refused {
     pub detail: String,
     /// The record, as it came.
     pub record: Bytes,
+    /// Its key; empty where it has none.
+    pub key: Bytes,
+    /// Host, project and service that it names, as far as it was read.
+    pub names: Names,
+    /// Its line is shipped all the same.
+    pub is_shipped: bool,
+}
+
+/// Whom a record is about; empty where that is not known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// Host.
+    pub host: String,
+    /// Project.
+    pub project: String,
+    /// Service, as the record names it.
+    pub service: String,
 }
 
 /// A line that was found in a record.
@@ -200,7 +217,7 @@ impl Fold {
             match self.find(raw) {
                 Ok(one) if one.line.is_empty() => folded.count("blank", 1),
                 Ok(line) => found.push(line),
-                Err(refused) => folded.refuse(refused),
+                Err(refused) => folded.refuse(*refused),
             }
         }
         // Lines of one host are counted together, since a record is of one host; in their order.
@@ -216,12 +233,17 @@ impl Fold {
         folded
     }
 
-    fn find<'a>(&self, raw: &'a Raw) -> Result<Found<'a>, Refused> {
-        let refused = |reason, detail: String| Refused {
-            offset: raw.entry.offset,
-            reason,
-            detail,
-            record: raw.entry.record.clone(),
+    fn find<'a>(&self, raw: &'a Raw) -> Result<Found<'a>, Box<Refused>> {
+        let refused = |reason, detail: String| {
+            Box::new(Refused {
+                offset: raw.entry.offset,
+                reason,
+                detail,
+                record: raw.entry.record.clone(),
+                key: raw.key.clone(),
+                names: Names::default(),
+                is_shipped: false,
+            })
         };
         let look = Look::at(&raw.key, &raw.entry.record);
         let Some(input) = self.inputs.iter().position(|input| look.is(&input.config.matching)) else {
@@ -289,6 +311,13 @@ impl Input {
             reason: unparsed.as_str(),
             detail: format!("input `{}`: {unparsed}", self.config.name),
             record: found.raw.entry.record.clone(),
+            key: found.raw.key.clone(),
+            names: Names {
+                host: found.host.clone().or_else(|| self.config.host.clone()).unwrap_or_default(),
+                project: self.config.project.clone(),
+                service: found.service.clone().or_else(|| self.config.service.clone()).unwrap_or_default(),
+            },
+            is_shipped: self.config.ship_logs,
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use goldentime_kafka::Outgoing;
 use goldentime_log::kafka::letters::letter_bytes_max;
-use goldentime_log::kafka::{KafkaLogConfig, Letter, Topic};
+use goldentime_log::kafka::{KafkaLogConfig, Letter, LetterKind, Topic};
 use goldentime_model::UnixNanos;
 use goldentime_observe::contents::Content;
 use goldentime_wire::RECORD_VERSION;
@@ -93,8 +93,8 @@ impl Author {
         times: Times,
     ) -> Prepared {
         let mut prepared = Prepared::default();
-        for Refused { offset, reason, detail, record } in refused {
-            prepared.letters.push(self.letter(offset, reason, detail, record, times.now));
+        for refused in refused {
+            prepared.letters.push(self.letter(refused, times.now));
         }
         let mut records = Vec::with_capacity(said.len());
         let mut last = BTreeMap::new();
@@ -140,24 +140,36 @@ impl Author {
         let (key, body) = (Bytes::from(record.service.clone()), Bytes::from(record.encode_to_vec()));
         if key.len() + body.len() + IDENTITY_BYTES > self.record_bytes_max {
             let detail = format!("a record of {} bytes; raise cluster.kafka.record_bytes_max", body.len());
-            prepared.letters.push(self.letter(0, "too_large", detail, body, now));
+            let letter = Letter {
+                source: self.source.clone(),
+                host: record.host,
+                service: record.service,
+                detail,
+                ..Letter::bare(now, LetterKind::Record, "too_large", body)
+            };
+            prepared.letters.push(self.give(letter));
             prepared.too_large += 1;
             return;
         }
         prepared.records.push(Unnumbered { is_log, partition, key, body });
     }
 
-    fn letter(
-        &self,
-        offset: u64,
-        reason: &'static str,
-        detail: String,
-        record: Bytes,
-        at: UnixNanos,
-    ) -> Outgoing {
-        // As Kafka's own tools count.
-        let source = format!("{}@{}", self.source, offset.saturating_sub(1));
-        let letter = Letter { at, source, reason, detail, record };
+    fn letter(&self, refused: Refused, at: UnixNanos) -> Outgoing {
+        let Refused { offset, reason, detail, record, key, names, is_shipped } = refused;
+        self.give(Letter {
+            // As Kafka's own tools count.
+            source: format!("{}@{}", self.source, offset.saturating_sub(1)),
+            host: names.host,
+            project: names.project,
+            service: names.service,
+            detail,
+            key,
+            is_shipped,
+            ..Letter::bare(at, LetterKind::Raw, reason, record)
+        })
+    }
+
+    fn give(&self, letter: Letter) -> Outgoing {
         letter.outgoing(&self.letters, letter_bytes_max(self.record_bytes_max))
     }
 

@@ -1,16 +1,16 @@
 //! The partitions of the raw topic that a group gives to this central.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use goldentime_kafka::KafkaFailure;
-use goldentime_log::kafka::{Group, GroupEvent, GroupHandle, KafkaLogConfig, Revoked, Topic};
+use goldentime_log::kafka::{Group, GroupEvent, GroupHandle, KafkaLogConfig, Topic};
 use goldentime_runtime::{SharedClock, TaskKind, Tasks};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::config::RawConfig;
 use super::fold::{self, Fold, InputError};
 use super::owner::{BATCH_BYTES_MAX, With, own};
+use crate::ingest::owners::{self, Names};
 
 /// What a batch takes beside its records: what it comes to, before and after it is encoded.
 const BATCH_COPIES: u64 = 4;
@@ -67,51 +67,11 @@ impl RawTopic {
             group: handle,
             clock: Arc::clone(clock),
         };
-        tasks.spawn(TaskKind::Station, "raw", run(events, Arc::new(with), tasks.clone()));
+        let with = Arc::new(with);
+        let names = Names { topic: "raw", owner: "raw-partition", bring_home: "raw-bring-home" };
+        let owners =
+            owners::run(events, tasks.clone(), names, move |assigned| own(Arc::clone(&with), assigned));
+        tasks.spawn(TaskKind::Station, "raw", owners);
         Ok(())
     }
-}
-
-async fn run(mut events: mpsc::Receiver<GroupEvent>, with: Arc<With>, tasks: Tasks) {
-    // Each resolves when its owner has ended.
-    let mut held: HashMap<u32, oneshot::Receiver<()>> = HashMap::new();
-    while let Some(event) = events.recv().await {
-        match event {
-            GroupEvent::Assigned(assigned) => {
-                let (ended, owned) = oneshot::channel();
-                // What was lost a moment ago may come back before its owner has ended.
-                let before = held.insert(assigned.partition, owned);
-                let with = Arc::clone(&with);
-                tasks.spawn(TaskKind::Station, "raw-partition", async move {
-                    if let Some(before) = before {
-                        // An error is its end as well.
-                        let _ = before.await;
-                    }
-                    own(with, *assigned).await;
-                    // Whoever waits is told by the end of the channel as well.
-                    let _ = ended.send(());
-                });
-            }
-            GroupEvent::Revoked(revoked) => {
-                let owned = held.remove(&revoked.partition);
-                // Others are revoked at the same time: nobody waits for this one.
-                tasks.spawn(TaskKind::Station, "raw-bring-home", bring_home(owned, revoked));
-            }
-            GroupEvent::Lost { partition } => {
-                tracing::warn!(
-                    partition,
-                    "a partition of the raw topic was lost: this central was not heard of"
-                );
-            }
-        }
-    }
-}
-
-/// Waits until the last transaction has ended, and says so.
-async fn bring_home(owned: Option<oneshot::Receiver<()>>, revoked: Revoked) {
-    if let Some(owned) = owned {
-        // An error is the owner's end as well.
-        let _ = owned.await;
-    }
-    revoked.done();
 }

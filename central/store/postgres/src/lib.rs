@@ -2,7 +2,7 @@
 //!
 //! [`config`] says where it is, [`connect`] opens one connection to it, [`pool`] keeps some, [`layout`]
 //! brings it to this version's layout, [`database`] is all of that to its users, [`error`] what may go
-//! wrong, and [`instant`] how a second stands in it.
+//! wrong, [`instant`] how a second stands in it, and [`text`] what it makes of free text.
 
 pub mod config;
 mod connect;
@@ -11,9 +11,11 @@ pub mod error;
 pub mod instant;
 pub mod layout;
 mod pool;
+mod text;
 
 pub use config::{PostgresConfig, Tls};
 pub use database::{Database, Session};
 pub use error::{Error, Placed};
 pub use instant::Instant;
 pub use layout::Layout;
+pub use text::text;

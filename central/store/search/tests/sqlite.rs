@@ -232,10 +232,8 @@ async fn what_a_dropped_call_still_writes_is_waited_for() {
         .expect("under way");
     let (store, lines, advance) = (folder.store(), [line(1, "the next")], step(1, 2));
     let mut next = store.commit(&lines, &advance);
-    let first_look =
-        std::future::poll_fn(|context| std::task::Poll::Ready(next.as_mut().poll(context).is_pending()));
-    assert!(first_look.await, "it cannot be there yet");
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut next).await;
+    assert!(early.is_err(), "it is still under way");
     sqlx::raw_sql("COMMIT").execute(&mut dropped).await.expect("it ends");
     assert!(matches!(next.await, Ok(Committed::Done { .. })));
     assert_eq!(count(&store).await, 2);

@@ -1,14 +1,13 @@
 //! The catalogue in PostgreSQL, shared by any number of centrals.
 //!
 //! [`alerts`] and [`notifications`] are the two halves of the one contract, [`access`] and [`registry`] the
-//! others, and [`text`] is what the database makes of free text. A commit is on the server's disk when it is
-//! answered, as far as the server's `synchronous_commit` is not switched off.
+//! others. A commit is on the server's disk when it is answered, as far as the server's `synchronous_commit` is not
+//! switched off.
 
 mod access;
 mod alerts;
 mod notifications;
 mod registry;
-mod text;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -7,10 +7,10 @@ use goldentime_postgres::Database;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use super::text::text;
 use super::{Fault, decode, encode};
 use crate::store::ROWS_MAX;
 use crate::{Claim, Claimed, DeadLetter, Notification, Outcome, PageKey};
+use goldentime_postgres::text;
 
 pub(super) async fn enqueue(database: &Database, notifications: Vec<Notification>) -> Result<(), Fault> {
     let bodies = notifications.iter().map(|notification| encode("a notification", notification));

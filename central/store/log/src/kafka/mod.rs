@@ -26,8 +26,10 @@ use goldentime_kafka::KafkaFailure;
 pub use checkpoints::KafkaCheckpoints;
 pub use config::KafkaLogConfig;
 pub use goldentime_kafka::Topic;
-pub use group::{Assigned, Feed, Group, GroupEvent, GroupHandle, Revoked, SESSION_TIMEOUT, Tenure};
-pub use letters::{DeadLetterTopic, Letter};
+pub use group::{
+    Assigned, Batch, Feed, Group, GroupEvent, GroupHandle, Headers, Revoked, SESSION_TIMEOUT, Tenure,
+};
+pub use letters::{DeadLetterTopic, Letter, LetterKind, LoggedAs};
 pub use reader::KafkaLog;
 pub use topics::TopicsError;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use goldentime_log::kafka::letters::header;
-use goldentime_log::kafka::{DeadLetterTopic, Letter, Topic};
+use goldentime_log::kafka::{DeadLetterTopic, Letter, LetterKind, Topic};
 use goldentime_model::UnixNanos;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Headers;
@@ -17,11 +17,9 @@ async fn a_letter_keeps_what_was_sent_and_why_it_was_refused() {
     let world = World::of(config(&kafka, 1)).await;
     let letters = DeadLetterTopic::new(&world.config, world.producer.clone());
     let letter = |record: Vec<u8>| Letter {
-        at: UnixNanos(7),
         source: "agent a1".to_owned(),
-        reason: "invalid_endpoint",
         detail: "endpoint is blank".to_owned(),
-        record: record.into(),
+        ..Letter::bare(UnixNanos(7), LetterKind::Record, "invalid_endpoint", record.into())
     };
     let too_large = world.config.record_bytes_max.as_usize() + 5;
     for record in [b"a record".to_vec(), vec![1; too_large]] {
@@ -40,7 +38,7 @@ async fn a_letter_keeps_what_was_sent_and_why_it_was_refused() {
     assert_eq!(told(header::DETAIL), Some("endpoint is blank"));
     assert_eq!(told(header::SOURCE), Some("agent a1"));
     assert_eq!(told(header::AT_NS), Some("7"));
-    assert_eq!(told(header::CUT_BYTES), None);
+    assert_eq!((told(header::CUT_BYTES), told(header::KIND)), (None, Some("record")));
     let (headers, payload) = read(&consumer);
     let cut = headers.iter().find(|(key, _)| key == header::CUT_BYTES).expect("it was cut");
     assert_eq!(payload.len() + cut.1.parse::<usize>().expect("a number"), too_large);

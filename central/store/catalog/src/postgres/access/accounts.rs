@@ -4,11 +4,11 @@ use goldentime_postgres::Database;
 use sqlx::Row;
 
 use super::super::Fault;
-use super::super::text::text;
 use super::rows;
 use crate::access::key;
 use crate::access::record::{Account, Removed};
 use crate::store::ROWS_MAX;
+use goldentime_postgres::text;
 
 pub(super) async fn any(database: &Database) -> Result<bool, Fault> {
     let found = database.fetch_optional(sqlx::query("SELECT FROM users LIMIT 1")).await?;

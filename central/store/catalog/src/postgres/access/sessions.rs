@@ -4,12 +4,12 @@ use goldentime_model::UnixNanos;
 use goldentime_postgres::Database;
 
 use super::super::Fault;
-use super::super::text::text;
 use super::rows;
 use crate::access::key;
 use crate::access::record::{Account, SecretHash, Session};
 use crate::access::store::SESSIONS_MAX;
 use crate::store::ROWS_MAX;
+use goldentime_postgres::text;
 
 pub(super) async fn add(database: &Database, session: Session) -> Result<bool, Fault> {
     let key = text(&key(&session.account));

@@ -4,10 +4,10 @@ use goldentime_model::UnixNanos;
 use goldentime_postgres::Database;
 
 use super::super::Fault;
-use super::super::text::text;
 use super::rows;
 use crate::access::record::{ApiToken, SecretHash};
 use crate::store::ROWS_MAX;
+use goldentime_postgres::text;
 
 pub(super) async fn add(database: &Database, token: ApiToken) -> Result<(), Fault> {
     let statement = sqlx::query(

@@ -5,10 +5,10 @@ use goldentime_postgres::Database;
 use sqlx::Row;
 
 use super::super::Fault;
-use super::super::text::text;
 use super::rows;
 use crate::access::SecretHash;
 use crate::registry::{AGENTS_MAX, AgentNote, Enrolled, Enrolment, Fingerprint, Revocations};
+use goldentime_postgres::text;
 
 /// The token's row is locked by its use, so that centrals take their turns: whoever comes after the last use
 /// sees it, and finds the token used up.

@@ -4,8 +4,8 @@ use goldentime_model::UnixNanos;
 use goldentime_postgres::{Database, Session};
 
 use super::super::Fault;
-use super::super::text::text;
 use crate::registry::{Enrolled, TokenInfo};
+use goldentime_postgres::text;
 
 /// Rows of one statement.
 const CHUNK: usize = 1000;

@@ -4,11 +4,11 @@ use goldentime_model::UnixNanos;
 use goldentime_postgres::Database;
 
 use super::super::Fault;
-use super::super::text::text;
 use super::rows;
 use crate::access::SecretHash;
 use crate::registry::TokenInfo;
 use crate::store::ROWS_MAX;
+use goldentime_postgres::text;
 
 pub(super) async fn add(database: &Database, token: TokenInfo) -> Result<(), Fault> {
     let statement = sqlx::query(

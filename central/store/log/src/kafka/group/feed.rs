@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use rdkafka::Message;
 use rdkafka::consumer::stream_consumer::StreamPartitionQueue;
 use rdkafka::error::KafkaError;
-use rdkafka::message::BorrowedMessage;
+use rdkafka::message::{BorrowedMessage, Headers as _};
 use tokio::time::timeout;
 
 use super::rebalance::GroupContext;
@@ -33,14 +33,32 @@ pub struct Feed {
     tenure: Tenure,
     first: First,
     pub(super) next: u64,
-    has_keys: bool,
+    beside: Beside,
     /// Taken from the queue and not given yet.
     pending: Option<Arrived>,
 }
 
+/// Headers of a record, in their order.
+pub type Headers = Vec<(String, Bytes)>;
+
+/// What is wanted of a record beside the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beside {
+    Nothing,
+    Keys,
+    Headers,
+}
+
+/// What stands around a record, as far as it is wanted.
+#[derive(Debug, Default)]
+struct Around {
+    key: Bytes,
+    headers: Headers,
+}
+
 /// What the queue has.
 enum Arrived {
-    Entry(Entry, Bytes),
+    Entry(Entry, Around),
     /// Nothing follows what came before, though the log may go on with places that hold no record.
     End,
 }
@@ -53,6 +71,8 @@ pub struct Batch {
     pub entries: Vec<Entry>,
     /// The entries' keys, empty ones for those without, where the group's owner asked for them.
     pub keys: Vec<Bytes>,
+    /// The entries' headers, where the group's owner asked for them.
+    pub headers: Vec<Headers>,
     /// Offsets before them that the log dropped before they were read: at most as many records are lost.
     pub lost: u64,
 }
@@ -63,9 +83,9 @@ impl Feed {
         partition: u32,
         tenure: Tenure,
         first: First,
-        has_keys: bool,
+        beside: Beside,
     ) -> Self {
-        Self { queue, partition, tenure, first, next: 1, has_keys, pending: None }
+        Self { queue, partition, tenure, first, next: 1, beside, pending: None }
     }
 
     /// The partition.
@@ -84,20 +104,20 @@ impl Feed {
             Arrived::End => 0,
         };
         // From here on nothing is waited for.
-        let mut batch = Batch { entries: Vec::new(), keys: Vec::new(), lost };
+        let mut batch = Batch { entries: Vec::new(), keys: Vec::new(), headers: Vec::new(), lost };
         let mut bytes = match self.pending.take()? {
-            Arrived::Entry(entry, key) => self.put(&mut batch, entry, key),
+            Arrived::Entry(entry, around) => self.put(&mut batch, entry, around),
             Arrived::End => return Some(batch),
         };
         while batch.entries.len() < BATCH_MAX && bytes < BATCH_BYTES_MAX {
             let Some(arrived) = self.queue.recv().now_or_never() else { break };
             match self.arrived(arrived) {
                 // What the hole is, is seen with the next batch.
-                Ok(Some(Arrived::Entry(entry, key))) if entry.offset > self.next => {
-                    self.pending = Some(Arrived::Entry(entry, key));
+                Ok(Some(Arrived::Entry(entry, around))) if entry.offset > self.next => {
+                    self.pending = Some(Arrived::Entry(entry, around));
                     break;
                 }
-                Ok(Some(Arrived::Entry(entry, key))) => bytes += self.put(&mut batch, entry, key),
+                Ok(Some(Arrived::Entry(entry, around))) => bytes += self.put(&mut batch, entry, around),
                 Ok(Some(Arrived::End)) => {
                     self.pending = Some(Arrived::End);
                     break;
@@ -109,12 +129,15 @@ impl Feed {
         Some(batch)
     }
 
-    fn put(&mut self, batch: &mut Batch, entry: Entry, key: Bytes) -> usize {
+    fn put(&mut self, batch: &mut Batch, entry: Entry, Around { key, headers }: Around) -> usize {
         self.next = entry.offset + 1;
-        let bytes = entry.record.len() + key.len();
+        let of_headers: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let bytes = entry.record.len() + key.len() + of_headers;
         batch.entries.push(entry);
-        if self.has_keys {
-            batch.keys.push(key);
+        match self.beside {
+            Beside::Nothing => {}
+            Beside::Keys => batch.keys.push(key),
+            Beside::Headers => batch.headers.push(headers),
         }
         bytes
     }
@@ -129,12 +152,14 @@ impl Feed {
             Err(KafkaError::PartitionEOF(_)) => return Ok(Some(Arrived::End)),
             Err(error) => return Err(error),
         };
-        let key = match message.key() {
-            Some(key) if self.has_keys => Bytes::copy_from_slice(key),
-            _ => Bytes::new(),
-        };
-        let entry = entry(&message).filter(|entry| entry.offset >= self.next);
-        Ok(entry.map(|entry| Arrived::Entry(entry, key)))
+        let Some(entry) = entry(&message).filter(|entry| entry.offset >= self.next) else { return Ok(None) };
+        let mut around = Around::default();
+        match self.beside {
+            Beside::Nothing => {}
+            Beside::Keys => around.key = Bytes::copy_from_slice(message.key().unwrap_or_default()),
+            Beside::Headers => around.headers = headers(&message),
+        }
+        Ok(Some(Arrived::Entry(entry, around)))
     }
 
     async fn first_arrived(&self) -> Option<Arrived> {
@@ -183,4 +208,10 @@ impl Feed {
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
+}
+
+fn headers(message: &BorrowedMessage<'_>) -> Headers {
+    let all = message.headers().into_iter().flat_map(|headers| headers.iter());
+    all.map(|header| (header.key.to_owned(), Bytes::copy_from_slice(header.value.unwrap_or_default())))
+        .collect()
 }

@@ -34,7 +34,8 @@ use super::reader::watermarks;
 use super::{number, place};
 use commits::Commits;
 pub use event::{Assigned, GroupEvent, Revoked};
-pub use feed::{Batch, Feed};
+use feed::Beside;
+pub use feed::{Batch, Feed, Headers};
 use rebalance::{Change, GroupContext};
 pub use tenure::Tenure;
 
@@ -64,6 +65,7 @@ pub struct Group {
     member: String,
     commits: Arc<Commits>,
     offsets: Offsets,
+    beside: Beside,
     epochs: Arc<AtomicU64>,
     events: mpsc::Sender<GroupEvent>,
     next: Option<Membership>,
@@ -101,6 +103,7 @@ struct Shared {
     topic: Arc<str>,
     commits: Arc<Commits>,
     offsets: Offsets,
+    beside: Beside,
     held: StdMutex<BTreeMap<u32, Tenure>>,
     epochs: Arc<AtomicU64>,
     timeout: Duration,
@@ -116,7 +119,16 @@ impl Group {
         topic: Topic,
         member: &str,
     ) -> Result<(Self, GroupHandle, mpsc::Receiver<GroupEvent>), KafkaFailure> {
-        Self::with(config, topic, member, Offsets::Owner)
+        Self::with(config, topic, member, Offsets::Owner, Beside::Nothing)
+    }
+
+    /// The same with the headers of the entries in each batch.
+    pub fn with_headers(
+        config: &KafkaLogConfig,
+        topic: Topic,
+        member: &str,
+    ) -> Result<(Self, GroupHandle, mpsc::Receiver<GroupEvent>), KafkaFailure> {
+        Self::with(config, topic, member, Offsets::Owner, Beside::Headers)
     }
 
     /// The same for an owner whose offsets are committed by transactions: [`GroupHandle::sign`] says in whose
@@ -127,7 +139,7 @@ impl Group {
         topic: Topic,
         member: &str,
     ) -> Result<(Self, GroupHandle, mpsc::Receiver<GroupEvent>), KafkaFailure> {
-        Self::with(config, topic, member, Offsets::Transactions)
+        Self::with(config, topic, member, Offsets::Transactions, Beside::Keys)
     }
 
     fn with(
@@ -135,6 +147,7 @@ impl Group {
         topic: Topic,
         member: &str,
         offsets: Offsets,
+        beside: Beside,
     ) -> Result<(Self, GroupHandle, mpsc::Receiver<GroupEvent>), KafkaFailure> {
         let topic_name = topic.name(config);
         let (events, told) = mpsc::channel(EVENTS_MAX);
@@ -145,6 +158,7 @@ impl Group {
             member: member.to_owned(),
             commits: Arc::clone(&commits),
             offsets,
+            beside,
             epochs: Arc::default(),
             events,
             next: None,
@@ -184,6 +198,7 @@ impl Group {
             topic: self.topic.name(config),
             commits: Arc::clone(&self.commits),
             offsets: self.offsets,
+            beside: self.beside,
             held: StdMutex::default(),
             epochs: Arc::clone(&self.epochs),
             timeout: config.connection.request_timeout.get(),
@@ -301,8 +316,7 @@ impl Membership {
             }
             let (from, start) = oneshot::channel();
             let bounds = shared.bounds(partition);
-            let has_keys = shared.offsets == Offsets::Transactions;
-            let feed = Feed::new(queue, partition, tenure.clone(), bounds, has_keys);
+            let feed = Feed::new(queue, partition, tenure.clone(), bounds, shared.beside);
             let assigned = Assigned { partition, committed, tenure, start: from, feed };
             if self.events.send(GroupEvent::Assigned(Box::new(assigned))).await.is_err() {
                 return;

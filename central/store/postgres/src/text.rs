@@ -4,6 +4,7 @@
 const REPLACEMENT: &str = "\u{fffd}";
 
 /// The text with every NUL replaced.
-pub(super) fn text(free: &str) -> String {
+#[must_use]
+pub fn text(free: &str) -> String {
     free.replace('\0', REPLACEMENT)
 }

@@ -2,8 +2,6 @@
 
 use sqlx::sqlite::SqliteConnectOptions;
 
-use super::sqlite::FILE;
-use super::store::LetterStore;
 use super::*;
 
 async fn all(letters: &SqliteLetters) -> Vec<Head> {
@@ -16,7 +14,7 @@ async fn a_file_of_the_first_layout_keeps_its_letters_under_their_ids() {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join(FILE);
     let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
-    let old = sqlx::SqlitePool::connect_with(options).await.expect("opens");
+    let old = SqlitePool::connect_with(options).await.expect("opens");
     let layout = "CREATE TABLE dead_letters (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, agent TEXT NOT NULL, \
         reason TEXT NOT NULL, detail TEXT NOT NULL, record BLOB NOT NULL); \
         INSERT INTO dead_letters VALUES (7, 1, 'a1', 'name', 'x', zeroblob(65536)), \

@@ -5,8 +5,9 @@ use sqlx::SqlitePool;
 /// Every step ever taken, in order; a step that has left the house is never edited.
 ///
 /// The second gives letters ids that are never used again, and says how long records were cut: at 64 KiB,
-/// before it. A central of the first layout that still runs can go on writing.
-const STEPS: [&str; 2] = [
+/// before it. A central of the first layout that still runs can go on writing. The third says of which service a
+/// letter is, and when it came last; older ones lack both.
+const STEPS: [&str; 3] = [
     "CREATE TABLE IF NOT EXISTS dead_letters (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, \
      agent TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, record BLOB NOT NULL); \
      PRAGMA user_version = 1",
@@ -34,6 +35,9 @@ const STEPS: [&str; 2] = [
      CREATE INDEX replay_letters_letter ON replay_letters (letter); \
      CREATE UNIQUE INDEX replay_letters_open ON replay_letters (letter) WHERE state < 2; \
      PRAGMA user_version = 2",
+    "ALTER TABLE dead_letters ADD COLUMN service TEXT NOT NULL DEFAULT ''; \
+     ALTER TABLE dead_letters ADD COLUMN last_at INTEGER; \
+     PRAGMA user_version = 3",
 ];
 
 /// Takes the steps that the file lacks, all or none; refuses a file of a newer version.
