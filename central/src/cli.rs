@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use goldentime_catalog::Role as AccountRole;
+use goldentime_model::ServiceId;
 use goldentime_model::config::{Flag, LoadOptions};
 use goldentime_model::units::HumanDuration;
 use goldentime_runtime::manual::Shell;
@@ -238,9 +239,51 @@ pub enum RulesCommand {
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
     },
+    /// Runs unit tests of rules: files that say what services do, second by second, and what must fire and how
+    /// budgets must stand. Exit code 1 when one fails, 2 when a file is wrong.
+    Test {
+        /// Files of tests.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Says when rules would have fired over stored history, for how long, and what the page would have said.
+    Replay(RulesReplayArgs),
+    /// Says how error budgets would stand by stored history, under the objectives of other files or with another
+    /// target.
+    WhatIf {
+        /// A folder, or a file in it; those in force unless given.
+        #[arg(value_name = "PATH")]
+        path: Option<PathBuf>,
+        /// In place of the objectives' own, such as `0.999`.
+        #[arg(long)]
+        target: Option<f64>,
+        /// Which configuration.
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
     /// Prints the rules that come with the program, to copy and adapt. `starter_rules` in
     /// `central.yaml` switches them on as they are.
     Starter,
+}
+
+/// Which history is replayed through which rules.
+#[derive(Clone, Debug, clap::Args)]
+pub struct RulesReplayArgs {
+    /// A folder of OpenSLO documents, or a file in it; those in force unless given.
+    #[arg(value_name = "PATH")]
+    pub path: Option<PathBuf>,
+    /// How far back, such as `2d`. Rows of ten seconds are kept for two days unless configured otherwise.
+    #[arg(long, value_name = "DURATION", default_value = "1d")]
+    pub since: HumanDuration,
+    /// Until so long ago, such as `12h`.
+    #[arg(long, value_name = "DURATION", default_value = "0s")]
+    pub until: HumanDuration,
+    /// Only this service, as `project/environment/service`; may be given several times.
+    #[arg(long = "service", value_name = "SERVICE")]
+    pub services: Vec<ServiceId>,
+    /// Which configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
 }
 
 /// The authority that agents trust.

@@ -13,7 +13,7 @@
 //! No station calls back up the line; [`line`](mod@line) is what lies between intake and merge,
 //! [`members`] what centrals that share a log tell each other, [`roles`] which of the stations one of them has;
 //! [`publish`] writes to Redis what people and scripts read there. [`access`] says who may ask; [`backup`] copies the state folder from
-//! another process.
+//! another process; [`rehearse`] tries rules out where nobody is paged.
 
 pub mod access;
 pub mod api;
@@ -34,5 +34,6 @@ pub mod persist;
 pub mod places;
 pub mod publish;
 pub mod push;
+pub mod rehearse;
 pub mod roles;
 pub mod serve;

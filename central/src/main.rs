@@ -7,7 +7,7 @@ use goldentime_central::cli::{
     ConfigCommand, DeadletterCommand, RulesCommand, TokenCommand,
 };
 use goldentime_central::commands::{
-    access, agents, authority, backup, check, deadletter, migrate, ready, serve, token,
+    access, agents, authority, backup, check, deadletter, migrate, ready, rules, serve, token,
 };
 use goldentime_central::config::{Config, reference};
 use goldentime_central::evaluate::openslo::{report, starter};
@@ -24,6 +24,13 @@ fn main() -> ExitCode {
             let reports: Vec<_> = paths.iter().map(|path| report::check(path)).collect();
             reports.iter().for_each(|report| print!("{}", report.text));
             if reports.iter().all(|report| report.valid) { ExitCode::Ok } else { ExitCode::Usage }
+        }
+        Command::Rules(RulesCommand::Test { files }) => rules::test(&files),
+        Command::Rules(RulesCommand::Replay(args)) => {
+            with_config(&args.config, |config| wait_for(rules::replay(&config, &args)))
+        }
+        Command::Rules(RulesCommand::WhatIf { path, target, config }) => {
+            with_config(&config, |config| wait_for(rules::what_if(&config, path.as_deref(), target)))
         }
         Command::Rules(RulesCommand::Starter) => {
             print!("{}", starter::text());

@@ -279,6 +279,7 @@ pub async fn start(
 ) -> anyhow::Result<()> {
     let listener = api::bind(config.http.listen, door.certificate.as_ref()).await?;
     let Notified { transitions, alerts, handle } = notified;
+    let in_force = rules.clone();
     match intake.merge.zip(stores.windows.clone()) {
         Some((merge, windows)) => {
             let surroundings = merge::start::Surroundings {
@@ -288,6 +289,7 @@ pub async fn start(
                 board: with.statuses.clone(),
                 rules,
                 transitions,
+                series: stores.series.as_ref().map(Series::store),
             };
             let settings = parts::merge_settings(config, with, merge.generation);
             let shards = Shards::new(&with.tasks, settings, surroundings, intake.agents, &stores.open_alerts);
@@ -309,7 +311,8 @@ pub async fn start(
         Some((alerts, windows)) => {
             let lines = config.does(Role::Process);
             let state =
-                parts::api_state(with, stores, windows, alerts, front, intake.list_agents, lines).await;
+                parts::api_state(with, stores, windows, alerts, front, (intake.list_agents, in_force), lines)
+                    .await;
             api::serve(&with.tasks, listener, state);
         }
         None => api::serve_health(&with.tasks, listener, front),

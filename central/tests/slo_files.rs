@@ -32,6 +32,16 @@ fn the_examples_load_together() {
 }
 
 #[test]
+fn the_unit_tests_of_the_examples_pass() {
+    let files = yaml_files(&docs().join("tests")).expect("docs/slo/tests can be read");
+    assert!(!files.is_empty());
+    for file in files {
+        let outcome = goldentime_central::rehearse::cases::run(&file);
+        assert!(outcome.valid && outcome.failed == 0, "{}", outcome.text);
+    }
+}
+
+#[test]
 fn the_demos_rules_load() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/shop/slo");
     let set = RuleSet::load_dir(&dir).unwrap_or_else(|faults| panic!("{faults}"));

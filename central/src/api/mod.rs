@@ -25,6 +25,7 @@ mod samples;
 pub mod server;
 mod session;
 mod setup;
+mod slos;
 mod span;
 pub mod state;
 mod status;

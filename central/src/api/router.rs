@@ -15,7 +15,7 @@ use super::problem::Refusal;
 use super::state::{ApiState, Front};
 use super::{
     alerts, api_tokens, dashboard, dead_letters, guard, health, history, live, logs, samples, session, setup,
-    status, windows,
+    slos, status, windows,
 };
 
 /// Largest body of a request.
@@ -73,6 +73,8 @@ fn routes() -> Vec<Route> {
         get(viewer, "/api/v1/alerts", alerts::active),
         get(viewer, "/api/v1/alerts/history", alerts::history),
         get(viewer, "/api/v1/rules", status::rules),
+        get(viewer, "/api/v1/slos", slos::slos),
+        get(viewer, "/api/v1/slos/spent", slos::spent),
         get(viewer, "/api/v1/agents", status::agents),
         get(viewer, "/api/v1/status", status::status),
         get(viewer, "/api/v1/live", live::live),

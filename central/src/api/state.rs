@@ -14,6 +14,7 @@ use crate::access::Access;
 use crate::evaluate::handle::StatusBoard;
 use crate::ingest::agents::AgentStatus;
 use crate::ingest::deadletter::LetterStore;
+use crate::merge::start::Rules;
 use crate::persist::Logs;
 use crate::push::sources::ReportSelf;
 use crate::push::{self};
@@ -64,6 +65,8 @@ pub struct ApiState {
     pub letters: Option<Arc<dyn LetterStore>>,
     /// Where the rules stand.
     pub statuses: StatusBoard,
+    /// The rules in force.
+    pub rules: Rules,
     /// Alerts of today and before.
     pub catalogue: Arc<dyn Catalogue>,
     /// Agents.

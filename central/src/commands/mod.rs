@@ -2,7 +2,7 @@
 //! before, [`token`] manages join tokens and [`agents`] those that joined with them, [`access`] accounts and
 //! API tokens, [`deadletter`] looks at what could not be taken and gives it back, [`authority`] prints the
 //! certificate of its authority, [`backup`] copies and returns the
-//! state, [`migrate`] brings databases to this version's layout, [`ready`] is a health check. The command line itself is [`crate::cli`].
+//! state, [`migrate`] brings databases to this version's layout, [`ready`] is a health check, [`rules`] tries rules out. The command line itself is [`crate::cli`].
 
 pub mod access;
 pub mod agents;
@@ -13,5 +13,6 @@ pub mod deadletter;
 pub mod migrate;
 pub mod print;
 pub mod ready;
+pub mod rules;
 pub mod serve;
 pub mod token;

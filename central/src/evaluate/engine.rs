@@ -7,6 +7,8 @@ use goldentime_model::{Alert, Fingerprint, Labels, Second, ServiceId, StageTimes
 use goldentime_windows::SecondCell;
 use hashbrown::HashMap;
 
+use super::budget::history::Wanted;
+use super::budget::{Answer, Objective};
 use super::expectation::Expectation;
 use super::handle::StatusBoard;
 use super::incomplete::Incomplete;
@@ -70,6 +72,10 @@ pub struct Subject {
 pub struct Engine {
     settings: EngineSettings,
     projections: Vec<Arc<Projection>>,
+    /// Objectives with what they count.
+    objectives: Vec<(Arc<Objective>, Projection)>,
+    /// What is wanted of stored history and not asked for yet.
+    wanted: VecDeque<Wanted>,
     services: HashMap<ServiceId, ServiceJudge>,
     instances: usize,
     board: StatusBoard,
@@ -90,12 +96,21 @@ impl Engine {
             source: Source::new(settings.partition, settings.partitions, rules),
             settings,
             projections: project_all(rules),
+            objectives: Vec::new(),
+            wanted: VecDeque::new(),
             services: HashMap::new(),
             instances: 0,
             board,
             orphans: open.into_iter().map(|alert| (alert.fingerprint, alert)).collect(),
             cold: VecDeque::new(),
         }
+    }
+
+    /// The same with objectives whose budgets are kept.
+    #[must_use]
+    pub fn with_objectives(mut self, objectives: &[Arc<Objective>]) -> Self {
+        self.objectives = project_objectives(objectives);
+        self
     }
 
     /// Services of this partition that rules name, heard of or not.
@@ -107,6 +122,7 @@ impl Engine {
             .projections
             .iter()
             .filter_map(|projection| projection.exact_service())
+            .chain(self.objectives.iter().filter_map(|(_, counted)| counted.exact_service()))
             .chain(self.source.named_services())
             .filter(ours)
             .collect();
@@ -122,7 +138,9 @@ impl Engine {
             return;
         }
         let selected = self.projections.iter().filter(|projection| projection.selects(service));
-        let judge = ServiceJudge::new(service, selected.cloned().collect(), covered_from, now, warm);
+        let objectives = objectives_of(&self.objectives, service);
+        let judge =
+            ServiceJudge::new(service, selected.cloned().collect(), &objectives, covered_from, now, warm);
         self.services.insert(service.clone(), judge);
         self.source.attach(service, covered_from, warm);
         self.grow(service);
@@ -205,8 +223,15 @@ impl Engine {
 
     /// Takes a new set of rules. Unchanged rules keep their sums and state; changed and new ones wait
     /// to be rebuilt from window state; alerts of rules that are gone are closed.
-    pub fn reload(&mut self, rules: &[Arc<Rule>], now: UnixNanos, out: &mut Vec<Finding>) {
+    pub fn reload(
+        &mut self,
+        rules: &[Arc<Rule>],
+        objectives: &[Arc<Objective>],
+        now: UnixNanos,
+        out: &mut Vec<Finding>,
+    ) {
         self.projections = project_all(rules);
+        self.objectives = project_objectives(objectives);
         self.source.reload(rules, self.services.keys(), now.second());
         for service in self.services.keys().filter(|service| self.source.cold_reach_s(service).is_some()) {
             if !self.cold.contains(service) {
@@ -217,7 +242,8 @@ impl Engine {
         for (service, judge) in &mut self.services {
             let selected =
                 self.projections.iter().filter(|projection| projection.selects(service)).cloned().collect();
-            if judge.replace_rules(selected, now, out) && !self.cold.contains(service) {
+            let objectives = objectives_of(&self.objectives, service);
+            if judge.replace_rules(selected, &objectives, now, out) && !self.cold.contains(service) {
                 self.cold.push_back(service.clone());
             }
             self.instances += judge.instances();
@@ -245,6 +271,28 @@ impl Engine {
             self.grow(service);
         }
         self.source.rebuild(service, cells);
+    }
+
+    /// The next stretch of stored history that is wanted.
+    pub fn next_wanted(&mut self) -> Option<Wanted> {
+        if self.wanted.is_empty() {
+            let mut wanted = Vec::new();
+            self.services.values_mut().for_each(|judge| judge.wanted(&mut wanted));
+            self.wanted = wanted.into();
+        }
+        self.wanted.pop_front()
+    }
+
+    /// Gives back what could not be asked for.
+    pub fn want_again(&mut self, wanted: Wanted) {
+        self.wanted.push_front(wanted);
+    }
+
+    /// Takes stored history that was wanted.
+    pub fn fill(&mut self, answer: &Answer) {
+        if let Some(judge) = self.services.get_mut(&answer.wanted.service) {
+            judge.fill(answer);
+        }
     }
 
     /// Closes the alerts of this partition's services that were open before the start and that no
@@ -276,8 +324,19 @@ impl Engine {
 
 /// Rules that judge each service by itself.
 fn project_all(rules: &[Arc<Rule>]) -> Vec<Arc<Projection>> {
-    let own = rules.iter().filter(|rule| rule.selector.services.is_none());
+    let own = rules.iter().filter(|rule| rule.selector.services.is_none() && rule.burn.is_none());
     own.map(|rule| Arc::new(Projection::new(Arc::clone(rule)))).collect()
+}
+
+fn project_objectives(objectives: &[Arc<Objective>]) -> Vec<(Arc<Objective>, Projection)> {
+    let project =
+        |objective: &Arc<Objective>| (Arc::clone(objective), Projection::new(Arc::clone(&objective.counted)));
+    objectives.iter().map(project).collect()
+}
+
+fn objectives_of(all: &[(Arc<Objective>, Projection)], service: &ServiceId) -> Vec<Arc<Objective>> {
+    let selected = all.iter().filter(|(_, counted)| counted.selects(service));
+    selected.map(|(objective, _)| Arc::clone(objective)).collect()
 }
 
 /// What an alert is about, as its labels name it: a service, or an SLO over several.

@@ -330,7 +330,7 @@ fn new_rules_leave_the_running_sums_of_old_ones_right() {
     fresh.name = "fresh".into();
     let mut out = Vec::new();
     let now = bench.now();
-    bench.engine.reload(&[Arc::new(kept), Arc::new(fresh)], now, &mut out);
+    bench.engine.reload(&[Arc::new(kept), Arc::new(fresh)], &[], now, &mut out);
     assert_eq!(out.len(), 1, "the alert of the rule that is gone is closed");
     assert_eq!(out[0].transition.alert.labels["alertname"], "gone");
     let before = bench.board.of(&bench.service).iter().find(|s| &*s.rule == "errors").and_then(|s| s.sli);

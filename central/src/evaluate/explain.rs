@@ -106,6 +106,13 @@ fn value_of(projection: &Projection, judged: Tally, worst_reading: Option<&(Stri
     let rule = projection.rule();
     let share = |bad: u64| percent(bad as f64 / seen.max(1) as f64);
     let (low, high) = (share(bad_low), share(bad_high));
+    if let Some(slice_s) = rule.burn.and_then(|burn| burn.slice_s) {
+        let slice = duration(Duration::from_secs(u64::from(slice_s)));
+        return Words {
+            english: format!("{high} of time slices of {slice} bad"),
+            korean: format!("{slice} 구간의 {high}가 나쁨"),
+        };
+    }
     match (&rule.measure, rule.condition) {
         (Measure::Traffic, Condition::RateBelow(floor)) => {
             let rate = seen as f64 / f64::from(rule.window_s);

@@ -91,7 +91,7 @@ pub fn judge(rule: &Rule, ring: &Ring, moment: &Moment, unseen: Unseen) -> Optio
 
 /// What a verdict is worth where `least` requests are asked for: bad only with as many seen, unknown
 /// while the missing ones could make them up, healthy below.
-fn with_at_least(least: u64, seen: u64, unseen: f64, verdict: Verdict) -> Verdict {
+pub(super) fn with_at_least(least: u64, seen: u64, unseen: f64, verdict: Verdict) -> Verdict {
     match verdict {
         Verdict::Healthy => Verdict::Healthy,
         verdict if seen >= least => verdict,

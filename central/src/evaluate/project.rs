@@ -175,6 +175,13 @@ impl Projection {
         }
     }
 
+    /// Whether a gauge that was read on a host is selected.
+    #[must_use]
+    pub fn selects_gauge(&self, gauge: &str, host: &str) -> bool {
+        let host_matches = part_matches(self.rule.selector.host.as_deref(), host);
+        host_matches && self.gauge.as_ref().is_some_and(|wanted| wanted.selects(gauge))
+    }
+
     fn whole_selection(&self, cell: &SecondCell) -> Tally {
         let selector = &self.rule.selector;
         let picks = |part: &Option<String>| part.as_deref().is_some_and(|part| part != ANY);

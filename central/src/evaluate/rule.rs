@@ -13,6 +13,8 @@ pub struct Rule {
     pub name: Arc<str>,
     /// Name of the SLO, where the rule comes from one.
     pub slo: Option<Arc<str>>,
+    /// Name of the SLO's objective.
+    pub objective: Option<Arc<str>>,
     /// Document and place that it was read from, for messages.
     pub origin: Arc<str>,
     /// Which series it judges.
@@ -28,6 +30,8 @@ pub struct Rule {
     pub requests_min: u64,
     /// Length of the window in seconds, ending at the service's watermark.
     pub window_s: u32,
+    /// How it is judged by the sums of its objective's budget, where it is: otherwise by live seconds alone.
+    pub burn: Option<Burn>,
     /// The condition must hold this long before the alert fires; zero fires at once.
     pub hold: Duration,
     /// How urgent it is.
@@ -81,6 +85,15 @@ pub enum Measure {
     },
     /// Bad = complete seconds that stray from what is usual.
     Stray(Straying),
+}
+
+/// What a rule that is judged by a budget's sums asks beside its window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Burn {
+    /// A shorter window over which it must be true too.
+    pub short_window_s: Option<u32>,
+    /// Its events are slices of time of this length in seconds.
+    pub slice_s: Option<u32>,
 }
 
 /// When a rule is true.

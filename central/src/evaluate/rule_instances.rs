@@ -272,11 +272,12 @@ pub(super) fn status_of(service: &ServiceId, projection: &Projection, instance: 
         window_s: rule.window_s,
         strays: matches!(rule.measure, Measure::Stray(_)),
         watermark: instance.ring.head(),
+        budget: None,
     }
 }
 
 /// The part's share of what the service does: all of it where nothing was seen yet.
-fn share(seen: u64, whole: f64) -> f64 {
+pub(super) fn share(seen: u64, whole: f64) -> f64 {
     if whole > 0.0 { (seen as f64 / whole).min(1.0) } else { 1.0 }
 }
 

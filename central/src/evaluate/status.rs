@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::budget::BudgetStatus;
 use goldentime_model::indicator::Signal;
 use goldentime_model::{Interval, Labels, Second, ServiceId, Severity, UnixNanos};
 use serde::{Deserialize, Serialize};
@@ -54,4 +55,7 @@ pub struct RuleStatus {
     pub strays: bool,
     /// The newest second that was judged.
     pub watermark: Second,
+    /// The error budget of its objective, where one is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<BudgetStatus>,
 }

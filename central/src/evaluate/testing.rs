@@ -1,10 +1,12 @@
 //! What the tests of this station share.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use goldentime_model::indicator::Selector;
-use goldentime_model::{Labels, ServiceId, Severity};
+use goldentime_model::{Labels, Outcome, ServiceId, Severity};
 
+use super::budget::{self, Method, Objective};
 use super::rule::{Condition, GroupBy, Measure, Rule};
 
 /// A service of the default project and environment.
@@ -17,6 +19,7 @@ pub(crate) fn rule(name: &str, measure: Measure) -> Rule {
     Rule {
         name: name.into(),
         slo: None,
+        objective: None,
         origin: "test".into(),
         selector: Selector {
             project: Some("default".into()),
@@ -29,6 +32,7 @@ pub(crate) fn rule(name: &str, measure: Measure) -> Rule {
         condition: Condition::BadShareAbove(0.05),
         requests_min: 0,
         window_s: 10,
+        burn: None,
         hold: Duration::ZERO,
         severity: Severity::Critical,
         alert_on_no_data: false,
@@ -36,5 +40,21 @@ pub(crate) fn rule(name: &str, measure: Measure) -> Rule {
         targets: Vec::new(),
         labels: Labels::new(),
         annotations: Labels::new(),
+    }
+}
+
+/// An objective over four weeks: 99.9% of the requests of the service `shop` succeed.
+pub(crate) fn objective(name: &str) -> Objective {
+    let counted = rule(name, Measure::Availability { bad: vec![Outcome::ServerError] });
+    Objective {
+        name: name.into(),
+        slo: name.into(),
+        counted: Arc::new(counted),
+        method: Method::Occurrences,
+        target: 0.999,
+        window: budget::period::USUAL,
+        maintenance: Arc::default(),
+        weight: None,
+        burns: Vec::new(),
     }
 }

@@ -155,6 +155,8 @@ async fn start(store: &Arc<MemoryWindows>, log: &[Logged], at: UnixNanos) -> Sha
         owned: Owned::default(),
         tenure: None,
         exchange: Exchange::within(),
+        objectives: Vec::new(),
+        past: None,
     };
     let (transitions, _) = mpsc::channel(16);
     let (windows, checkpoints) = (Arc::clone(store) as _, Arc::clone(store) as _);

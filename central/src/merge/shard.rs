@@ -23,6 +23,7 @@ use super::outcome::{Applied, Outcomes};
 use super::partition::Partition;
 use super::replay_end::ReplayEnd;
 use super::start::{Owned, Rules};
+use crate::evaluate::budget::{Answer, Ask, Objective};
 use crate::evaluate::engine::{Engine, EngineSettings, Finding, service_of};
 use crate::evaluate::handle::StatusBoard;
 use crate::evaluate::judge::Tempo;
@@ -48,6 +49,9 @@ const IDLE_LAG_MS: i64 = 1_000;
 
 /// Findings that are kept while it is not known whether the partition still is ours.
 const UNTOLD_MAX: usize = 4096;
+
+/// Answers about stored history that may wait.
+const ANSWERS_MAX: usize = 64;
 
 /// What a shard is made with.
 pub struct ShardSettings {
@@ -75,6 +79,10 @@ pub struct ShardSettings {
     pub tenure: Option<Tenure>,
     /// The way to other partitions.
     pub exchange: Exchange,
+    /// Objectives whose budgets are kept.
+    pub objectives: Vec<Arc<Objective>>,
+    /// Who reads stored history for them, where there is any.
+    pub past: Option<mpsc::Sender<Ask>>,
 }
 
 /// What a shard reads.
@@ -120,6 +128,8 @@ pub struct Shard {
     pub(super) losses: u64,
     transitions: mpsc::Sender<Transition>,
     touched: Vec<u32>,
+    /// Where answers about stored history come in.
+    answers: (mpsc::Sender<Answer>, mpsc::Receiver<Answer>),
 }
 
 /// When what was last done between records.
@@ -157,7 +167,7 @@ impl Shard {
             judges: Judges::new(engine_settings.clone(), rules, board.clone(), of_several),
             exchange: settings.exchange.clone(),
             reported_at: UnixNanos(0),
-            engine: Engine::new(engine_settings, rules, board, open),
+            engine: Engine::new(engine_settings, rules, board, open).with_objectives(&settings.objectives),
             cadence: Cadence::since(partition.log_time().now()),
             base_horizon: super::bases::base_horizon(clock.now()),
             partition,
@@ -173,6 +183,7 @@ impl Shard {
             closed_held: 0,
             transitions,
             touched: Vec::new(),
+            answers: mpsc::channel(ANSWERS_MAX),
             settings,
         }
     }
@@ -202,8 +213,9 @@ impl Shard {
                 }
                 Ok(()) = inputs.rules.changed() => {
                     let rules = inputs.rules.borrow_and_update().clone();
-                    self.reload(&rules.rules).await;
+                    self.reload(&rules.rules, &rules.objectives).await;
                 }
+                Some(answer) = self.answers.1.recv() => self.engine.fill(&answer),
                 _ = tick.tick() => {
                     self.begin_if_caught_up().await;
                     self.tick().await;
@@ -307,8 +319,27 @@ impl Shard {
             self.tick_several(idle_ms);
             self.tell().await;
             self.warm_up().await;
+            self.ask_past();
         }
         self.upkeep().await;
+    }
+
+    /// Asks for the history that budgets want. Where none is kept they begin with what is seen.
+    fn ask_past(&mut self) {
+        while let Some(wanted) = self.engine.next_wanted() {
+            let Some(past) = &self.settings.past else {
+                self.engine.fill(&Answer { wanted, past: Vec::new() });
+                continue;
+            };
+            let (partition, offset) = (self.settings.partition, self.partition.offset());
+            let reply = self.answers.0.clone();
+            match past.try_send(Ask { wanted, partition, offset, reply }) {
+                Ok(()) => {}
+                Err(mpsc::error::TrySendError::Full(ask) | mpsc::error::TrySendError::Closed(ask)) => {
+                    return self.engine.want_again(ask.wanted);
+                }
+            }
+        }
     }
 
     /// Judges the services that were touched since the last call.

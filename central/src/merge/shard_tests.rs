@@ -78,6 +78,8 @@ async fn start_for(
         owned: Owned::default(),
         tenure,
         exchange: Exchange::within(),
+        objectives: Vec::new(),
+        past: None,
     };
     let (transitions, pages) = mpsc::channel(64);
     let (clock, board) = (ManualClock::at(UnixNanos::from_millis(ms)), StatusBoard::default());

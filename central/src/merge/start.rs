@@ -7,6 +7,7 @@ use std::time::Duration;
 use goldentime_log::kafka::Tenure;
 use goldentime_model::Alert;
 use goldentime_runtime::{SharedClock, TaskKind, Tasks};
+use goldentime_series::SeriesStore;
 use goldentime_windows::{Checkpoint, CheckpointStore, WindowStore};
 use tokio::sync::{mpsc, watch};
 
@@ -14,6 +15,7 @@ use super::exchange::Exchange;
 use super::fanout::{self, EventSenders};
 use super::replay_end::ReplayEnd;
 use super::shard::{Shard, ShardInputs, ShardSettings};
+use crate::evaluate::budget::{self, Ask};
 use crate::evaluate::handle::StatusBoard;
 use crate::evaluate::openslo::RuleSet;
 use crate::evaluate::silence::HostSilence;
@@ -115,6 +117,8 @@ pub struct Surroundings {
     pub rules: Rules,
     /// To the notifier.
     pub transitions: mpsc::Sender<Transition>,
+    /// Stored history for budgets, where it is kept.
+    pub series: Option<Arc<dyn SeriesStore>>,
 }
 
 /// Begins shards. The notifier's channel closes when this and every shard have ended.
@@ -122,6 +126,7 @@ pub struct Shards {
     settings: Settings,
     with: Surroundings,
     events: EventSenders,
+    past: Option<mpsc::Sender<Ask>>,
 }
 
 /// Memory that the budget sets aside for the shards, in bytes.
@@ -149,7 +154,12 @@ impl Shards {
         };
         let fanout = fanout::run(agents, events.clone(), silence, is_ours, transitions, clock);
         tasks.spawn(TaskKind::Station, "agent-events", fanout);
-        Self { settings, with, events }
+        let past = with.series.clone().map(|series| {
+            let (past, asks) = mpsc::channel(budget::reader::ASKS_MAX);
+            tasks.spawn(TaskKind::Upkeep, "budget-history", budget::reader::run(series, asks));
+            past
+        });
+        Self { settings, with, events, past }
     }
 
     /// A shard that goes on with a partition, and with those of the open alerts that are its own. It ends
@@ -165,6 +175,8 @@ impl Shards {
         let share = services_max.saturating_mul(2).div_ceil(partitions.max(1) as usize);
         let open_bytes = services_max.saturating_mul(OPEN_BYTES_PER_SERVICE as usize);
         let owned = self.settings.owned.clone();
+        let mut rules = self.with.rules.clone();
+        let present = rules.borrow_and_update().clone();
         let shard_settings = ShardSettings {
             partition,
             partitions,
@@ -178,9 +190,9 @@ impl Shards {
             owned: owned.clone(),
             tenure: resume.tenure,
             exchange: self.settings.exchange.clone(),
+            objectives: present.objectives.clone(),
+            past: self.past.clone(),
         };
-        let mut rules = self.with.rules.clone();
-        let present = rules.borrow_and_update().clone();
         let shard = Shard::new(
             shard_settings,
             &present.rules,

@@ -9,6 +9,7 @@ use goldentime_windows::{SecondCell, Tier};
 use super::bases::chain;
 use super::lateness::FUTURE_S_MAX;
 use super::shard::Shard;
+use crate::evaluate::budget::Objective;
 use crate::evaluate::rule::Rule;
 
 /// How many services are rebuilt after a change of rules before records are merged again.
@@ -65,9 +66,9 @@ impl Shard {
     }
 
     /// Takes new rules; sums of new ones are rebuilt from the windows tick by tick.
-    pub(super) async fn reload(&mut self, rules: &[Arc<Rule>]) {
+    pub(super) async fn reload(&mut self, rules: &[Arc<Rule>], objectives: &[Arc<Objective>]) {
         let now = self.clock.now();
-        self.engine.reload(rules, now, &mut self.findings);
+        self.engine.reload(rules, objectives, now, &mut self.findings);
         self.judges.reload(rules, now, &mut self.findings);
         if self.live {
             self.attach_all(now);

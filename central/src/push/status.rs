@@ -43,7 +43,9 @@ impl From<&RuleStatus> for SloStatus {
     fn from(status: &RuleStatus) -> Self {
         let part = |name: &str| status.labels.get(name).cloned();
         let allowed = 1.0 - status.objective;
+        let of_period = status.budget.as_ref().and_then(|budget| budget.left).map(|left| left.low);
         let budget_left = match status.signal {
+            _ if of_period.is_some() => of_period,
             Signal::Traffic if !status.strays => None,
             _ => status.sli.and_then(bad_of_seen).filter(|_| allowed > 0.0).map(|bad| 1.0 - bad / allowed),
         };

@@ -14,7 +14,7 @@ use crate::api::{ApiState, Front};
 use crate::config::Config;
 use crate::evaluate::transition::Transition;
 use crate::merge::assigned::{self, Begin};
-use crate::merge::start::{Settings, Shards};
+use crate::merge::start::{Rules, Settings, Shards};
 use crate::notify;
 use crate::persist::Series;
 use crate::publish::Publisher;
@@ -97,7 +97,7 @@ pub(super) async fn api_state(
     windows: Arc<dyn WindowStore>,
     alerts: mpsc::Receiver<Alert>,
     front: Front,
-    agents: ListAgents,
+    (agents, rules): (ListAgents, Rules),
     stores_lines: bool,
 ) -> ApiState {
     let catalogue = Arc::clone(&stores.catalogue.alerts);
@@ -128,6 +128,7 @@ pub(super) async fn api_state(
         stores_lines,
         letters: Some(Arc::clone(&stores.letters)),
         statuses: with.statuses.clone(),
+        rules,
         catalogue,
         agents,
         report_self: front.report_self,

@@ -10,6 +10,7 @@ use goldentime_catalog::SqliteCatalogue;
 use goldentime_central::access::Access;
 use goldentime_central::api::{self, ApiState, Certificate, HttpConfig};
 use goldentime_central::evaluate::handle::StatusBoard;
+use goldentime_central::evaluate::openslo::RuleSet;
 use goldentime_central::persist::{Logs, SeriesConfig};
 use goldentime_central::push::{self, Sources, sources::SelfReport};
 use goldentime_model::Alert;
@@ -19,7 +20,7 @@ use goldentime_search::LogsConfig;
 use goldentime_series::{SeriesStore, SqliteSeries, SqliteSettings};
 use goldentime_windows::{MemoryWindows, WindowStore, WindowsConfig};
 use serde_json::Value;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// See the module.
 pub(crate) struct Stage {
@@ -40,11 +41,18 @@ pub(crate) struct Props {
     /// The present as access sees it.
     pub(crate) clock: SharedClock,
     pub(crate) certificate: Option<Certificate>,
+    pub(crate) rules: RuleSet,
 }
 
 impl Default for Props {
     fn default() -> Self {
-        Self { clients_max: 4, http: HttpConfig::default(), clock: Arc::new(SystemClock), certificate: None }
+        Self {
+            clients_max: 4,
+            http: HttpConfig::default(),
+            clock: Arc::new(SystemClock),
+            certificate: None,
+            rules: RuleSet::default(),
+        }
     }
 }
 
@@ -85,7 +93,8 @@ impl Stage {
             logs: Some(logs.clone()),
             stores_lines: true,
             letters: None,
-            statuses,
+            statuses: statuses.clone(),
+            rules: watch::channel(Arc::new(props.rules)).1,
             catalogue,
             agents: Arc::new(Vec::new),
             report_self,

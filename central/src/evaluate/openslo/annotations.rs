@@ -4,7 +4,10 @@ use goldentime_model::Labels;
 use goldentime_model::alert::label;
 use goldentime_model::config::node::Value;
 use goldentime_model::config::{Fault, Node, nearest};
+use goldentime_model::units::Shorthand;
 
+use super::super::budget::Maintenance;
+use super::burn_rates::{self, BurnRate};
 use super::documents::Metadata;
 use super::site::Site;
 
@@ -12,7 +15,7 @@ use super::site::Site;
 const PREFIX: &str = "goldentime.io/";
 
 /// Annotations that there are.
-const KNOWN: [&str; 8] = [
+const KNOWN: [&str; 11] = [
     "summary",
     "summary_ko",
     "description",
@@ -21,6 +24,9 @@ const KNOWN: [&str; 8] = [
     "severity",
     "labels",
     "requests_min",
+    "burn_rates",
+    "short_window",
+    "maintenance",
 ];
 
 /// Largest `requests_min`.
@@ -47,6 +53,12 @@ pub(super) struct Extra {
     pub(super) labels: Labels,
     pub(super) annotations: Labels,
     pub(super) requests_min: Option<u64>,
+    /// Of an SLO or a policy: alerts that it has without a condition of their own.
+    pub(super) burn_rates: Vec<BurnRate>,
+    /// Of a condition: a shorter window over which it must be true too.
+    pub(super) short_window: Option<Shorthand>,
+    /// Of an SLO or a service: what is taken out of the budget.
+    pub(super) maintenance: Vec<Maintenance>,
 }
 
 impl Extra {
@@ -56,6 +68,8 @@ impl Extra {
         self.labels.extend(nearer.labels);
         self.annotations.extend(nearer.annotations);
         self.requests_min = nearer.requests_min.or(self.requests_min);
+        self.short_window = nearer.short_window;
+        self.burn_rates.clear();
         self
     }
 }
@@ -86,6 +100,22 @@ pub(super) fn extra(metadata: &Metadata, site: &Site, faults: &mut Vec<Fault>) -
                 Ok(labels) => extra.labels.extend(labels),
                 Err(message) => refuse(message),
             },
+            "burn_rates" => match burn_rates::parse(value) {
+                Ok(rates) => extra.burn_rates = rates,
+                Err(message) => refuse(message),
+            },
+            "short_window" => match value.parse() {
+                Ok(window) => extra.short_window = Some(window),
+                Err(error) => refuse(format!("is no window: {error}")),
+            },
+            "maintenance" => {
+                for line in value.lines().map(str::trim).filter(|line| !line.is_empty()) {
+                    match line.parse() {
+                        Ok(maintenance) => extra.maintenance.push(maintenance),
+                        Err(message) => refuse(message),
+                    }
+                }
+            }
             _ => refuse(match nearest(name, KNOWN) {
                 Some(near) => format!("is unknown; did you mean `{PREFIX}{near}`?"),
                 None => format!("is unknown; known are {}", KNOWN.map(|k| format!("{PREFIX}{k}")).join(", ")),

@@ -143,8 +143,7 @@ pub(super) struct SloSpec {
     pub(super) _alert_policies: Vec<IgnoredAny>,
 }
 
-/// The budget's period. Budgets over days are judged from stored history; alerts have their own
-/// windows, so here it is only read and checked.
+/// The budget's period. Alerts have their own windows.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct TimeWindow {
@@ -159,8 +158,7 @@ pub(super) struct TimeWindow {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Calendar {
     pub(super) start_time: jiff::civil::DateTime,
-    #[serde(rename = "timeZone")]
-    pub(super) _time_zone: String,
+    pub(super) time_zone: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -183,10 +181,10 @@ pub(super) struct Objective {
     pub(super) target: Option<f64>,
     #[serde(default)]
     pub(super) target_percent: Option<f64>,
-    #[serde(default, rename = "timeSliceTarget")]
-    pub(super) _time_slice_target: Option<f64>,
-    #[serde(default, rename = "timeSliceWindow")]
-    pub(super) _time_slice_window: Option<Shorthand>,
+    #[serde(default)]
+    pub(super) time_slice_target: Option<f64>,
+    #[serde(default)]
+    pub(super) time_slice_window: Option<Shorthand>,
     #[serde(default, rename = "indicator")]
     pub(super) _indicator: Option<IgnoredAny>,
     #[serde(default, rename = "indicatorRef")]

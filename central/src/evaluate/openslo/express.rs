@@ -35,7 +35,10 @@ pub fn thresholds(rules: &[Arc<Rule>], project: &str, environment: &str, host: &
             };
             let entry = services.entry(service).or_default();
             entry.watched = true;
-            tighten(entry, &rule.measure);
+            // A budget is spent over hours.
+            if rule.burn.is_none() {
+                tighten(entry, &rule.measure);
+            }
         }
     }
     if services.len() > SERVICES_MAX {

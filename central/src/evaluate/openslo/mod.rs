@@ -1,12 +1,14 @@
 //! OpenSLO v1 files to rules.
 //!
 //! Text becomes documents of the seven kinds ([`documents`], [`site`], [`read`]), names are resolved
-//! ([`catalog`]), each SLO is compiled into rules ([`source`], [`objective`], [`condition`],
-//! [`annotations`], [`compile`]), and a folder makes one [`rule_set`], whole or not at all.
+//! ([`catalog`]), each SLO is compiled into rules ([`source`], [`objective`], [`budgeting`],
+//! [`condition`], [`burn_rates`], [`annotations`], [`compile`]), and a folder makes one [`rule_set`], whole or not at all.
 //! [`watch`] loads it anew when a file changes, [`report`] says what a folder holds, [`express`] tells
 //! agents which observations cannot wait, and [`starter`] rules come with the program.
 
 mod annotations;
+mod budgeting;
+mod burn_rates;
 mod catalog;
 mod compile;
 mod condition;

@@ -15,6 +15,8 @@ use super::source::{Form, Measurement, signal};
 pub(super) struct Aim {
     pub(super) measure: Measure,
     pub(super) limit: Limit,
+    /// Share that must be good, as the objective says.
+    pub(super) target: f64,
 }
 
 /// How much may be bad.
@@ -31,6 +33,13 @@ pub(super) enum Limit {
     Floor(f64),
 }
 
+impl Limit {
+    /// The share that a target leaves.
+    pub(super) fn of_target(target: f64) -> Self {
+        Self::Share { allowed: clean(1.0 - target), from: format!("target {target}") }
+    }
+}
+
 /// Works out the objective at `path` of an SLO.
 pub(super) fn aim(
     objective: &Objective,
@@ -40,12 +49,16 @@ pub(super) fn aim(
     faults: &mut Vec<Fault>,
 ) -> Option<Aim> {
     let target = target(objective, site, path, faults);
-    let share = |target: f64| Limit::Share { allowed: clean(1.0 - target), from: format!("target {target}") };
+    let share = Limit::of_target;
     let threshold = |faults: &mut Vec<Fault>| threshold(objective, site, path, measurement, faults);
     match &measurement.indicator.measured {
         Measured::Errors { bad } => {
             refuse_value(objective, site, path, faults)?;
-            Some(Aim { measure: Measure::Availability { bad: bad.clone() }, limit: share(target?) })
+            Some(Aim {
+                measure: Measure::Availability { bad: bad.clone() },
+                limit: share(target?),
+                target: target?,
+            })
         }
         Measured::Latency { threshold_s, quantile } => {
             let threshold_s = match (measurement.form, threshold_s) {
@@ -59,13 +72,11 @@ pub(super) fn aim(
                 Some(q) => Limit::Share { allowed: clean(1.0 - q), from: format!("quantile {q}") },
                 None => share(target?),
             };
-            target?;
-            Some(Aim { measure: Measure::Latency { threshold_s }, limit })
+            Some(Aim { measure: Measure::Latency { threshold_s }, limit, target: target? })
         }
         Measured::Traffic { .. } => {
             let floor = threshold(faults)?;
-            target?;
-            Some(Aim { measure: Measure::Traffic, limit: Limit::Floor(floor) })
+            Some(Aim { measure: Measure::Traffic, limit: Limit::Floor(floor), target: target? })
         }
         Measured::Stray(straying) => {
             if objective.value.is_some() || objective.op.is_some() {
@@ -74,12 +85,12 @@ pub(super) fn aim(
                 faults.push(site.fault(&format!("{path}.{field}"), message));
                 return None;
             }
-            Some(Aim { measure: Measure::Stray(straying.clone()), limit: share(target?) })
+            Some(Aim { measure: Measure::Stray(straying.clone()), limit: share(target?), target: target? })
         }
         Measured::Saturation { metric, .. } => {
             let threshold = threshold(faults)?;
             let measure = Measure::Saturation { metric: Arc::from(metric.as_str()), threshold };
-            Some(Aim { measure, limit: share(target?) })
+            Some(Aim { measure, limit: share(target?), target: target? })
         }
     }
 }

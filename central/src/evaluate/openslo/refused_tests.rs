@@ -79,13 +79,13 @@ fn a_burn_rate_that_cannot_be_is_refused_with_the_arithmetic() {
 }
 
 #[test]
-fn a_window_that_needs_history_is_refused() {
+fn a_window_beyond_thirty_days_is_refused() {
     assert_eq!(
-        fault("lookbackWindow: 10s", "lookbackWindow: 1h"),
-        "slo.yaml:26:33: spec.alertPolicies[0].spec.conditions[0].spec.condition.lookbackWindow: `1h` is longer \
-         than `15m`: longer windows need stored history, which is not judged"
+        fault("lookbackWindow: 10s", "lookbackWindow: 31d"),
+        "slo.yaml:26:33: spec.alertPolicies[0].spec.conditions[0].spec.condition.lookbackWindow: `31d` is longer \
+         than the `30d` allowed"
     );
-    assert!(fault("lookbackWindow: 10s", "lookbackWindow: 1M").contains("`1M` is longer than `15m`"));
+    assert!(fault("lookbackWindow: 10s", "lookbackWindow: 1M").contains("`1M` is longer than the `30d`"));
     assert!(fault("lookbackWindow: 10s", "lookbackWindow: 0s").contains("shortest window"));
     assert!(fault("lookbackWindow: 10s", "lookbackWindow: 10").contains("has no unit"));
 }
@@ -168,11 +168,11 @@ fn objectives_must_be_possible() {
     assert!(fault("target: 0.95", "target: 0.9\n      value: 5").contains("belongs to `thresholdMetric`"));
     assert!(
         fault("target: 0.95", "target: 0.9\n      compositeWeight: 5")
-            .contains("compositeWeight: is not supported")
+            .contains("compositeWeight: weighs objectives against one another")
     );
     assert!(
         fault("  objectives:\n", "  budgetingMethod: Timeslices\n  objectives:\n")
-            .contains("write `Occurrences`")
+            .contains("objectives[0].timeSliceWindow: is missing")
     );
 }
 

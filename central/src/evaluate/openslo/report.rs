@@ -6,6 +6,7 @@ use std::path::Path;
 use goldentime_model::indicator::{ANY, Selector, Side};
 use goldentime_model::units::HumanDuration;
 
+use super::super::budget::{Method, Objective};
 use super::super::rule::{Condition, GroupBy, Measure, Rule};
 use super::rule_set::RuleSet;
 
@@ -42,6 +43,9 @@ pub fn check(path: &Path) -> Report {
     }
     for rule in &set.rules {
         let _ = writeln!(text, "{}\n    {}", rule.name, describe(rule));
+    }
+    for objective in &set.objectives {
+        let _ = writeln!(text, "{}\n    {}", objective.name, budget(objective));
     }
     let _ = writeln!(
         text,
@@ -89,17 +93,35 @@ pub fn describe(rule: &Rule) -> String {
         0 => "at once".to_owned(),
         seconds => format!("for {}", duration(seconds as f64)),
     };
+    let short = rule.burn.and_then(|burn| burn.short_window_s);
+    let also = short.map_or_else(String::new, |short| format!(" and {}", duration(f64::from(short))));
     let each = match rule.group_by {
         GroupBy::Service => "",
         GroupBy::Endpoint => ", each endpoint",
         GroupBy::Host => ", each host",
     };
     format!(
-        "{}{each}: {what} over {}, {held}, {}",
+        "{}{each}: {what} over {}{also}, {held}, {}",
         selected(&rule.selector),
         duration(f64::from(rule.window_s)),
         rule.labels.get(goldentime_model::alert::label::SEVERITY).map_or("", String::as_str)
     )
+}
+
+/// A budget in one line: `budget: 0.1% of requests or readings in 28d, rolling`.
+fn budget(objective: &Objective) -> String {
+    let events = match objective.method {
+        Method::Occurrences => "requests or readings".to_owned(),
+        Method::Slices { slice_s, .. } => {
+            format!("slices of {}", HumanDuration(std::time::Duration::from_secs(u64::from(slice_s))))
+        }
+    };
+    let mut text =
+        format!("budget: {} of {events} in {}", percent(objective.allowed()), objective.window.describe());
+    for one in objective.maintenance.iter() {
+        let _ = write!(text, "\n    without {one}");
+    }
+    text
 }
 
 fn selected(selector: &Selector) -> String {

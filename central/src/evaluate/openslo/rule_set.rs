@@ -6,6 +6,7 @@ use std::sync::Arc;
 use goldentime_model::config::load::{read_file, source, yaml_files};
 use goldentime_model::config::{Fault, Faults, Place, Source};
 
+use super::super::budget::Objective;
 use super::super::rule::Rule;
 use super::catalog::Catalog;
 use super::compile::compile;
@@ -19,6 +20,8 @@ const FOLDER_BYTES_MAX: usize = 256 << 20;
 pub struct RuleSet {
     /// What is judged. Names are unique.
     pub rules: Vec<Arc<Rule>>,
+    /// What the SLOs promise, where a budget of it is kept.
+    pub objectives: Vec<Arc<Objective>>,
     /// The SLOs that the rules come from, those without rules too.
     pub slos: Vec<SloSummary>,
     /// Notification targets; each name should be that of a channel.
@@ -69,10 +72,12 @@ impl RuleSet {
 
     /// Reads one file, or a folder as [`Self::load_dir`] does.
     pub fn load(path: &Path) -> Result<Self, Faults> {
-        if path.is_dir() {
-            return Self::load_dir(path);
-        }
-        Self::compile(&[read(path)?])
+        Self::compile(&Self::sources(path)?)
+    }
+
+    /// The text of one file, or those of a folder.
+    pub fn sources(path: &Path) -> Result<Vec<Arc<Source>>, Faults> {
+        if path.is_dir() { read_dir(path) } else { Ok(vec![read(path)?]) }
     }
 
     /// Compiles texts that were read already.

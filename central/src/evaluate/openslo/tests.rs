@@ -176,3 +176,170 @@ mod express {
         assert_eq!(services, [threshold("p/e/host:db-1", 0.0, false)]);
     }
 }
+
+mod budgets {
+    use super::super::super::budget::{BudgetWindow, GoodSlice, Method};
+    use super::*;
+
+    const FOUR: &str = "  annotations: {goldentime.io/burn_rates: default}\nspec:\n  service: order-api";
+
+    fn with_usual(target: &str) -> Result<super::super::RuleSet, Vec<String>> {
+        load(&SLO.replacen("spec:\n  service: order-api", FOUR, 1).replace("target: 0.95", target))
+    }
+
+    #[test]
+    fn every_objective_has_a_budget_over_four_weeks_unless_it_says_otherwise() {
+        let set = load(SLO).expect("valid");
+        let objective = &set.objectives[0];
+        assert_eq!(
+            (&*objective.name, objective.target, objective.method),
+            ("orders", 0.95, Method::Occurrences)
+        );
+        assert_eq!(objective.window, BudgetWindow::Rolling(28 * 86_400));
+        assert!(objective.burns.is_empty() && set.rules[0].burn.is_none());
+        assert_eq!(set.rules[0].objective.as_deref(), Some("orders"));
+    }
+
+    #[test]
+    fn one_line_makes_the_usual_burn_rate_alerts() {
+        let set = with_usual("target: 0.999").expect("valid");
+        let told: Vec<_> = set.rules.iter().map(|rule| (&*rule.name, describe(rule))).collect();
+        assert_eq!(told[0].0, "orders/burn-1h");
+        assert_eq!(
+            told[0].1,
+            "order-api: more than 1.44% server_error or timeout over 1h and 5m, at once, page"
+        );
+        assert_eq!(
+            told.iter().map(|(name, _)| *name).collect::<Vec<_>>()[1..],
+            ["orders/burn-6h", "orders/burn-1d", "orders/burn-3d", "orders/fast"]
+        );
+        assert_eq!(set.rules[3].severity, Severity::Warning);
+        assert_eq!(set.objectives[0].burns.len(), 4);
+        assert_eq!(
+            set.objectives[0].windows_s(),
+            [300, 1_800, 3_600, 7_200, 21_600, 86_400, 259_200, 28 * 86_400]
+        );
+    }
+
+    #[test]
+    fn a_burn_rate_that_cannot_be_is_refused_with_the_arithmetic() {
+        let faults = with_usual("target: 0.9").expect_err("refused");
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert!(
+            faults[0].contains(
+                "`goldentime.io/burn_rates` 14.4: can never be: burn rate 14.4 × (1 − target 0.9) = 1.44"
+            ),
+            "{faults:?}"
+        );
+    }
+
+    #[test]
+    fn a_condition_may_ask_for_a_second_window() {
+        let second = |short: &str| {
+            let name =
+                format!("- metadata: {{name: fast, annotations: {{goldentime.io/short_window: {short}}}}}");
+            let text = SLO.replace("- metadata: {name: fast}", &name);
+            load(&text.replace("lookbackWindow: 10s", "lookbackWindow: 1h"))
+        };
+        let rule = only(second("5m"));
+        assert_eq!((rule.window_s, rule.burn.and_then(|burn| burn.short_window_s)), (3_600, Some(300)));
+        assert!(second("2h").expect_err("refused")[0].contains("`2h` is not shorter"));
+    }
+
+    fn timeslices(method: &str, objective: &str) -> Result<super::super::RuleSet, Vec<String>> {
+        let text = SLO.replace("  objectives:\n", &format!("  budgetingMethod: {method}\n  objectives:\n"));
+        let text = text.replace("target: 0.95", objective);
+        load(&text.replace("lookbackWindow: 10s", "lookbackWindow: 10m"))
+    }
+
+    #[test]
+    fn slices_of_time_are_events() {
+        let set = timeslices("Timeslices", "{target: 0.99, timeSliceTarget: 0.95, timeSliceWindow: 1m}");
+        let set = set.expect("valid");
+        let good = GoodSlice::ShareAtLeast(0.95);
+        assert_eq!(set.objectives[0].method, Method::Slices { slice_s: 60, good });
+        assert!(set.rules[0].burn.is_some(), "judged by slices, too");
+        let ratio =
+            timeslices("RatioTimeslices", "{target: 0.99, op: gt, timeSliceWindow: 1m}").expect("valid");
+        assert_eq!(ratio.objectives[0].method, Method::Slices { slice_s: 60, good: GoodSlice::AsItsShare });
+    }
+
+    #[test]
+    fn slices_that_cannot_be_judged_are_refused() {
+        let refused = |method: &str, objective: &str| {
+            let mut faults = timeslices(method, objective).expect_err("refused");
+            assert_eq!(faults.len(), 1, "{faults:?}");
+            faults.remove(0)
+        };
+        let none = refused("Timeslices", "{target: 0.99, timeSliceWindow: 1m}");
+        assert!(none.contains("objectives[0].timeSliceTarget: is missing"), "{none}");
+        let long = refused("Timeslices", "{target: 0.99, timeSliceTarget: 0.9, timeSliceWindow: 1h}");
+        assert!(long.contains("`10m` is shorter than one `timeSliceWindow` of 3600s"), "{long}");
+        let both = refused("RatioTimeslices", "{target: 0.9, timeSliceTarget: 0.9, timeSliceWindow: 1m}");
+        assert!(both.contains("belongs to `Timeslices`"), "{both}");
+        let plain = refused("Occurrences", "{target: 0.9, timeSliceWindow: 1m}");
+        assert!(plain.contains("every request counts alike"), "{plain}");
+    }
+
+    #[test]
+    fn periods_follow_a_calendar_in_its_time_zone() {
+        let period = |text: &str| {
+            load(&SLO.replace("  objectives:\n", &format!("  timeWindow:\n    - {text}\n  objectives:\n")))
+        };
+        let month = "{duration: 1M, calendar: {startTime: 2026-01-01 00:00:00, timeZone: Asia/Seoul}}";
+        let set = period(month).expect("valid");
+        assert_eq!(set.objectives[0].window.describe(), "1M from 2026-01-01T00:00:00 Asia/Seoul");
+        let refused = |text: &str| period(text).expect_err("refused").remove(0);
+        assert!(refused("{duration: 28d}").contains("neither rolling nor aligned"));
+        assert!(refused("{duration: 1M, isRolling: true}").contains("no fixed length"));
+        assert!(refused("{duration: 93d, isRolling: true}").contains("longer than the `92d`"));
+        assert!(
+            refused(&month.replace("Asia/Seoul", "Asia/Soul"))
+                .contains("timeZone: `Asia/Soul` is no time zone")
+        );
+    }
+
+    #[test]
+    fn weights_make_objectives_one() {
+        let objectives =
+            "    - {displayName: a, target: 0.95, compositeWeight: 3}\n    - {displayName: b, target: 0.9}\n";
+        let set = with("    - target: 0.95\n", objectives).expect("valid");
+        let weights: Vec<_> = set.objectives.iter().map(|objective| objective.weight).collect();
+        assert_eq!(weights, [Some(3.0), Some(1.0)]);
+    }
+
+    #[test]
+    fn maintenance_of_an_slo_and_of_its_service_is_taken_out() {
+        let service = "---\napiVersion: openslo/v1\nkind: Service\nmetadata:\n  name: order-api\n  annotations:\n    \
+                       goldentime.io/maintenance: |\n      sun 03:00/2h Asia/Seoul ops: reindex\nspec: {}\n";
+        let own = "  annotations:\n    goldentime.io/maintenance: '2026-11-24T02:00/2h kim: moving'\nspec:\n  service: order-api";
+        let text = SLO.replacen("spec:\n  service: order-api", own, 1) + service;
+        let set = load(&text).expect("valid");
+        let who: Vec<_> = set.objectives[0].maintenance.iter().map(|one| one.who.as_str()).collect();
+        assert_eq!(who, ["ops", "kim"]);
+        let faults = load(&text.replace("kim: moving", "kim moving")).expect_err("refused");
+        assert!(faults[0].contains("slo.yaml:6:5") && faults[0].contains("who and why"), "{faults:?}");
+    }
+
+    #[test]
+    fn a_floor_over_slices_has_a_burn_rate() {
+        let floor = |method: &str| {
+            let text = SLO.replace(
+                "      ratioMetric:\n        good: {metricSource: {type: goldentime, spec: {signal: errors}}}\n        \
+                 total: {metricSource: {type: goldentime, spec: {signal: errors}}}\n",
+                "      thresholdMetric: {metricSource: {type: goldentime, spec: {signal: traffic, threshold: 5/s}}}\n",
+            );
+            let text = text.replace("lookbackWindow: 10s", "lookbackWindow: 10m");
+            load(&text.replace("  objectives:\n    - target: 0.95\n", method)).expect("valid")
+        };
+        let plain = floor("  objectives:\n    - target: 0.95\n");
+        assert_eq!(plain.rules[0].condition, Condition::RateBelow(5.0));
+        let good = GoodSlice::RateAtLeast(5.0);
+        assert_eq!(plain.objectives[0].method, Method::Slices { slice_s: 10, good });
+        let slices = floor(
+            "  budgetingMethod: Timeslices\n  objectives:\n    - {target: 0.95, timeSliceWindow: 1m, timeSliceTarget: 1}\n",
+        );
+        assert_eq!(slices.rules[0].condition, Condition::BadShareAbove(0.05));
+        assert_eq!(slices.objectives[0].method, Method::Slices { slice_s: 60, good });
+    }
+}

@@ -281,6 +281,7 @@ async fn parts_sum_up(store: Shared) {
     let parts = store.parts(service(), 100).await.expect("lists");
     assert_eq!(parts.len(), 5);
     assert!(parts.contains(&Part::Whole) && parts.contains(&Part::Host("web-2".into())));
+    assert_eq!(store.services(100).await.expect("lists"), [service()]);
 }
 
 async fn old_rows_go(store: Shared) {

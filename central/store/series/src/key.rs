@@ -63,3 +63,8 @@ impl Ord for MetricKey {
         self.order().cmp(&other.order())
     }
 }
+
+/// A service as tables name it: a host's own by `host:<name>`.
+pub(crate) fn stored_service(project: &str, environment: &str, name: &str) -> Option<ServiceId> {
+    format!("{project}/{environment}/{name}").parse().ok()
+}

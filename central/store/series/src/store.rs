@@ -89,6 +89,9 @@ pub trait SeriesStore: Send + Sync + 'static {
     /// [`SeriesStore::chart`].
     fn samples(&self, query: SamplesQuery) -> BoxFuture<'_, Result<Vec<MetricChart>, StoreError>>;
 
+    /// The services that rows were ever kept of, at most `max` of them, ordered.
+    fn services(&self, max: u32) -> BoxFuture<'_, Result<Vec<ServiceId>, StoreError>>;
+
     /// The parts of a service that rows are kept of, at most `max` of them, ordered.
     fn parts(&self, service: ServiceId, max: u32) -> BoxFuture<'_, Result<Vec<Part>, StoreError>>;
 

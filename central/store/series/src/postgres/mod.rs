@@ -128,6 +128,10 @@ impl SeriesStore for PostgresSeries {
         Box::pin(self.call("read readings", read::samples(&self.database, query)))
     }
 
+    fn services(&self, max: u32) -> BoxFuture<'_, Result<Vec<ServiceId>, StoreError>> {
+        Box::pin(self.call("list services", read::services(&self.database, max)))
+    }
+
     fn parts(&self, service: ServiceId, max: u32) -> BoxFuture<'_, Result<Vec<Part>, StoreError>> {
         Box::pin(self.call("list series", read::parts(&self.database, service, max)))
     }

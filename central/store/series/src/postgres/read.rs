@@ -14,7 +14,7 @@ use super::position::{self, Partition};
 use super::rows::{Value, for_each};
 use crate::chart::{Chart, ChartQuery, MetricChart, Point, Requests, SamplesQuery, Span};
 use crate::choice::Choice;
-use crate::key::{MetricKey, Part};
+use crate::key::{MetricKey, Part, stored_service};
 use crate::resolution::Resolution;
 
 /// Series of one service that a question looks through.
@@ -160,6 +160,22 @@ pub(super) async fn samples(database: &Database, query: SamplesQuery) -> Result<
     }
     on.commit().await?;
     Ok(charts)
+}
+
+pub(super) async fn services(database: &Database, max: u32) -> Result<Vec<ServiceId>, Error> {
+    let mut on = database.read().await?;
+    let rows: Vec<(String, String, String)> = sqlx::query_as(
+        "SELECT project, environment, service FROM services GROUP BY project, environment, service \
+         ORDER BY project COLLATE \"C\", environment COLLATE \"C\", service COLLATE \"C\" LIMIT $1",
+    )
+    .bind(i64::from(max))
+    .fetch_all(&mut *on)
+    .await?;
+    on.commit().await?;
+    Ok(rows
+        .iter()
+        .filter_map(|(project, environment, name)| stored_service(project, environment, name))
+        .collect())
 }
 
 pub(super) async fn parts(database: &Database, service: ServiceId, max: u32) -> Result<Vec<Part>, Error> {

@@ -154,6 +154,10 @@ impl SeriesStore for SqliteSeries {
         Box::pin(read::samples(&self.file, query))
     }
 
+    fn services(&self, max: u32) -> BoxFuture<'_, Result<Vec<ServiceId>, StoreError>> {
+        Box::pin(async move { read::services(&self.file, max).await })
+    }
+
     fn parts(&self, service: ServiceId, max: u32) -> BoxFuture<'_, Result<Vec<Part>, StoreError>> {
         Box::pin(async move { read::parts(&self.file, &service, max).await })
     }

@@ -14,6 +14,7 @@ use super::state;
 use crate::chart::{Chart, ChartQuery, MetricChart, Point, SamplesQuery, Span};
 use crate::choice::Choice;
 use crate::key::Part;
+use crate::key::stored_service;
 use crate::resolution::Resolution;
 use crate::state::State;
 
@@ -98,6 +99,22 @@ pub(super) async fn samples(file: &File, query: SamplesQuery) -> Result<Vec<Metr
         }
     }
     Ok(charts)
+}
+
+pub(super) async fn services(file: &File, max: u32) -> Result<Vec<ServiceId>, StoreError> {
+    let failed = |error| file.failed("list services", error);
+    let mut read = file.read().await?;
+    let rows: Vec<(String, String, String)> = sqlx::query_as(
+        "SELECT project, environment, service FROM services ORDER BY project, environment, service LIMIT ?",
+    )
+    .bind(max)
+    .fetch_all(&mut *read)
+    .await
+    .map_err(failed)?;
+    Ok(rows
+        .iter()
+        .filter_map(|(project, environment, name)| stored_service(project, environment, name))
+        .collect())
 }
 
 pub(super) async fn parts(file: &File, service: &ServiceId, max: u32) -> Result<Vec<Part>, StoreError> {
