@@ -114,6 +114,10 @@ pub async fn what_if(config: &Config, path: Option<&Path>, target: Option<f64>) 
 fn rules_of(config: &Config, path: Option<&Path>) -> anyhow::Result<RuleSet> {
     let loaded = match path {
         Some(path) => RuleSet::load(path),
+        // A folder that is not there is one without files.
+        None if !config.slo_dir.exists() => {
+            RuleSet::compile_over(&starter::sources(&config.starter_rules), &[])
+        }
         None => RuleSet::sources(&config.slo_dir)
             .and_then(|sources| RuleSet::compile_over(&starter::sources(&config.starter_rules), &sources)),
     };

@@ -155,8 +155,8 @@ impl Desk {
     }
 
     fn take(&mut self, mut finding: Finding, second: Second, cells: &[(ServiceId, SecondCell)]) {
-        let own: Vec<_> = cells.iter().filter(|(service, _)| *service == finding.service).collect();
-        let own: Vec<SecondCell> = own.into_iter().map(|(_, cell)| cell.clone()).collect();
+        let own = cells.iter().filter(|(service, _)| *service == finding.service);
+        let own: Vec<SecondCell> = own.map(|(_, cell)| cell.clone()).collect();
         let transition = &mut finding.transition;
         if let Some(subject) = &finding.subject {
             explain::annotate(&mut transition.alert, transition.change, subject, &own);

@@ -30,7 +30,9 @@ fn compare_firing(expected: &[Firing], firing: &[&Episode], mut wrong: impl FnMu
                 && one.labels.iter().all(|(name, value)| episode.labels.get(name) == Some(value))
         };
         match left.iter().position(is) {
-            Some(at) => drop(left.swap_remove(at)),
+            Some(at) => {
+                left.swap_remove(at);
+            }
             None => {
                 let labels = one.labels.iter().map(|(name, value)| format!(" {name}={value}"));
                 wrong(format!("`{}`{} does not fire", one.rule, labels.collect::<String>()));

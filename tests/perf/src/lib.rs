@@ -1,6 +1,7 @@
 //! What the benchmarks behind `make bench-*` are made of: [`agent_load`] for `bench-agent` and
 //! `bench-statsd`, [`alert`] for `bench-alert`, the simulated agents of [`fleet`] and [`window_read`] for
-//! `bench-central`, [`series`] for `bench-series`, [`log_lines`] for `bench-search`, and how all of them tell
+//! `bench-central`, [`series`] for `bench-series`, [`slo`] for
+//! `bench-slo`, [`log_lines`] for `bench-search`, and how all of them tell
 //! their figures ([`report`]) and read each other's ([`earlier`]).
 
 pub mod agent_load;
@@ -10,4 +11,5 @@ pub mod fleet;
 pub mod log_lines;
 pub mod report;
 pub mod series;
+pub mod slo;
 pub mod window_read;
