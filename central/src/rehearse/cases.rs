@@ -1,6 +1,7 @@
 //! Unit tests of rules, as files say them: series in, alerts and budgets out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -128,8 +129,10 @@ pub fn run(path: &Path) -> Outcome {
             for case in &cases {
                 let wrong = case.run(&set);
                 let told = if wrong.is_empty() { "ok" } else { "FAILED" };
-                text.push_str(&format!("{}: {}: {told}\n", path.display(), case.case.name));
-                wrong.iter().for_each(|line| text.push_str(&format!("    {line}\n")));
+                let _ = writeln!(text, "{}: {}: {told}", path.display(), case.case.name);
+                for line in &wrong {
+                    let _ = writeln!(text, "    {line}");
+                }
                 failed += usize::from(!wrong.is_empty());
             }
             Outcome { text, failed, valid: true }
@@ -259,13 +262,11 @@ impl Line {
                 None => Ok(values),
             }
         };
-        let service = if series.service.contains('/') {
-            series.service.parse()
-        } else {
-            format!("default/default/{}", series.service).parse()
+        let service: Result<ServiceId, _> = match series.service.contains('/') {
+            true => series.service.parse(),
+            false => format!("default/default/{}", series.service).parse(),
         };
-        let service =
-            service.map_err(|error: goldentime_model::identity::NameError| ("service", error.to_string()))?;
+        let service = service.map_err(|error| ("service", error.to_string()))?;
         let gauge = match (&series.gauge, &series.values) {
             (Some(gauge), values) => Some((gauge.as_str().into(), read("values", values)?)),
             (None, Some(_)) => return Err(("values", "are of a `gauge`; name it".into())),
@@ -292,10 +293,8 @@ impl Line {
             .counts
             .each_ref()
             .map(|values| values.get(at).copied().flatten().map_or(0, |value| value as u64));
-        let mut aggregate = Aggregate {
-            counts: Counts { ok, client_error, server_error, timeout, ..Counts::default() },
-            ..Aggregate::default()
-        };
+        let mut aggregate =
+            Aggregate { counts: Counts { ok, client_error, server_error, timeout }, ..Aggregate::default() };
         if let Some(seconds) = self.latency.get(at).copied().flatten() {
             aggregate.latency.insert_n(seconds, aggregate.counts.total());
         }

@@ -93,7 +93,7 @@ impl Stage {
             logs: Some(logs.clone()),
             stores_lines: true,
             letters: None,
-            statuses: statuses.clone(),
+            statuses,
             rules: watch::channel(Arc::new(props.rules)).1,
             catalogue,
             agents: Arc::new(Vec::new),

@@ -17,7 +17,7 @@ use super::super::status::RuleState;
 use super::super::testing::{objective, rule, service};
 use super::super::transition::Change;
 use super::history::read;
-use super::{Answer, BudgetStatus, GoodSlice, Method, Objective, Past};
+use super::{Answer, BudgetStatus, GoodSlice, Maintenance, Method, Objective, Past};
 use crate::persist::SeriesConfig;
 
 /// The beginning of an hour.
@@ -180,8 +180,9 @@ fn maintenance_is_taken_out_of_the_budget() {
     // From 22:01 to 22:03 UTC.
     let at = jiff::Timestamp::from_second(START).expect("valid").to_string();
     assert_eq!(at, "2023-11-14T22:00:00Z");
-    let maintenance = ["2023-11-14T22:01/2m kim: moving the database".parse().expect("valid")].into();
-    let mut desk = Desk::without_past(&[Objective { maintenance, ..objective("orders") }]);
+    let moving: Maintenance = "2023-11-14T22:01/2m kim: moving the database".parse().expect("valid");
+    let maintained = Objective { maintenance: [moving].into(), ..objective("orders") };
+    let mut desk = Desk::without_past(&[maintained]);
     desk.run(60, 100, 0);
     desk.run(60, 0, 100);
     assert!(desk.budget().maintenance);
