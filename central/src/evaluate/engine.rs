@@ -233,17 +233,14 @@ impl Engine {
         self.projections = project_all(rules);
         self.objectives = project_objectives(objectives);
         self.source.reload(rules, self.services.keys(), now.second());
-        for service in self.services.keys().filter(|service| self.source.cold_reach_s(service).is_some()) {
-            if !self.cold.contains(service) {
-                self.cold.push_back(service.clone());
-            }
-        }
         self.instances = 0;
         for (service, judge) in &mut self.services {
             let selected =
                 self.projections.iter().filter(|projection| projection.selects(service)).cloned().collect();
             let objectives = objectives_of(&self.objectives, service);
-            if judge.replace_rules(selected, &objectives, now, out) && !self.cold.contains(service) {
+            let is_cold = judge.replace_rules(selected, &objectives, now, out)
+                || self.source.cold_reach_s(service).is_some();
+            if is_cold && !self.cold.contains(service) {
                 self.cold.push_back(service.clone());
             }
             self.instances += judge.instances();
