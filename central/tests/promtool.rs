@@ -81,7 +81,7 @@ struct Judged {
 
 fn judge(series: &Series) -> Judged {
     let service = ServiceId::new("default", "default", "shop").expect("a valid name");
-    let mut desk = Desk::new(&rules(), Second(START));
+    let mut desk = Desk::new(&rules(), Second(START)).without_history();
     let mut shares = Vec::new();
     for (at, counted) in series.iter().enumerate() {
         let second = Second(START + at as i64);
@@ -91,7 +91,6 @@ fn judge(series: &Series) -> Judged {
             (service.clone(), cell)
         });
         desk.step(second, cells.as_slice());
-        desk.without_history();
         let statuses = desk.statuses();
         let exact = statuses.iter().filter_map(|status| {
             let sli = status.sli?;

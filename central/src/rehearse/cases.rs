@@ -211,13 +211,12 @@ impl Prepared {
 
     /// What is not as expected.
     fn run(&self, set: &RuleSet) -> Vec<String> {
-        let mut desk = Desk::new(set, self.start);
+        let mut desk = Desk::new(set, self.start).without_history();
         let mut wrong = Vec::new();
         let instants: BTreeSet<u64> = self.case.expect.iter().map(|one| one.at.get().as_secs()).collect();
         for at in 0..self.seconds {
             let second = self.start.offset(i64::try_from(at).unwrap_or(i64::MAX));
             desk.step(second, &self.cells(at));
-            desk.without_history();
             let passed = at as u64 + 1;
             if instants.contains(&passed) {
                 let now = self.case.expect.iter().filter(|one| one.at.get().as_secs() == passed);

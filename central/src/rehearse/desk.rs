@@ -48,6 +48,8 @@ pub struct Desk {
     /// Alerts that there was no room to keep.
     pub dropped: u64,
     offset: u64,
+    /// Budgets begin with what is seen.
+    has_no_history: bool,
 }
 
 impl Desk {
@@ -75,7 +77,14 @@ impl Desk {
             episodes: Vec::new(),
             dropped: 0,
             offset: 0,
+            has_no_history: false,
         }
+    }
+
+    /// The same where there was nothing before: budgets begin with what is seen.
+    #[must_use]
+    pub fn without_history(self) -> Self {
+        Self { has_no_history: true, ..self }
     }
 
     /// The second `second` is over, and this is what services did in it.
@@ -86,6 +95,11 @@ impl Desk {
             self.engine.touch(service, second, cell, now);
             if let Err(at) = self.services.binary_search(service) {
                 self.services.insert(at, service.clone());
+            }
+        }
+        if self.has_no_history {
+            while let Some(wanted) = self.engine.next_wanted() {
+                self.engine.fill(&Answer { wanted, past: Vec::new() });
             }
         }
         let mut found = Vec::new();
@@ -106,13 +120,6 @@ impl Desk {
     /// Takes history before the start.
     pub fn fill(&mut self, answer: &Answer) {
         self.engine.fill(answer);
-    }
-
-    /// Lets budgets begin with what is seen.
-    pub fn without_history(&mut self) {
-        while let Some(wanted) = self.engine.next_wanted() {
-            self.engine.fill(&Answer { wanted, past: Vec::new() });
-        }
     }
 
     /// Where every rule stands.
