@@ -1,5 +1,6 @@
 //! The commands of `goldentime-central`.
 
+mod alerts;
 mod deadletter;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use goldentime_runtime::manual::Shell;
 
 use crate::roles::Role;
 
+pub use alerts::{AlertArgs, AlertsCommand, AlertsListArgs, CareArgs, NoteArgs, SendTestArgs};
 pub use deadletter::{DeadletterCommand, FilterArgs, ListArgs, ReplayArgs, ShowArgs};
 
 /// Where the configuration is read from unless told otherwise.
@@ -43,6 +45,9 @@ pub enum Command {
     /// Agents that were enrolled.
     #[command(subcommand)]
     Agents(AgentsCommand),
+    /// Alerts: what fires, who takes care of it, and what was done.
+    #[command(subcommand)]
+    Alerts(AlertsCommand),
     /// Dead letters: what agents sent and could not be taken, and log lines that no store took.
     #[command(subcommand)]
     Deadletter(DeadletterCommand),

@@ -1,7 +1,7 @@
 //! Engines outside that take the place of the central's own files, each for its seam.
 
 use goldentime_catalog::{
-    AccessStore, AgentRegistry, Catalogue, CatalogueError, PostgresCatalogue, SqliteCatalogue,
+    AccessStore, AgentRegistry, Catalogue, CatalogueError, Desk, PostgresCatalogue, SqliteCatalogue,
 };
 use goldentime_log::kafka::KafkaLogConfig;
 use goldentime_model::config::{Check, Settings};
@@ -89,6 +89,8 @@ pub struct OpenCatalogue {
     pub alerts: Arc<dyn Catalogue>,
     /// Who may use the central.
     pub access: Arc<dyn AccessStore>,
+    /// What people decide about alerts.
+    pub desk: Arc<dyn Desk>,
     /// Which agents may connect; none where that is a file of its own.
     agents: Option<Arc<dyn AgentRegistry>>,
 }
@@ -99,11 +101,21 @@ impl OpenCatalogue {
         Ok(match &config.postgres {
             Some(postgres) => {
                 let store = Arc::new(PostgresCatalogue::new(postgres.clone()));
-                Self { alerts: Arc::clone(&store) as _, access: Arc::clone(&store) as _, agents: Some(store) }
+                Self {
+                    alerts: Arc::clone(&store) as _,
+                    access: Arc::clone(&store) as _,
+                    desk: Arc::clone(&store) as _,
+                    agents: Some(store),
+                }
             }
             None => {
                 let store = Arc::new(SqliteCatalogue::open(&state_dir.join("catalogue.db")).await?);
-                Self { alerts: Arc::clone(&store) as _, access: store, agents: None }
+                Self {
+                    alerts: Arc::clone(&store) as _,
+                    access: Arc::clone(&store) as _,
+                    desk: store,
+                    agents: None,
+                }
             }
         })
     }

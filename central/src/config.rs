@@ -269,7 +269,9 @@ mod tests {
                 ".cluster.redis",
                 ".http.tls.cert_file",
                 ".http.tls.key_file",
-                ".notify.external_url"
+                ".notify.external_url",
+                ".notify.heartbeat",
+                ".notify.route"
             ]
         );
     }

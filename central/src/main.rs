@@ -3,11 +3,11 @@
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use goldentime_central::cli::{
-    AccountCommand, AgentsCommand, ApiTokenCommand, AuthorityCommand, Cli, Command, ConfigArgs,
-    ConfigCommand, DeadletterCommand, RulesCommand, TokenCommand,
+    AccountCommand, AgentsCommand, AlertsCommand, ApiTokenCommand, AuthorityCommand, Cli, Command,
+    ConfigArgs, ConfigCommand, DeadletterCommand, RulesCommand, TokenCommand,
 };
 use goldentime_central::commands::{
-    access, agents, authority, backup, check, deadletter, migrate, ready, serve, token,
+    access, agents, alerts, authority, backup, check, deadletter, migrate, ready, serve, token,
 };
 use goldentime_central::config::{Config, reference};
 use goldentime_central::evaluate::openslo::{report, starter};
@@ -46,6 +46,24 @@ fn main() -> ExitCode {
         }
         Command::Agents(AgentsCommand::Restore { id, config }) => {
             with_config(&config, |config| wait_for(agents::restore(&config, &id)))
+        }
+        Command::Alerts(AlertsCommand::List(args)) => {
+            with_config(&args.config, |config| wait_for(alerts::list(&config, &args)))
+        }
+        Command::Alerts(AlertsCommand::Show(args)) => {
+            with_config(&args.config, |config| wait_for(alerts::show(&config, &args)))
+        }
+        Command::Alerts(AlertsCommand::Ack(args)) => {
+            with_config(&args.config, |config| wait_for(alerts::ack(&config, &args)))
+        }
+        Command::Alerts(AlertsCommand::Unack(args)) => {
+            with_config(&args.config, |config| wait_for(alerts::unack(&config, &args)))
+        }
+        Command::Alerts(AlertsCommand::SendTest(args)) => {
+            with_config(&args.config, |config| wait_for(alerts::send_test(&config, &args)))
+        }
+        Command::Alerts(AlertsCommand::Note(args)) => {
+            with_config(&args.config, |config| wait_for(alerts::note(&config, &args)))
         }
         Command::Deadletter(DeadletterCommand::List(args)) => {
             with_config(&args.config, |config| wait_for(deadletter::list(&config, &args)))

@@ -291,7 +291,7 @@ pub async fn start(
             };
             let settings = parts::merge_settings(config, with, merge.generation);
             let shards = Shards::new(&with.tasks, settings, surroundings, intake.agents, &stores.open_alerts);
-            parts::start_merge(config, with, stores, shards, merge.partitions, handle);
+            parts::start_merge(config, with, stores, shards, merge.partitions, handle.clone());
         }
         None => parts::keep_open(&with.tasks, transitions),
     }
@@ -309,7 +309,8 @@ pub async fn start(
         Some((alerts, windows)) => {
             let lines = config.does(Role::Process);
             let state =
-                parts::api_state(with, stores, windows, alerts, front, intake.list_agents, lines).await;
+                parts::api_state(with, stores, windows, alerts, front, intake.list_agents, handle, lines)
+                    .await;
             api::serve(&with.tasks, listener, state);
         }
         None => api::serve_health(&with.tasks, listener, front),

@@ -7,6 +7,7 @@ use goldentime_model::UnixNanos;
 use goldentime_model::problem::ProblemCode;
 use serde::Deserialize;
 
+use super::episodes::Shown;
 use super::problem::{Parameters, Refusal, uncatalogued};
 use super::state::ApiState;
 use crate::push::frame::AlertView;
@@ -28,11 +29,15 @@ const fn default_limit() -> u32 {
     100
 }
 
-/// `GET /api/v1/alerts`: what fires now, oldest first.
-pub(super) async fn active(State(state): State<ApiState>) -> Result<Json<Vec<AlertView>>, Refusal> {
+/// `GET /api/v1/alerts`: what fires now, oldest first, with who is told and who takes care.
+pub(super) async fn active(State(state): State<ApiState>) -> Result<Json<Vec<Shown>>, Refusal> {
     let alerts = state.catalogue.active_alerts().await;
     let alerts = alerts.map_err(|error| uncatalogued("read the active alerts", &error))?;
-    Ok(Json(alerts.iter().map(|record| AlertView::from(&record.alert)).collect()))
+    let shown = alerts.iter().map(|record| Shown {
+        alert: AlertView::from(&record.alert),
+        standing: state.notifier.standing(record).into(),
+    });
+    Ok(Json(shown.collect()))
 }
 
 /// `GET /api/v1/alerts/history`: in any state, newest start first.

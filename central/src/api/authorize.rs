@@ -1,9 +1,13 @@
 //! Who may ask what: each route says whom it is for, and nobody else gets there.
 
+use std::borrow::Cow;
+
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use goldentime_catalog::Role;
 use goldentime_model::problem::ProblemCode;
 
@@ -97,8 +101,8 @@ pub(super) async fn identify(
     peer: Peer,
 ) -> Result<Option<Principal>, Refusal> {
     let failed = |error| unjudged("tell who asks", &error);
-    if let Some(token) = bearer(headers) {
-        return front.access.of_api_token(token).await.map_err(failed);
+    if let Some(token) = brought_token(headers) {
+        return front.access.of_api_token(&token).await.map_err(failed);
     }
     if let Some(value) = cookie::read(headers, front.http.listen.port(), peer.is_secure)
         && let Some(principal) = front.access.of_cookie(value).await.map_err(failed)?
@@ -109,18 +113,29 @@ pub(super) async fn identify(
     Ok(open.then(Principal::of_this_machine))
 }
 
-/// The token of `Authorization: Bearer <token>`. A header that is there counts, however wrong: a program
-/// that brings a bad token is not let in for being on this machine.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// The token of `Authorization: Bearer <token>`, or the password of `Basic`, for programs that know no other way;
+/// the user's name does not matter then. A header that is there counts, however wrong: a program that brings a bad
+/// token is not let in for being on this machine.
+fn brought_token(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     let value = headers.get(header::AUTHORIZATION)?;
     let text = value.to_str().ok().filter(|text| text.len() <= HEADER_BYTES_MAX).unwrap_or_default();
-    let token = text.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    Some(token.map_or("", |(_, token)| token.trim()))
+    let token = text.split_once(' ').and_then(|(scheme, rest)| match scheme {
+        _ if scheme.eq_ignore_ascii_case("bearer") => Some(rest.trim().into()),
+        _ if scheme.eq_ignore_ascii_case("basic") => password(rest.trim()).map(Cow::Owned),
+        _ => None,
+    });
+    Some(token.unwrap_or_default())
+}
+
+/// The password of Basic authentication (RFC 7617).
+fn password(encoded: &str) -> Option<String> {
+    let decoded = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
+    decoded.split_once(':').map(|(_, password)| password.to_owned())
 }
 
 fn sign_in_required(headers: &HeaderMap, peer: Peer) -> Refusal {
     metrics::counter!("goldentime_http_refused_total", "reason" => "not_signed_in").increment(1);
-    let detail = if bearer(headers).is_some() {
+    let detail = if brought_token(headers).is_some() {
         "the API token is unknown, was revoked or has expired; `goldentime-central api-token create` makes one"
     } else if headers.contains_key(header::COOKIE) {
         "nobody is signed in here, or the session has ended; sign in again"

@@ -13,6 +13,7 @@ pub mod config;
 mod cookie;
 mod dashboard;
 mod dead_letters;
+mod episodes;
 mod guard;
 mod health;
 mod history;
@@ -29,6 +30,7 @@ mod span;
 pub mod state;
 mod status;
 pub mod tls;
+mod v2;
 mod windows;
 
 pub use config::HttpConfig;

@@ -7,19 +7,22 @@ use axum::http::{Method, Uri};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
-use goldentime_catalog::Role::{Admin, Viewer};
+use goldentime_catalog::Role::{Admin, Editor, Viewer};
 use goldentime_model::problem::ProblemCode;
 
 use super::authorize::{For, authorize};
 use super::problem::Refusal;
 use super::state::{ApiState, Front};
 use super::{
-    alerts, api_tokens, dashboard, dead_letters, guard, health, history, live, logs, samples, session, setup,
-    status, windows,
+    alerts, api_tokens, dashboard, dead_letters, episodes, guard, health, history, live, logs, samples,
+    session, setup, status, v2, windows,
 };
 
 /// Largest body of a request.
 const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Largest body of alerts that a Prometheus posts: it sends 64 at a time.
+const POSTED_ALERTS_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// One route. There is no way to make one without saying whom it is for.
 struct Route<S = ApiState> {
@@ -27,6 +30,14 @@ struct Route<S = ApiState> {
     method: Method,
     path: &'static str,
     handler: MethodRouter<S>,
+}
+
+impl Route {
+    /// Takes bodies of up to so many bytes.
+    fn up_to(mut self, bytes: usize) -> Self {
+        self.handler = self.handler.layer(DefaultBodyLimit::max(bytes));
+        self
+    }
 }
 
 /// What every central answers, whatever its roles are.
@@ -45,6 +56,7 @@ where
 /// All routes but the dashboard's files, which hold nothing that is not in the binary.
 fn routes() -> Vec<Route> {
     let viewer = For::Role(Viewer);
+    let editor = For::Role(Editor);
     let admin = For::Role(Admin);
     let mut routes = health_routes();
     routes.extend([
@@ -72,6 +84,19 @@ fn routes() -> Vec<Route> {
         get(viewer, "/api/v1/windows", windows::window),
         get(viewer, "/api/v1/alerts", alerts::active),
         get(viewer, "/api/v1/alerts/history", alerts::history),
+        get(viewer, "/api/v1/alerts/{episode}", episodes::show),
+        post(editor, "/api/v1/alerts/{episode}/acknowledgement", episodes::acknowledge),
+        delete(editor, "/api/v1/alerts/{episode}/acknowledgement", episodes::unacknowledge),
+        post(editor, "/api/v1/alerts/{episode}/notes", episodes::write_note),
+        get(viewer, "/api/v2/alerts", v2::alerts::list),
+        post(editor, "/api/v2/alerts", v2::alerts::post).up_to(POSTED_ALERTS_BYTES_MAX),
+        get(viewer, "/api/v2/alerts/groups", v2::alerts::groups),
+        get(viewer, "/api/v2/silences", v2::silences::list),
+        post(editor, "/api/v2/silences", v2::silences::keep),
+        get(viewer, "/api/v2/silence/{id}", v2::silences::show),
+        delete(editor, "/api/v2/silence/{id}", v2::silences::expire),
+        get(viewer, "/api/v2/status", v2::status::status),
+        get(viewer, "/api/v2/receivers", v2::status::receivers),
         get(viewer, "/api/v1/rules", status::rules),
         get(viewer, "/api/v1/agents", status::agents),
         get(viewer, "/api/v1/status", status::status),

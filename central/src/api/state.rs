@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use goldentime_catalog::Catalogue;
+use goldentime_model::UnixNanos;
 use goldentime_runtime::self_metrics::SelfMetrics;
 use goldentime_runtime::{SharedClock, Tasks};
 use goldentime_series::SeriesStore;
@@ -14,6 +15,7 @@ use crate::access::Access;
 use crate::evaluate::handle::StatusBoard;
 use crate::ingest::agents::AgentStatus;
 use crate::ingest::deadletter::LetterStore;
+use crate::notify;
 use crate::persist::Logs;
 use crate::push::sources::ReportSelf;
 use crate::push::{self};
@@ -66,6 +68,10 @@ pub struct ApiState {
     pub statuses: StatusBoard,
     /// Alerts of today and before.
     pub catalogue: Arc<dyn Catalogue>,
+    /// Who is told of them, and what people decide.
+    pub notifier: notify::Handle,
+    /// When the central started.
+    pub started: UnixNanos,
     /// Agents.
     pub agents: ListAgents,
     /// How the central does.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
+use goldentime_model::Labels;
 use goldentime_model::metric_names::BUILD_INFO;
 use goldentime_runtime::self_metrics::SelfMetrics;
 use goldentime_runtime::{ServiceManager, SharedClock, StateDir, SystemClock, Tasks};
@@ -17,6 +18,7 @@ use crate::backup;
 use crate::budget::Budget;
 use crate::commands::print::{setup_url, shown};
 use crate::config::Config;
+use crate::evaluate::engine::partition_of;
 use crate::evaluate::handle::StatusBoard;
 use crate::evaluate::openslo::{RuleSet, RulesHandle, RulesWatch};
 use crate::ingest;
@@ -92,8 +94,11 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let alerts = config.does(Role::Api).then_some(alerts);
     let shown = alerts.is_some().then_some(shown);
     let (to_others, for_others) = mpsc::channel(ALERTS_MAX);
+    let (owned, statuses) = (Owned::default(), StatusBoard::default());
     let deps = notify::Deps {
         catalogue: Arc::clone(&stores.catalogue.alerts),
+        desk: Arc::clone(&stores.catalogue.desk),
+        owns: owns(&config, owned.clone()),
         clock: Arc::clone(&clock),
         tasks: tasks.clone(),
         alerts: shown.clone(),
@@ -123,7 +128,6 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         behind => intake.start_elsewhere(&tasks, &config.agents, behind).await,
     };
     let roster = line.link.as_ref().map(|_| Roster::new(config.roles.clone()));
-    let (owned, statuses) = (Owned::default(), StatusBoard::default());
     let (exchange, messages) = match line.link {
         Some(_) => Exchange::between_centrals(),
         None => (Exchange::within(), mpsc::channel(1).1),
@@ -188,6 +192,15 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     serve::run_until_stopped(&tasks, stores, &manager).await
 }
 
+/// Whether this central decides on the pages of alerts with these labels.
+fn owns(config: &Config, owned: Owned) -> Arc<dyn Fn(&Labels) -> bool + Send + Sync> {
+    let partitions = config.partitions();
+    match config.cluster.member() {
+        Some(_) => Arc::new(move |labels| owned.has(partition_of(labels, partitions))),
+        None => Arc::new(|_| true),
+    }
+}
+
 /// The link by which the first account is set up. A shared database may be away.
 async fn first_link(access: &Access, is_shared: bool) -> anyhow::Result<Option<FirstLink>> {
     match access.first_link().await {
@@ -204,12 +217,12 @@ async fn first_link(access: &Access, is_shared: bool) -> anyhow::Result<Option<F
 /// A rule that names a target which is no channel would page nobody.
 fn warn_of_unknown_targets(rules: &RuleSet, config: &Config) {
     for target in &rules.targets {
-        if !config.notify.channels.iter().any(|channel| *channel.name == *target.name) {
+        if config.notify.channels_of(&target.name).is_none() {
             tracing::warn!(
                 target = %target.name,
                 place = %target.place,
-                "no channel under `notify.channels` has the name of this notification target; its alerts are \
-                 shown and kept, but told to nobody"
+                "neither a channel nor a receiver under `notify` has the name of this notification target; its \
+                 alerts go where those without targets go"
             );
         }
     }

@@ -288,6 +288,14 @@ pub(crate) fn service_of(labels: &Labels) -> Option<ServiceId> {
     }
 }
 
+/// The partition whose owner decides on the pages of an alert with these labels, whoever found it.
+pub(crate) fn partition_of(labels: &Labels, partitions: u32) -> u32 {
+    match service_of(labels) {
+        Some(service) => service.partition(partitions),
+        None => (Fingerprint::of(labels).0 % u64::from(partitions.max(1))) as u32,
+    }
+}
+
 /// The finding that closes an instance's alert for a reason other than health.
 pub(super) fn closing(
     service: &ServiceId,

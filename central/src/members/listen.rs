@@ -80,6 +80,9 @@ impl Listener {
             Said::Present(presence) => roster.heard(&member, Some(presence)),
             Said::Pages(pages) => notifier.send(pages).await,
             Said::Delivered(delivery) => self.delivered(delivery).await,
+            Said::Posted(posted) => notifier.posted_elsewhere(posted).await,
+            Said::Silence(silence) => notifier.decisions().heard_silence(*silence),
+            Said::Event(event) => notifier.decisions().heard_event(&event),
             Said::Connected(agent) => {
                 agents.connected_elsewhere(&agent, now);
                 self.tell(AgentEvent::Connected(agent)).await;

@@ -15,6 +15,7 @@ use super::{Here, Knowledge};
 use crate::evaluate::status::RuleStatus;
 use crate::ingest::agents::AgentEvent;
 use crate::notify::News;
+use crate::notify::foreign::Posted;
 
 /// Statuses are said this often, and when one changes its state.
 const STATUSES_EVERY: Duration = Duration::from_secs(1);
@@ -24,6 +25,9 @@ const AGENTS_EVERY: Duration = Duration::from_secs(5);
 const GATHER: Duration = Duration::from_millis(50);
 /// Statuses, or agents, in one word.
 const IN_A_WORD: usize = 250;
+
+/// Alerts that others found, in one word.
+const POSTED_IN_A_WORD: usize = 20;
 
 pub(super) struct Speaker {
     pub(super) member: Arc<str>,
@@ -53,6 +57,9 @@ impl Speaker {
                     Some(News::Alert(alert)) => self.say(Said::Alert(alert)).await,
                     Some(News::Pages(pages)) => self.say(Said::Pages(pages)).await,
                     Some(News::Delivered(delivery)) => self.say(Said::Delivered(delivery)).await,
+                    Some(News::Posted(posted)) => self.say_posted(posted).await,
+                    Some(News::Silence(silence)) => self.say(Said::Silence(silence)).await,
+                    Some(News::Event(event)) => self.say(Said::Event(event)).await,
                     None => has_news = false,
                 },
                 event = agents.recv(), if has_agents => match event {
@@ -105,6 +112,12 @@ impl Speaker {
         for nth in 1..=words {
             let services = chunks.next().unwrap_or_default().to_vec();
             self.say(Said::Statuses(Statuses { round: *round, is_last: nth == words, services })).await;
+        }
+    }
+
+    async fn say_posted(&self, posted: Vec<Posted>) {
+        for some in posted.chunks(POSTED_IN_A_WORD) {
+            self.say(Said::Posted(some.to_vec())).await;
         }
     }
 

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use goldentime_catalog::{AlertRecord, Notification};
+use goldentime_catalog::{AlertEvent, AlertRecord, Notification, Silence};
 use goldentime_model::ServiceId;
 use serde::{Deserialize, Serialize};
 
 use crate::evaluate::several::word::Message;
 use crate::evaluate::status::RuleStatus;
 use crate::ingest::agents::{AgentIdentity, AgentStatus};
+use crate::notify::foreign::Posted;
 use crate::notify::{ChannelHealth, Delivery};
 use crate::roles::Roles;
 
@@ -39,6 +40,12 @@ pub enum Said {
     Pages(Vec<Notification>),
     /// Pages were delivered here, for those who judge their alerts.
     Delivered(Delivery),
+    /// Alerts that others found came in here, for those who decide on them.
+    Posted(Vec<Posted>),
+    /// Somebody made, changed or ended a silence here.
+    Silence(Box<Silence>),
+    /// Somebody did something about an alert here.
+    Event(Box<AlertEvent>),
     /// What this central does, and how.
     Present(Presence),
     /// From one partition to others, for rules over several services.

@@ -3,76 +3,41 @@
 //! It never waits: not for the disk, not for a channel. What it knows is written beside, by
 //! [`super::record`], after the notifications are on their way.
 
+mod kept_back;
+mod posted;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use goldentime_catalog::{AlertRecord, Notification, PageKey, PageKind};
 use goldentime_model::metric_names::DROPS_TOTAL;
-use goldentime_model::{Alert, AlertStatus, UnixNanos};
+use goldentime_model::{Alert, AlertStatus, Fingerprint, UnixNanos};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 
+use self::kept_back::kept_back;
 use super::book::Book;
-use super::config::{ChannelConfig, NotifyConfig};
+use super::config::NotifyConfig;
 use super::debounce::Debounce;
+use super::foreign::RESOLVE_TIMEOUT_NS;
 use super::group::{ALERTS_PER_MESSAGE_MAX, Batch, Groups};
 use super::handle::Elsewhere;
-use super::health::Health;
+use super::heartbeat::Pulse;
 use super::others::{Delivery, News};
+use super::outlet::Outlet;
 use super::record::{Recorder, Write};
+use super::reminders::{self, Reminders};
 use super::restore::Left;
-use super::route;
+use super::route::Branch;
 use super::start::Deps;
+use super::suppress::Suppression;
 use crate::evaluate::transition::{Change, Transition};
-
-/// A channel as the dispatcher sees it.
-pub(super) struct Outlet {
-    pub(super) name: String,
-    send_resolved: bool,
-    /// The channel's task; none where other centrals send.
-    here: Option<Here>,
-}
-
-struct Here {
-    health: Health,
-    queue: mpsc::Sender<Notification>,
-    overflowed: Arc<AtomicBool>,
-}
-
-impl Outlet {
-    pub(super) fn new(config: &ChannelConfig, queue: mpsc::Sender<Notification>, health: Health) -> Self {
-        let here = Here { health, queue, overflowed: Arc::default() };
-        Self { here: Some(here), ..Self::elsewhere(config) }
-    }
-
-    /// A channel over which other centrals send.
-    pub(super) fn elsewhere(config: &ChannelConfig) -> Self {
-        Self { name: config.name.clone(), send_resolved: config.send_resolved, here: None }
-    }
-
-    /// Set when notifications wait in the catalogue because the queue was full.
-    pub(super) fn overflow_flag(&self) -> Arc<AtomicBool> {
-        self.here.as_ref().map(|here| Arc::clone(&here.overflowed)).unwrap_or_default()
-    }
-
-    /// Hands a notification to the channel's task, if that runs here.
-    fn hand_over(&self, notification: Notification) {
-        let Some(here) = &self.here else { return };
-        here.health.queued();
-        if here.queue.try_send(notification).is_err() {
-            here.health.taken();
-            here.overflowed.store(true, Ordering::Release);
-            metrics::counter!("goldentime_notifications_deferred_total", "channel" => self.name.clone())
-                .increment(1);
-        }
-    }
-}
 
 /// The id of the news of these pages over a channel: the same after a restart.
 pub(super) fn notification_id(channel: &str, pages: &[PageKey]) -> String {
     let mut parts: Vec<String> =
-        pages.iter().map(|page| format!("{}/{}", page.episode, page.kind.as_str())).collect();
+        pages.iter().map(|page| format!("{}/{}", page.episode, page.kind.name().replace(' ', "-"))).collect();
     parts.sort();
     match parts.as_slice() {
         [one] => format!("{channel}/{one}").replace('/', "."),
@@ -85,24 +50,40 @@ pub(super) struct Dispatcher {
     deps: Deps,
     book: Book,
     debounce: Debounce,
+    suppression: Suppression,
+    /// Alerts that nobody was told of because they are inhibited or silenced.
+    suppressed: BTreeSet<Fingerprint>,
+    /// Alerts of which a route is not told because of the time, by its key.
+    muted: BTreeSet<(Fingerprint, String)>,
     groups: Groups,
+    reminders: Reminders,
     outlets: Vec<Outlet>,
-    names: route::Names,
     recorder: Recorder,
+    pulse: Pulse,
 }
 
 impl Dispatcher {
     pub(super) fn new(
         config: &NotifyConfig,
         deps: Deps,
-        book: Book,
+        suppression: Suppression,
         outlets: Vec<Outlet>,
-        names: route::Names,
         recorder: Recorder,
+        pulse: Pulse,
     ) -> Self {
-        let (debounce, groups) =
-            (Debounce::new(config.debounce.get()), Groups::new(config.group_interval.get()));
-        Self { deps, book, debounce, groups, outlets, names, recorder }
+        Self {
+            deps,
+            book: suppression.book.clone(),
+            debounce: Debounce::new(config.debounce.get()),
+            reminders: Reminders::new(suppression.clone()),
+            suppression,
+            suppressed: BTreeSet::new(),
+            muted: BTreeSet::new(),
+            groups: Groups::default(),
+            outlets,
+            recorder,
+            pulse,
+        }
     }
 
     /// Goes on where an earlier run ended: what was queued is sent, what was held is told.
@@ -129,10 +110,16 @@ impl Dispatcher {
         }
         // Whether an alert that nobody was told of is held back is known to who judges it.
         let active = if self.deps.halves.decides { left.active } else { Vec::new() };
-        for record in active {
+        let expires_at = Some(self.deps.clock.now().saturating_add(RESOLVE_TIMEOUT_NS));
+        for mut record in active {
+            // Who found it may not have been able to say it again.
+            record.expires_at = record.expires_at.max(expires_at.filter(|_| record.expires_at.is_some()));
             let (told, fingerprint) = (record.told, record.alert.fingerprint);
-            if self.book.enter(record.clone()) && !told {
-                self.tell(&record, PageKind::Fired, now);
+            if self.book.enter(record.clone()) {
+                // Who was told before a restart is not told again; a route that was muted may have to be.
+                let branches = self.suppression.routes.of(&record.alert.labels, &record.targets);
+                let owed = branches.into_iter().filter(|branch| !told || branch.has_intervals());
+                self.tell_over(owed.collect(), &record, PageKind::Fired, now);
             }
             tracing::debug!(%fingerprint, told, "an alert of the earlier run is still active");
         }
@@ -146,8 +133,15 @@ impl Dispatcher {
         mut reports: mpsc::Receiver<Delivery>,
     ) {
         let mut reporting = true;
+        let mut ticks = tokio::time::interval(reminders::LOOK_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut decided, mut left) = (self.suppression.decisions.changes(), self.book.leavings());
+        // What was decided before this task began to listen.
+        self.look_again();
+        self.tell_acknowledged();
         loop {
-            let due = [self.groups.next_due(), self.debounce.next_due()].into_iter().flatten().min();
+            let due = [self.groups.next_due(), self.debounce.next_due(), self.next_change()];
+            let due = due.into_iter().flatten().min();
             tokio::select! {
                 biased;
                 transition = transitions.recv() => match transition {
@@ -158,12 +152,25 @@ impl Dispatcher {
                     Elsewhere::TakenOver(record) => self.take_over(&record),
                     Elsewhere::Pages(pages) => self.hand_over(pages),
                     Elsewhere::Delivered(delivery) => self.delivered(delivery),
+                    Elsewhere::Posted(posted) => self.posted(posted),
                 },
                 report = reports.recv(), if reporting => match report {
                     Some(report) => self.sent(report),
                     None => reporting = false,
                 },
+                Ok(()) = decided.changed() => {
+                    self.look_again();
+                    self.tell_acknowledged();
+                }
+                Ok(()) = left.changed() => self.look_again(),
                 () = until(due) => self.due(),
+                _ = ticks.tick() => {
+                    self.pulse.beat(self.deps.clock.now());
+                    self.expire();
+                    if self.reminders.are_wanted() {
+                        self.remind();
+                    }
+                }
             }
         }
         while let Some(batch) = self.groups.rest(Instant::now()) {
@@ -206,18 +213,23 @@ impl Dispatcher {
 
     /// A rule that is told true again, such as after a restart, is news only in its facts.
     fn fired(&mut self, transition: Transition) {
-        if let Some(record) = self.book.update(&transition.alert) {
+        if let Some(record) = self.book.update(&transition.alert, None) {
             self.publish(record);
             return;
         }
-        let fingerprint = transition.alert.fingerprint;
         let record = AlertRecord {
             alert: transition.alert,
             targets: transition.targets.iter().map(ToString::to_string).collect(),
             tell_resolve: transition.tell_resolve,
             told: false,
+            expires_at: None,
         };
-        let now = Instant::now();
+        self.begin(record);
+    }
+
+    /// Enters an alert that was not active and tells of it.
+    fn begin(&mut self, record: AlertRecord) {
+        let (fingerprint, now) = (record.alert.fingerprint, Instant::now());
         if !self.book.enter(record.clone()) {
             metrics::counter!(DROPS_TOTAL, "component" => "notify", "reason" => "too_many_active")
                 .increment(1);
@@ -244,20 +256,46 @@ impl Dispatcher {
             targets: transition.targets.iter().map(ToString::to_string).collect(),
             tell_resolve: transition.tell_resolve,
             told: true,
+            expires_at: None,
         });
         record.alert.status = AlertStatus::Resolved;
         record.alert.ends_at = transition.alert.ends_at.or_else(|| Some(self.deps.clock.now()));
         record.alert.annotations.clone_from(&transition.alert.annotations);
-        if held || !record.tell_resolve {
-            self.groups.forget(&record.alert);
-        } else {
-            self.tell(&record, PageKind::Resolved, now);
+        // Nobody hears of the end of what nobody was told of.
+        let held = self.suppressed.remove(&fingerprint) || held;
+        let branches = self.suppression.routes.of(&record.alert.labels, &record.targets);
+        let (silent, told): (Vec<_>, Vec<_>) = branches.into_iter().partition(|branch| {
+            self.muted.remove(&(fingerprint, branch.key.clone())) || held || !record.tell_resolve
+        });
+        silent.iter().for_each(|branch| self.groups.forget(branch, &record.alert));
+        let also: Vec<_> =
+            told.iter().filter_map(|branch| self.reminders.also_told(branch, &record)).collect();
+        self.tell_over(told, &record, PageKind::Resolved, now);
+        for channels in also {
+            self.send(Batch::of_one(&record.alert, PageKind::Resolved, channels));
         }
         self.publish(record);
     }
 
+    /// Tells again of what fires on, and others of what nobody takes care of.
+    fn remind(&mut self) {
+        let owns = Arc::clone(&self.deps.owns);
+        for batch in self.reminders.due(|record| owns(&record.alert.labels)) {
+            self.send(batch);
+        }
+    }
+
+    /// Tells services that keep incidents of which somebody takes care by now.
+    fn tell_acknowledged(&mut self) {
+        let owns = Arc::clone(&self.deps.owns);
+        for batch in self.reminders.acknowledged(|record| owns(&record.alert.labels)) {
+            self.send(batch);
+        }
+    }
+
     fn due(&mut self) {
         let now = Instant::now();
+        self.look_again();
         while let Some(fingerprint) = self.debounce.due(now) {
             if let Some(record) = self.book.get(fingerprint).filter(|record| !record.told) {
                 self.tell(&record, PageKind::Fired, now);
@@ -269,13 +307,30 @@ impl Dispatcher {
     }
 
     fn tell(&mut self, record: &AlertRecord, kind: PageKind, now: Instant) {
-        if let Some(batch) = self.groups.add(record.alert.clone(), kind, record.targets.clone(), now) {
-            self.send(batch);
+        let branches = self.suppression.routes.of(&record.alert.labels, &record.targets);
+        self.tell_over(branches, record, kind, now);
+    }
+
+    /// Tells of an alert over some of its routes, unless it is kept back. The end of what was told is always told:
+    /// it can only calm.
+    fn tell_over(&mut self, branches: Vec<Arc<Branch>>, record: &AlertRecord, kind: PageKind, now: Instant) {
+        let alert = &record.alert;
+        if kind == PageKind::Fired && self.keeps_back(record, &branches) {
+            return;
+        }
+        for branch in branches {
+            if kind == PageKind::Fired && self.suppression.mutes(&branch) {
+                kept_back("muted");
+                self.muted.insert((alert.fingerprint, branch.key.clone()));
+            } else if let Some(batch) = self.groups.add(&branch, alert.clone(), kind, now) {
+                self.send(batch);
+            }
         }
     }
 
     /// Hands the batch to every channel that gets a page of it, then notes that it was told.
     fn send(&mut self, mut batch: Batch) {
+        self.drop_kept_back(&mut batch);
         let at = self.deps.clock.now();
         let mut told = Vec::new();
         for alert in &mut batch.alerts {
@@ -284,12 +339,11 @@ impl Dispatcher {
             }
         }
         let mut notifications = Vec::new();
-        for outlet in &self.outlets {
+        for outlet in self.outlets.iter().filter(|outlet| batch.channels.contains(&outlet.name)) {
             let pages: Vec<PageKey> = batch
                 .pages
                 .iter()
-                .filter(|page| outlet.send_resolved || page.key.kind == PageKind::Fired)
-                .filter(|page| route::gets(&outlet.name, &page.targets, &self.names))
+                .filter(|page| outlet.takes(page.key.kind))
                 .map(|page| page.key.clone())
                 .collect();
             if !pages.is_empty() {

@@ -1,28 +1,32 @@
-//! What is told together: alerts of one rule over one service.
+//! What is told together: alerts of one route with the same labels, by default of one rule over one service.
 //!
-//! As with Alertmanager's `group_interval`, the first page of a group leaves at once and further ones
-//! wait for its end; a group in which nothing fires any more is forgotten, so its next alert is first.
+//! As with Alertmanager's `group_interval`, the first page of a group leaves at once, or after its `group_wait`, and
+//! further ones wait for its end; a group in which nothing fires any more is forgotten, so its next alert is first.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::time::Duration;
+use std::sync::Arc;
 
 use goldentime_catalog::{PageKey, PageKind};
-use goldentime_model::alert::label;
 use goldentime_model::{Alert, AlertStatus, Fingerprint, Labels};
 use tokio::time::Instant;
 
-/// Labels by which alerts are grouped.
-const GROUP_BY: [&str; 4] = [label::ALERTNAME, label::PROJECT, label::ENVIRONMENT, label::SERVICE];
+use super::route::Branch;
 
 /// Alerts in one message; the news comes first, and what does not fit is counted in it.
 pub(super) const ALERTS_PER_MESSAGE_MAX: usize = 100;
 
-/// A page with the targets that its rule asks for.
+/// A page of one alert.
 #[derive(Clone, Debug)]
 pub(super) struct Page {
     pub(super) key: PageKey,
     pub(super) fingerprint: Fingerprint,
-    pub(super) targets: Vec<String>,
+}
+
+impl Page {
+    pub(super) fn of(alert: &Alert, kind: PageKind) -> Self {
+        let key = PageKey { episode: alert.episode.clone(), kind };
+        Self { key, fingerprint: alert.fingerprint }
+    }
 }
 
 /// What a group has to tell now.
@@ -30,12 +34,21 @@ pub(super) struct Page {
 pub(super) struct Batch {
     pub(super) key: String,
     pub(super) labels: Labels,
+    pub(super) channels: Arc<[String]>,
     pub(super) pages: Vec<Page>,
     pub(super) alerts: Vec<Alert>,
 }
 
-#[derive(Default)]
+impl Batch {
+    /// What only one alert has to tell.
+    pub(super) fn of_one(alert: &Alert, kind: PageKind, channels: Arc<[String]>) -> Self {
+        let (labels, pages) = (alert.labels.clone(), vec![Page::of(alert, kind)]);
+        Self { key: alert.fingerprint.to_string(), labels, channels, pages, alerts: vec![alert.clone()] }
+    }
+}
+
 struct Group {
+    branch: Arc<Branch>,
     labels: Labels,
     members: BTreeMap<Fingerprint, Alert>,
     pages: Vec<Page>,
@@ -43,50 +56,53 @@ struct Group {
 }
 
 /// All groups in which something fires or waits to be told.
+#[derive(Default)]
 pub(super) struct Groups {
-    interval: Duration,
     groups: HashMap<String, Group>,
     due: BTreeSet<(Instant, String)>,
 }
 
 impl Groups {
-    pub(super) fn new(interval: Duration) -> Self {
-        Self { interval, groups: HashMap::new(), due: BTreeSet::new() }
-    }
-
-    /// Adds news of an alert; gives the batch if the group may tell at once.
+    /// Adds news of an alert that came to a branch; gives the batch if the group may tell at once.
     pub(super) fn add(
         &mut self,
+        branch: &Arc<Branch>,
         alert: Alert,
         kind: PageKind,
-        targets: Vec<String>,
         now: Instant,
     ) -> Option<Batch> {
-        let labels = group_labels(&alert.labels);
-        let key = group_key(&labels);
-        let group = self.groups.entry(key.clone()).or_default();
-        group.labels = labels;
-        let fingerprint = alert.fingerprint;
-        group.pages.push(Page {
-            key: PageKey { episode: alert.episode.clone(), kind },
-            fingerprint,
-            targets,
+        let labels = branch.group_labels(&alert.labels);
+        let key = branch.group_key(&labels);
+        let group = self.groups.entry(key.clone()).or_insert_with(|| Group {
+            branch: Arc::clone(branch),
+            labels,
+            members: BTreeMap::new(),
+            pages: Vec::new(),
+            told_at: None,
         });
-        group.members.insert(fingerprint, alert);
+        group.pages.push(Page::of(&alert, kind));
+        group.members.insert(alert.fingerprint, alert);
         let ended = group.members.values().all(|alert| alert.status == AlertStatus::Resolved);
-        match group.told_at.map(|at| at + self.interval).filter(|due| *due > now && !ended) {
-            None => self.take(&key, now),
-            Some(due) => {
-                self.due.insert((due, key));
-                None
-            }
+        let due = match group.told_at {
+            Some(at) => at + branch.group_interval,
+            None => now + branch.group_wait,
+        };
+        if due <= now || ended {
+            return self.take(&key, now);
         }
+        self.due.insert((due, key));
+        None
     }
 
-    /// Notes the end of an alert of which nothing is to be told.
-    pub(super) fn forget(&mut self, alert: &Alert) {
-        let key = group_key(&group_labels(&alert.labels));
+    /// Notes the end of an alert of which nothing is to be told over a branch.
+    pub(super) fn forget(&mut self, branch: &Branch, alert: &Alert) {
+        let key = branch.group_key(&branch.group_labels(&alert.labels));
         if let Some(group) = self.groups.get_mut(&key) {
+            if group.pages.iter().any(|page| page.fingerprint == alert.fingerprint) {
+                // Its page still waits, and shows how it ended.
+                group.members.insert(alert.fingerprint, alert.clone());
+                return;
+            }
             group.members.remove(&alert.fingerprint);
             if group.members.is_empty() && group.pages.is_empty() {
                 self.groups.remove(&key);
@@ -126,21 +142,12 @@ impl Groups {
         let news: BTreeSet<Fingerprint> = pages.iter().map(|page| page.fingerprint).collect();
         let mut alerts: Vec<Alert> = group.members.values().cloned().collect();
         alerts.sort_by_key(|alert| (!news.contains(&alert.fingerprint), alert.starts_at));
-        let batch = Batch { key: key.to_owned(), labels: group.labels.clone(), pages, alerts };
+        let (labels, channels) = (group.labels.clone(), Arc::clone(&group.branch.channels));
+        let batch = Batch { key: key.to_owned(), labels, channels, pages, alerts };
         group.members.retain(|_, alert| alert.status == AlertStatus::Firing);
         if group.members.is_empty() {
             self.groups.remove(key);
         }
         Some(batch)
     }
-}
-
-fn group_labels(labels: &Labels) -> Labels {
-    GROUP_BY.iter().filter_map(|name| Some(((*name).to_owned(), labels.get(*name)?.clone()))).collect()
-}
-
-/// Alertmanager's form: the route's matchers, of which there are none, and the group's labels.
-fn group_key(labels: &Labels) -> String {
-    let pairs: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
-    format!("{{}}:{{{}}}", pairs.join(", "))
 }

@@ -36,7 +36,7 @@ impl ChannelState {
 pub struct ChannelHealth {
     /// Its name.
     pub name: String,
-    /// `webhook`, `slack` or `email`.
+    /// `webhook`, `slack`, `email`, `pagerduty` or `http`.
     pub kind: Cow<'static, str>,
     /// Its state.
     pub state: ChannelState,

@@ -1,10 +1,12 @@
 //! What notifiers of centrals that share their work tell each other, over whatever carries it.
 
-use goldentime_catalog::{AlertRecord, Notification};
+use goldentime_catalog::{AlertEvent, AlertRecord, Notification, Silence};
 use goldentime_model::metric_names::DROPS_TOTAL;
 use goldentime_model::{Alert, UnixNanos};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
+
+use super::foreign::Posted;
 
 /// What is told.
 #[derive(Clone, Debug)]
@@ -15,6 +17,12 @@ pub enum News {
     Pages(Vec<Notification>),
     /// Pages that another central decided on were delivered here.
     Delivered(Delivery),
+    /// Alerts that others found, for those who decide on them.
+    Posted(Vec<Posted>),
+    /// Somebody made, changed or ended a silence here.
+    Silence(Box<Silence>),
+    /// Somebody did something about an alert here.
+    Event(Box<AlertEvent>),
 }
 
 /// A delivery.
@@ -43,11 +51,26 @@ impl Others {
         self.0.is_some()
     }
 
+    /// The same way, as long as somebody else keeps it open: who only holds this keeps no central from ending.
+    pub(super) fn weak(&self) -> WeakOthers {
+        WeakOthers(self.0.as_ref().map(mpsc::Sender::downgrade))
+    }
+
     pub(super) fn tell(&self, news: News) {
         if let Some(others) = &self.0
             && others.try_send(news).is_err()
         {
             metrics::counter!(DROPS_TOTAL, "component" => "members", "reason" => "queue_full").increment(1);
         }
+    }
+}
+
+/// See [`Others::weak`].
+#[derive(Clone, Default)]
+pub(super) struct WeakOthers(Option<mpsc::WeakSender<News>>);
+
+impl WeakOthers {
+    pub(super) fn tell(&self, news: News) {
+        Others(self.0.as_ref().and_then(mpsc::WeakSender::upgrade)).tell(news);
     }
 }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use goldentime_catalog::{AlertRecord, Catalogue, CatalogueError, HistoryQuery, Notification};
+use goldentime_catalog::{AlertRecord, Catalogue, CatalogueError, Desk, HistoryQuery, Notification};
 use goldentime_model::{Fingerprint, UnixNanos};
 use goldentime_runtime::SharedClock;
 
+use super::decisions::Decisions;
 use super::unwritten::Unwritten;
 
 /// Longest wait for the catalogue at the start; then the notifier begins without.
@@ -30,6 +31,7 @@ pub(super) struct Left {
 /// Reads it. A catalogue that cannot be read is told and counted, and keeps no page back.
 pub(super) async fn read(
     catalogue: &dyn Catalogue,
+    decisions: &Decisions,
     unwritten: &mut Unwritten,
     now: UnixNanos,
     debounce: Duration,
@@ -37,6 +39,7 @@ pub(super) async fn read(
     let reading = async {
         // What is written first is not read as it was before.
         unwritten.give_over(catalogue).await?;
+        decisions.look().await?;
         let history = catalogue.history(HistoryQuery { before: None, limit: RESOLVES_READ_MAX }).await?;
         let ago = |at: UnixNanos| Duration::from_nanos(u64::try_from(now.since(at)).unwrap_or(0));
         let resolved = history
@@ -58,12 +61,21 @@ pub(super) async fn read(
 }
 
 /// Forgets what ended longer than `keep` ago, once an hour.
-pub(super) async fn prune(catalogue: Arc<dyn Catalogue>, clock: SharedClock, keep: Duration) {
+pub(super) async fn prune(
+    catalogue: Arc<dyn Catalogue>,
+    desk: Arc<dyn Desk>,
+    clock: SharedClock,
+    keep: Duration,
+) {
     let keep = i64::try_from(keep.as_nanos()).unwrap_or(i64::MAX);
     let mut ticks = tokio::time::interval(PRUNE_INTERVAL);
     loop {
         ticks.tick().await;
-        match catalogue.prune(clock.now().saturating_add(-keep)).await {
+        let before = clock.now().saturating_add(-keep);
+        let pruned = async {
+            Ok::<_, CatalogueError>(catalogue.prune(before).await? + desk.prune_desk(before).await?)
+        };
+        match pruned.await {
             Ok(0) => {}
             Ok(rows) => tracing::info!(rows, "forgot old alerts and notifications"),
             Err(error) => {

@@ -3,26 +3,31 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use goldentime_catalog::Catalogue;
-use goldentime_model::Alert;
+use goldentime_catalog::{Catalogue, Desk};
+use goldentime_model::{Alert, Labels};
 use goldentime_runtime::{SharedClock, TaskKind, Tasks};
 use tokio::sync::mpsc;
 
-use super::book::{ACTIVE_MAX, Book};
+use super::book::ACTIVE_MAX;
+use super::channels;
 use super::claim::Claims;
 use super::config::NotifyConfig;
 use super::debounce::RESOLVES_MAX;
+use super::decisions::{Decisions, SILENCES_MAX};
 use super::deliver::{QUEUE_MAX, Worker};
-use super::dispatch::{Dispatcher, Outlet};
+use super::dispatch::Dispatcher;
 use super::handle::Handle;
 use super::health::Health;
+use super::heartbeat::{Heartbeat, Pulse};
 use super::message::Texts;
 use super::others::{Delivery, Others};
+use super::outlet::Outlet;
 use super::record::{self, Recorder, WRITES_MAX};
 use super::restore;
 use super::retry::RetryPolicy;
+use super::suppress::Suppression;
 use super::unwritten::Unwritten;
-use super::{channels, route};
+use super::watchdog::Watchdog;
 use crate::evaluate::transition::Transition;
 
 /// Deliveries that wait to be noted; a channel waits for room.
@@ -38,6 +43,9 @@ const ALERT_BYTES: u64 = 2 * 1024;
 /// hundred, and a group sends one message an interval.
 const MESSAGE_BYTES: u64 = 8 * 1024;
 
+/// What a silence takes, for the budget: most have two short matchers.
+const SILENCE_BYTES: u64 = 16 * 1024;
+
 /// What is remembered of a resolve, in its three indices.
 const RESOLVE_BYTES: u64 = 128;
 
@@ -48,7 +56,10 @@ pub const fn memory_bound_bytes(config: &NotifyConfig, transitions_max: usize, a
     // An active alert stands in the book and in its group.
     let alerts = 2 * ACTIVE_MAX + transitions_max + alerts_max + REPORTS_MAX;
     let messages = 2 * WRITES_MAX + config.channels.len() * QUEUE_MAX;
-    alerts as u64 * ALERT_BYTES + messages as u64 * MESSAGE_BYTES + RESOLVES_MAX as u64 * RESOLVE_BYTES
+    alerts as u64 * ALERT_BYTES
+        + messages as u64 * MESSAGE_BYTES
+        + RESOLVES_MAX as u64 * RESOLVE_BYTES
+        + SILENCES_MAX as u64 * SILENCE_BYTES
 }
 
 /// What the notifier works with.
@@ -56,6 +67,10 @@ pub const fn memory_bound_bytes(config: &NotifyConfig, transitions_max: usize, a
 pub struct Deps {
     /// History, queue and claims.
     pub catalogue: Arc<dyn Catalogue>,
+    /// What people decide about alerts.
+    pub desk: Arc<dyn Desk>,
+    /// Whether alerts with these labels are judged here.
+    pub owns: Arc<dyn Fn(&Labels) -> bool + Send + Sync>,
     /// The present.
     pub clock: SharedClock,
     /// Where its tasks run.
@@ -100,6 +115,9 @@ pub enum NotifyError {
         /// Why, and the way out.
         reason: String,
     },
+    /// Routes, receivers or rules of inhibition contradict each other.
+    #[error("notify: {0}")]
+    Routing(String),
     /// A template of ours does not parse.
     #[error("template `{name}`: {reason}")]
     Template {
@@ -111,16 +129,21 @@ pub enum NotifyError {
 }
 
 /// Starts the notifier. It reads back what an earlier run left, then tells every transition; it ends
-/// when `transitions` closes and all that can be sent is sent. Without either of its halves nothing runs.
+/// when `transitions` closes and all that can be sent is sent. Without either of its halves nothing runs but what
+/// knows of people's decisions.
 pub async fn start(
     config: &NotifyConfig,
     deps: Deps,
     transitions: mpsc::Receiver<Transition>,
 ) -> Result<Handle, NotifyError> {
     let (elsewhere, from_elsewhere) = mpsc::channel(ELSEWHERE_MAX);
-    let book = Book::default();
+    let decisions = Decisions::new(Arc::clone(&deps.desk), &deps.others, Arc::clone(&deps.clock));
+    let suppression = Suppression::new(config, decisions.clone(), Arc::clone(&deps.clock))?;
+    let book = suppression.book.clone();
+    let (owns, others) = (Arc::clone(&deps.owns), deps.others.weak());
     if deps.halves == Halves::NONE {
-        return Ok(Handle { book, channels: Vec::new(), elsewhere });
+        deps.tasks.spawn(TaskKind::Upkeep, "notify_decisions", decisions.watch(deps.others));
+        return Ok(Handle { book, channels: Vec::new(), elsewhere, suppression, owns, others });
     }
     // Clients over TLS want a provider; `main` has installed the same one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -165,12 +188,29 @@ pub async fn start(
     }
     drop(reports);
     let channels = workers.iter().map(|(worker, _)| worker.health.clone()).collect();
-    let handle = Handle { book: book.clone(), channels, elsewhere };
-    let names: route::Names = outlets.iter().map(|outlet| outlet.name.clone()).collect();
+    let handle = Handle { book, channels, elsewhere, suppression: suppression.clone(), owns, others };
     let mut unwritten = Unwritten::open(deps.unwritten.clone());
-    let left = restore::read(&*deps.catalogue, &mut unwritten, deps.clock.now(), config.debounce.get()).await;
-    let mut dispatcher = Dispatcher::new(config, deps.clone(), book, outlets, names, recorder);
+    let left =
+        restore::read(&*deps.catalogue, &decisions, &mut unwritten, deps.clock.now(), config.debounce.get())
+            .await;
+    let pulse = Pulse::default();
+    let mut dispatcher = Dispatcher::new(config, deps.clone(), suppression, outlets, recorder, pulse.clone());
     dispatcher.resume(left);
+    pulse.beat(deps.clock.now());
+    if let Some(heartbeat) = config.heartbeat.as_ref().filter(|_| deps.halves.decides) {
+        let (clock, owner) = (Arc::clone(&deps.clock), Arc::clone(&deps.owner));
+        let heartbeat = Heartbeat::new(heartbeat, pulse, clock, owner)?;
+        deps.tasks.spawn(TaskKind::Upkeep, "notify_heartbeat", heartbeat.run());
+    }
+    if deps.halves.sends && !config.channel_failing_after.get().is_zero() {
+        let watchdog = Watchdog {
+            handle: handle.clone(),
+            clock: Arc::clone(&deps.clock),
+            member: Arc::clone(&deps.owner),
+            after: config.channel_failing_after.get(),
+        };
+        deps.tasks.spawn(TaskKind::Upkeep, "notify_watchdog", watchdog.run());
+    }
     for (worker, jobs) in workers {
         deps.tasks.spawn(TaskKind::Station, "notify_channel", worker.run(jobs));
     }
@@ -188,7 +228,8 @@ pub async fn start(
     deps.tasks.spawn(
         TaskKind::Upkeep,
         "notify_prune",
-        restore::prune(deps.catalogue, deps.clock, config.history_keep.get()),
+        restore::prune(deps.catalogue, deps.desk, deps.clock, config.history_keep.get()),
     );
+    deps.tasks.spawn(TaskKind::Upkeep, "notify_decisions", decisions.watch(deps.others));
     Ok(handle)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use goldentime_catalog::{Catalogue, SqliteCatalogue};
+use goldentime_catalog::{Catalogue, Desk, SqliteCatalogue};
 use goldentime_model::{Alert, AlertStatus, UnixNanos};
 use goldentime_runtime::{Drained, SystemClock, Tasks};
 use tokio::sync::mpsc;
@@ -14,6 +14,13 @@ use crate::evaluate::transition::{Change, Transition};
 
 /// The longest that anything in these tests may take.
 pub(super) const LIMIT: Duration = Duration::from_secs(10);
+
+/// The section `notify` of this text.
+pub(super) fn config_of(yaml: &str) -> NotifyConfig {
+    let source = Arc::new(goldentime_model::config::Source { name: "t.yaml".into(), text: yaml.to_owned() });
+    let node = goldentime_model::config::yaml::parse(&source).expect("YAML");
+    goldentime_model::config::decode(&node).expect("typed")
+}
 
 /// A notifier on a real catalogue.
 pub(super) struct Running {
@@ -38,16 +45,16 @@ impl Running {
         halves: Halves,
         others: Others,
     ) -> Self {
-        let source =
-            Arc::new(goldentime_model::config::Source { name: "t.yaml".into(), text: yaml.to_owned() });
-        let node = goldentime_model::config::yaml::parse(&source).expect("YAML");
-        let config: NotifyConfig = goldentime_model::config::decode(&node).expect("typed");
+        let config = config_of(yaml);
         let tasks = Tasks::new();
         let (transitions, transitions_rx) = mpsc::channel(100);
         let (alerts, live) = mpsc::channel(100);
         let shared: Arc<dyn Catalogue> = Arc::<SqliteCatalogue>::clone(&catalogue);
+        let desk: Arc<dyn Desk> = Arc::<SqliteCatalogue>::clone(&catalogue);
         let deps = Deps {
             catalogue: shared,
+            desk,
+            owns: Arc::new(|_| true),
             clock: Arc::new(SystemClock),
             tasks: tasks.clone(),
             alerts: Some(alerts),

@@ -98,6 +98,7 @@ pub(super) async fn api_state(
     alerts: mpsc::Receiver<Alert>,
     front: Front,
     agents: ListAgents,
+    notifier: notify::Handle,
     stores_lines: bool,
 ) -> ApiState {
     let catalogue = Arc::clone(&stores.catalogue.alerts);
@@ -129,6 +130,8 @@ pub(super) async fn api_state(
         letters: Some(Arc::clone(&stores.letters)),
         statuses: with.statuses.clone(),
         catalogue,
+        notifier,
+        started: with.started,
         agents,
         report_self: front.report_self,
         push,

@@ -10,6 +10,7 @@ use goldentime_catalog::SqliteCatalogue;
 use goldentime_central::access::Access;
 use goldentime_central::api::{self, ApiState, Certificate, HttpConfig};
 use goldentime_central::evaluate::handle::StatusBoard;
+use goldentime_central::notify::{self, Halves, NotifyConfig, Others};
 use goldentime_central::persist::{Logs, SeriesConfig};
 use goldentime_central::push::{self, Sources, sources::SelfReport};
 use goldentime_model::Alert;
@@ -75,6 +76,20 @@ impl Stage {
             clock: Arc::clone(&clock),
             started: clock.now(),
         };
+        let deps = notify::Deps {
+            catalogue: Arc::clone(&catalogue) as _,
+            desk: Arc::clone(&catalogue) as _,
+            owns: Arc::new(|_| true),
+            clock: Arc::clone(&clock),
+            tasks: tasks.clone(),
+            alerts: None,
+            others: Others::default(),
+            halves: Halves::NONE,
+            owner: "stage".into(),
+            unwritten: None,
+        };
+        let (_, transitions) = mpsc::channel(1);
+        let notifier = notify::start(&NotifyConfig::default(), deps, transitions).await.expect("starts");
         let push = push::start(&tasks, sources, props.clients_max);
         let access = Access::new(Arc::clone(&catalogue) as _, props.clock, props.http.access());
         let state = ApiState {
@@ -87,6 +102,8 @@ impl Stage {
             letters: None,
             statuses,
             catalogue,
+            notifier,
+            started: clock.now(),
             agents: Arc::new(Vec::new),
             report_self,
             push,

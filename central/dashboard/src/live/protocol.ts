@@ -274,7 +274,7 @@ export interface NotReady {
 
 export interface Channel {
   name: string;
-  type: 'webhook' | 'slack' | 'email';
+  type: 'webhook' | 'slack' | 'email' | 'pagerduty' | 'http';
   /** `failing`: the last attempt failed and is retried. */
   state: 'idle' | 'ok' | 'failing';
   queued: number;

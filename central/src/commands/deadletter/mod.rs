@@ -5,7 +5,7 @@ mod judge;
 mod list;
 mod replay;
 mod show;
-mod text;
+pub(in crate::commands) mod text;
 
 use anyhow::Context;
 use goldentime_model::UnixNanos;

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 /// A text without anything that a terminal would obey or that would turn what is read around.
-pub(super) fn plain(text: &str) -> String {
+pub(in crate::commands) fn plain(text: &str) -> String {
     let escape = |c: char| {
         let is_turning =
             matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -25,7 +25,7 @@ pub(super) fn plain_lines(text: &str) -> String {
 }
 
 /// Columns of standard output, if it is a terminal.
-pub(super) fn terminal_columns() -> Option<usize> {
+pub(in crate::commands) fn terminal_columns() -> Option<usize> {
     let out = std::io::stdout();
     if !out.is_terminal() {
         return None;
@@ -35,7 +35,7 @@ pub(super) fn terminal_columns() -> Option<usize> {
 }
 
 /// Prints a table; its last column is cut to the terminal. Cells are plain text.
-pub(super) fn table(head: &[&str], rows: &[Vec<String>], columns_max: Option<usize>) -> String {
+pub(in crate::commands) fn table(head: &[&str], rows: &[Vec<String>], columns_max: Option<usize>) -> String {
     let last = head.len().saturating_sub(1);
     let widths: Vec<usize> = (0..last)
         .map(|at| {

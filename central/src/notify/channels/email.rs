@@ -125,4 +125,9 @@ impl Channel for Email {
     fn send<'a>(&'a self, notification: &'a Notification) -> BoxFuture<'a, Result<(), SendError>> {
         Box::pin(self.deliver(notification))
     }
+
+    fn preview(&self, notification: &Notification) -> Result<String, SendError> {
+        let (title, body) = (self.texts.title(notification), self.texts.body(notification));
+        Ok(format!("Subject: {title}\n\n{body}\n"))
+    }
 }

@@ -13,7 +13,7 @@ const IDLE_MAX: Duration = Duration::from_secs(90);
 
 /// A client that verifies certificates, follows no redirect (a page must not wander) and obeys the
 /// environment's proxy settings.
-pub(super) fn client(timeout: Duration, ca_file: Option<&Path>) -> Result<Client, String> {
+pub(in crate::notify) fn client(timeout: Duration, ca_file: Option<&Path>) -> Result<Client, String> {
     let mut builder = Client::builder()
         .timeout(timeout)
         .redirect(redirect::Policy::none())
@@ -32,7 +32,7 @@ pub(super) fn client(timeout: Duration, ca_file: Option<&Path>) -> Result<Client
 }
 
 /// What a failed request means. The address, which may hold a token, is left out.
-pub(super) fn failed(error: reqwest::Error) -> SendError {
+pub(in crate::notify) fn failed(error: reqwest::Error) -> SendError {
     let error = error.without_url();
     let mut reason = if error.is_timeout() { "no answer in time".to_owned() } else { error.to_string() };
     let mut source = std::error::Error::source(&error);
@@ -44,7 +44,7 @@ pub(super) fn failed(error: reqwest::Error) -> SendError {
 }
 
 /// What an answer means: 2xx is delivered; 408, 425, 429 and 5xx may pass; anything else will not.
-pub(super) fn judge(response: &Response) -> Result<(), SendError> {
+pub(in crate::notify) fn judge(response: &Response) -> Result<(), SendError> {
     let status = response.status();
     if status.is_success() {
         return Ok(());

@@ -2,9 +2,11 @@
 
 mod alertmanager;
 mod email;
-mod http;
+pub(super) mod http;
+mod pagerduty;
 mod sign;
 mod slack;
+pub(super) mod template;
 mod webhook;
 
 use std::future::Future;
@@ -15,7 +17,7 @@ use std::time::Duration;
 use goldentime_catalog::Notification;
 use goldentime_runtime::SharedClock;
 
-use super::config::ChannelConfig;
+use super::config::{ChannelConfig, ONE_KIND};
 use super::message::Texts;
 use super::start::NotifyError;
 
@@ -47,11 +49,14 @@ pub enum SendError {
 /// - A repeat of a notification carries the same id, so that a receiver can drop it.
 /// - Dropping the future (a timeout) may leave the notification sent or not.
 pub trait Channel: Send + Sync + 'static {
-    /// `webhook`, `slack` or `email`.
+    /// `webhook`, `slack`, `email`, `pagerduty` or `http`.
     fn kind(&self) -> &'static str;
 
     /// Sends one notification.
     fn send<'a>(&'a self, notification: &'a Notification) -> BoxFuture<'a, Result<(), SendError>>;
+
+    /// What would be sent, for people, without secrets.
+    fn preview(&self, notification: &Notification) -> Result<String, SendError>;
 
     /// How often [`Self::warm`] wants to be called; `None`: never.
     fn warm_interval(&self) -> Option<Duration> {
@@ -70,13 +75,25 @@ pub(super) fn build(
     texts: Texts,
     clock: SharedClock,
 ) -> Result<Arc<dyn Channel>, NotifyError> {
-    match (&config.webhook, &config.slack, &config.email) {
-        (Some(webhook), None, None) => Ok(Arc::new(webhook::Webhook::new(config, webhook, texts, clock)?)),
-        (None, Some(slack), None) => Ok(Arc::new(slack::Slack::new(config, slack, texts)?)),
-        (None, None, Some(email)) => Ok(Arc::new(email::Email::new(config, email, texts)?)),
-        _ => Err(NotifyError::Channel {
-            name: config.name.clone(),
-            reason: "needs exactly one of `webhook`, `slack` and `email`".into(),
-        }),
+    let ChannelConfig { webhook, slack, email, pagerduty, http, .. } = config;
+    let mut made: Vec<Arc<dyn Channel>> = Vec::new();
+    if let Some(webhook) = webhook {
+        made.push(Arc::new(webhook::Webhook::new(config, webhook, texts.clone(), Arc::clone(&clock))?));
+    }
+    if let Some(slack) = slack {
+        made.push(Arc::new(slack::Slack::new(config, slack, texts.clone())?));
+    }
+    if let Some(email) = email {
+        made.push(Arc::new(email::Email::new(config, email, texts.clone())?));
+    }
+    if let Some(pagerduty) = pagerduty {
+        made.push(Arc::new(pagerduty::PagerDuty::new(config, pagerduty, texts.clone())?));
+    }
+    if let Some(http) = http {
+        made.push(Arc::new(template::Templated::new(config, http, texts, clock)?));
+    }
+    match (made.pop(), made.is_empty()) {
+        (Some(only), true) => Ok(only),
+        _ => Err(NotifyError::Channel { name: config.name.clone(), reason: ONE_KIND.into() }),
     }
 }

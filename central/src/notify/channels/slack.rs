@@ -50,6 +50,10 @@ impl Channel for Slack {
     fn send<'a>(&'a self, notification: &'a Notification) -> BoxFuture<'a, Result<(), SendError>> {
         Box::pin(self.post(notification))
     }
+
+    fn preview(&self, notification: &Notification) -> Result<String, SendError> {
+        Ok(format!("{:#}", body(notification, &self.texts)))
+    }
 }
 
 /// The message: a header, a section an alert, and what did not fit.

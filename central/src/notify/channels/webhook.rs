@@ -91,6 +91,11 @@ impl Channel for Webhook {
         Box::pin(self.post(notification))
     }
 
+    fn preview(&self, notification: &Notification) -> Result<String, SendError> {
+        let body = serde_json::to_string_pretty(&Body::of(notification, &self.external_url));
+        body.map_err(|error| SendError::Permanent { reason: format!("cannot write the body: {error}") })
+    }
+
     fn warm_interval(&self) -> Option<Duration> {
         self.warm
     }

@@ -8,7 +8,7 @@ pub(super) mod testing;
 
 use std::sync::Arc;
 
-use goldentime_catalog::Notification;
+use goldentime_catalog::{Notification, PageKey, PageKind};
 use goldentime_model::alert::label;
 use goldentime_model::{Alert, AlertStatus, UnixNanos};
 use minijinja::{AutoEscape, Environment, context};
@@ -68,9 +68,12 @@ impl Texts {
     pub fn title(&self, notification: &Notification) -> String {
         let firing = notification.alerts.iter().filter(|a| a.status == AlertStatus::Firing).count();
         let part = |name: &str| notification.group_labels.get(name).cloned().unwrap_or_default();
+        let has = |kind: &PageKind| notification.pages.iter().any(|page| page.kind == *kind);
+        let is_repeat = |page: &PageKey| matches!(page.kind, PageKind::Repeated(_));
+        let is_repeated = !notification.pages.is_empty() && notification.pages.iter().all(is_repeat);
         self.render(
             "title",
-            context! { firing, count => notification.alerts.len(), alertname => part(label::ALERTNAME),
+            context! { firing, escalated => has(&PageKind::Escalated), repeated => is_repeated, count => notification.alerts.len(), alertname => part(label::ALERTNAME),
             service => about(notification), environment => part(label::ENVIRONMENT) },
         )
     }
@@ -96,9 +99,21 @@ impl Texts {
                 summary => note("summary"), description => note("description"),
                 runbook_url => note("runbook_url"),
                 starts_at => utc(alert.starts_at), ends_at => alert.ends_at.map(utc),
-                url => format!("{}/?alert={}", self.external_url, alert.episode),
+                url => self.url(alert),
             },
         )
+    }
+
+    /// One line or two: what and where.
+    #[must_use]
+    pub fn summary(&self, alert: &Alert) -> String {
+        self.alert(alert).lines().take(2).collect::<Vec<_>>().join(": ")
+    }
+
+    /// Where the dashboard shows an alert.
+    #[must_use]
+    pub fn url(&self, alert: &Alert) -> String {
+        format!("{}/?alert={}", self.external_url, alert.episode)
     }
 
     /// That `left` alerts are not shown.
@@ -176,6 +191,21 @@ mod tests {
         assert!(english.body(&notification).contains("p95 912 ms\nSince 1970-01-01 00:00:07 UTC"));
         assert!(korean.body(&notification).contains("시작 1970-01-01 00:00:07 UTC"));
         assert!(korean.body(&notification).contains("https://g.example/?alert="));
+    }
+
+    #[test]
+    fn a_title_says_when_it_is_told_again_or_to_others() {
+        let mut notification = notification_of(1, "p95 912 ms");
+        for (kind, en, ko) in [
+            (PageKind::Repeated(2), "[STILL FIRING] slow-orders", "[계속 발생] slow-orders"),
+            (PageKind::Escalated, "[ESCALATED] slow-orders", "[에스컬레이션] slow-orders"),
+        ] {
+            notification.pages[0].kind = kind;
+            for (language, begin) in [(Language::En, en), (Language::Ko, ko)] {
+                let title = Texts::new(language, None).expect("templates").title(&notification);
+                assert!(title.starts_with(begin), "{title}");
+            }
+        }
     }
 
     #[test]

@@ -39,6 +39,24 @@ pub(crate) fn decode<T: serde::de::DeserializeOwned>(
     Ok(body.value)
 }
 
+/// Plain JSON of `backend`, for columns that people read too.
+pub(crate) fn encode_json<T: serde::Serialize>(
+    backend: &'static str,
+    what: &str,
+    value: &T,
+) -> Result<String, CatalogueError> {
+    serde_json::to_string(value).map_err(|error| corrupt(backend, what, &error))
+}
+
+/// What [`encode_json`] was given.
+pub(crate) fn decode_json<T: serde::de::DeserializeOwned>(
+    backend: &'static str,
+    what: &str,
+    json: &str,
+) -> Result<T, CatalogueError> {
+    serde_json::from_str(json).map_err(|error| corrupt(backend, what, &error))
+}
+
 fn corrupt(backend: &'static str, what: &str, error: &serde_json::Error) -> CatalogueError {
     CatalogueError::Corrupt { backend, what: what.to_owned(), reason: error.to_string() }
 }

@@ -59,11 +59,17 @@ fn alert(n: i64, status: AlertStatus) -> Alert {
     }
 }
 
-fn record(n: i64, status: AlertStatus) -> AlertRecord {
-    AlertRecord { alert: alert(n, status), targets: vec!["ops".into()], tell_resolve: true, told: false }
+pub(crate) fn record(n: i64, status: AlertStatus) -> AlertRecord {
+    AlertRecord {
+        alert: alert(n, status),
+        targets: vec!["ops".into()],
+        tell_resolve: true,
+        told: false,
+        expires_at: None,
+    }
 }
 
-fn notification(n: i64) -> Notification {
+pub(crate) fn notification(n: i64) -> Notification {
     let alert = alert(n, AlertStatus::Firing);
     Notification {
         id: format!("n{n}"),

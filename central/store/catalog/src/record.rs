@@ -1,5 +1,7 @@
 //! What the catalogue keeps about pages.
 
+use std::borrow::Cow;
+
 use goldentime_model::{Alert, AlertStatus, UnixNanos};
 use serde::{Deserialize, Serialize};
 
@@ -19,15 +21,24 @@ pub enum PageKind {
     Fired,
     /// It is over.
     Resolved,
+    /// It fires still, told again for the nth time.
+    Repeated(u32),
+    /// Nobody acknowledged it, so others are told too.
+    Escalated,
+    /// Somebody takes care of it; for services that keep incidents.
+    Acknowledged,
 }
 
 impl PageKind {
     /// Name as stored.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub fn name(self) -> Cow<'static, str> {
         match self {
-            Self::Fired => "fired",
-            Self::Resolved => "resolved",
+            Self::Fired => "fired".into(),
+            Self::Resolved => "resolved".into(),
+            Self::Repeated(nth) => format!("repeated {nth}").into(),
+            Self::Escalated => "escalated".into(),
+            Self::Acknowledged => "acknowledged".into(),
         }
     }
 }
@@ -52,6 +63,9 @@ pub struct AlertRecord {
     pub tell_resolve: bool,
     /// Its page was dispatched (it stands in the delivery queue or was delivered).
     pub told: bool,
+    /// Of an alert that others found: when it is over unless they say it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<UnixNanos>,
 }
 
 /// One message to one channel: the news of some episodes, with their whole group as it stood.

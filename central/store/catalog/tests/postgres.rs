@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use goldentime_catalog::{
     AccessStore, AgentRegistry, Catalogue, CatalogueError, Claim, PageKey, PageKind, PostgresCatalogue,
-    SecretHash, access, conformance, registry,
+    SecretHash, access, conformance, desk, registry,
 };
 use goldentime_model::units::HumanDuration;
 use goldentime_model::{Second, UnixNanos};
@@ -55,6 +55,11 @@ async fn the_backend_passes_the_suites() {
     conformance::run(|| async { Arc::new(fresh(&server).await) as Arc<dyn Catalogue> }).await;
     access::conformance::run(|| async { Arc::new(fresh(&server).await) as Arc<dyn AccessStore> }).await;
     registry::conformance::run(|| async { Arc::new(fresh(&server).await) as Arc<dyn AgentRegistry> }).await;
+    desk::conformance::run(|| async {
+        let opened = Arc::new(fresh(&server).await);
+        desk::conformance::Both { catalogue: Arc::clone(&opened) as _, desk: opened }
+    })
+    .await;
 }
 
 #[tokio::test]

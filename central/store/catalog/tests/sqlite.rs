@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use goldentime_catalog::{
     AccessStore, AgentRegistry, Catalogue, CatalogueError, Claim, PageKey, PageKind, SqliteCatalogue,
-    SqliteRegistry, access, conformance, registry,
+    SqliteRegistry, access, conformance, desk, registry,
 };
 use goldentime_model::{Second, UnixNanos};
 use sqlx::Connection;
@@ -29,6 +29,20 @@ async fn the_backend_passes_the_suite() {
     conformance::run(|| {
         let path = dir.path().join(format!("{}.db", files.fetch_add(1, Ordering::Relaxed)));
         async move { Arc::new(SqliteCatalogue::open(&path).await.expect("opens")) as Arc<dyn Catalogue> }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_backend_passes_the_suite_of_the_desk() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let files = AtomicU32::new(0);
+    desk::conformance::run(|| {
+        let path = dir.path().join(format!("{}.db", files.fetch_add(1, Ordering::Relaxed)));
+        async move {
+            let opened = Arc::new(SqliteCatalogue::open(&path).await.expect("opens"));
+            desk::conformance::Both { catalogue: Arc::clone(&opened) as _, desk: opened }
+        }
     })
     .await;
 }

@@ -10,7 +10,7 @@ use self::variants::{Variants, properties, variants};
 
 mod variants;
 
-/// Sections inside each other; a type that holds itself is not followed further.
+/// Sections inside each other.
 const DEPTH_MAX: usize = 8;
 
 /// A page in Markdown for a JSON schema as schemars makes it from a configuration's types: a section
@@ -23,7 +23,7 @@ pub fn markdown(title: &str, schema: &Value) -> String {
     if let Some(description) = schema.get("description").and_then(Value::as_str) {
         let _ = write!(text, "\n{description}\n");
     }
-    page.section(&mut text, "", schema, None, 0);
+    page.section(&mut text, "", schema, None, &[]);
     let mut kinds = BTreeMap::new();
     explained_kinds(schema, &mut kinds);
     if !kinds.is_empty() {
@@ -53,10 +53,19 @@ struct Page<'a> {
 }
 
 impl<'a> Page<'a> {
-    /// The settings of `schema`, without the one that told which variant it is.
-    fn section(&self, text: &mut String, path: &str, schema: &'a Value, tag: Option<&str>, depth: usize) {
+    /// The settings of `schema`, without the one that told which variant it is. `above` are the schemas that it stands
+    /// in: a type that holds itself is named, and not followed again.
+    fn section(
+        &self,
+        text: &mut String,
+        path: &str,
+        schema: &'a Value,
+        tag: Option<&str>,
+        above: &[&'a Value],
+    ) {
+        let above = &[above, &[schema]].concat();
         if let Some(variants) = variants(schema) {
-            self.variants(text, path, &variants, depth);
+            self.variants(text, path, &variants, above);
         }
         let Some(settings) = properties(schema) else { return };
         let (mut table, mut below) = (String::new(), Vec::new());
@@ -68,7 +77,8 @@ impl<'a> Page<'a> {
                 .get("required")
                 .and_then(Value::as_array)
                 .is_some_and(|names| names.iter().any(|required| required == name));
-            if depth < DEPTH_MAX && has_section(inner) {
+            let holds_itself = above.iter().any(|outer| std::ptr::eq(*outer, inner));
+            if above.len() <= DEPTH_MAX && has_section(inner) && !holds_itself {
                 let note = match setting.get("default") {
                     Some(default) if is_empty(default) => "\nDefault: empty.\n",
                     None if required => "\nRequired.\n",
@@ -83,7 +93,7 @@ impl<'a> Page<'a> {
                 (_, true) => "required".into(),
                 _ => "none".into(),
             };
-            let kind = self.kind(setting);
+            let kind = if holds_itself { "list of the same settings".into() } else { self.kind(setting) };
             let _ = writeln!(table, "| `{name}` | {kind} | {default} | {} |", cell(&about));
         }
         if !table.is_empty() {
@@ -95,12 +105,12 @@ impl<'a> Page<'a> {
                 let _ = write!(text, "\n{about}\n");
             }
             text.push_str(note);
-            self.section(text, &path, inner, None, depth + 1);
+            self.section(text, &path, inner, None, above);
         }
     }
 
     /// What each variant is, and then those that have settings, one by one.
-    fn variants(&self, text: &mut String, path: &str, variants: &Variants<'a>, depth: usize) {
+    fn variants(&self, text: &mut String, path: &str, variants: &Variants<'a>, above: &[&'a Value]) {
         let tag = variants.tag;
         let _ = write!(text, "\nOne of these, by its `{tag}`:\n\n| `{tag}` | what it is |\n|---|---|\n");
         for (name, schema) in &variants.all {
@@ -115,9 +125,9 @@ impl<'a> Page<'a> {
                 continue;
             }
             let _ = write!(text, "\n### `{path}` with `{tag}: {name}`\n");
-            self.section(text, path, schema, Some(tag), depth + 1);
+            self.section(text, path, schema, Some(tag), above);
             if has_more {
-                self.section(text, path, behind, Some(tag), depth + 1);
+                self.section(text, path, behind, Some(tag), above);
             }
         }
     }
@@ -292,6 +302,27 @@ mod tests {
     struct Input {
         /// Files to read.
         path: String,
+    }
+
+    #[derive(Default, Serialize, Deserialize, JsonSchema)]
+    struct Node {
+        /// What comes here.
+        matches: Vec<String>,
+        /// The nodes below.
+        nodes: Vec<Node>,
+    }
+
+    #[derive(Default, Serialize, Deserialize, JsonSchema)]
+    struct Tree {
+        /// Where it begins.
+        top: Option<Node>,
+    }
+
+    #[test]
+    fn a_type_that_holds_itself_is_followed_once() {
+        let page = markdown("Tree", &schemars::schema_for!(Tree).to_value());
+        assert!(page.contains("| `nodes` | list of the same settings |"), "{page}");
+        assert!(page.contains("## `top`") && !page.contains("nodes[]"), "{page}");
     }
 
     #[derive(Default, Serialize, Deserialize, JsonSchema)]

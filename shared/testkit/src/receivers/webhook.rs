@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use tokio::time::Instant;
@@ -22,6 +22,8 @@ use crate::wait;
 pub struct Received {
     /// When its body was complete.
     pub at: Instant,
+    /// Its path.
+    pub path: String,
     /// Its headers.
     pub headers: HeaderMap,
     /// Its body as JSON; null if it is none.
@@ -37,6 +39,8 @@ pub struct Received {
 pub enum Answer {
     /// With this status.
     Status(u16),
+    /// With 200 and this JSON.
+    Says(serde_json::Value),
     /// With 429 and `Retry-After` of so many seconds.
     RetryAfter(u64),
     /// With 200, so much later.
@@ -67,7 +71,8 @@ impl WebhookReceiver {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.context("no free port")?;
         let address = listener.local_addr()?;
         let log: Arc<Mutex<Log>> = Arc::default();
-        let app = Router::new().route("/", post(take)).with_state(Arc::clone(&log));
+        let app =
+            Router::new().route("/", post(take)).route("/{*path}", post(take)).with_state(Arc::clone(&log));
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         #[allow(
@@ -116,13 +121,14 @@ impl WebhookReceiver {
     }
 }
 
-async fn take(State(log): State<Arc<Mutex<Log>>>, headers: HeaderMap, bytes: Bytes) -> Response {
+async fn take(State(log): State<Arc<Mutex<Log>>>, uri: Uri, headers: HeaderMap, bytes: Bytes) -> Response {
     let answer = {
         let mut log = lock(&log);
         let answer = log.answers.pop_front().or_else(|| log.always.clone());
         let body = serde_json::from_slice(&bytes).unwrap_or_default();
-        let accepted = matches!(answer, None | Some(Answer::Status(200) | Answer::Late(_)));
-        log.received.push(Received { at: Instant::now(), headers, body, bytes, accepted });
+        let accepted = matches!(answer, None | Some(Answer::Status(200) | Answer::Says(_) | Answer::Late(_)));
+        let path = uri.path().to_owned();
+        log.received.push(Received { at: Instant::now(), path, headers, body, bytes, accepted });
         answer
     };
     match answer {
@@ -130,6 +136,7 @@ async fn take(State(log): State<Arc<Mutex<Log>>>, headers: HeaderMap, bytes: Byt
         Some(Answer::Status(status)) => {
             StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response()
         }
+        Some(Answer::Says(json)) => axum::Json(json).into_response(),
         Some(Answer::RetryAfter(seconds)) => {
             (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, seconds.to_string())]).into_response()
         }

@@ -1,7 +1,7 @@
 //! Alerts: one row an episode, its newest state.
 
 use goldentime_model::{Alert, UnixNanos};
-use goldentime_postgres::Database;
+use goldentime_postgres::{Database, text};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
@@ -56,6 +56,12 @@ pub(super) async fn prune(database: &Database, before: UnixNanos) -> Result<u64,
     )
     .bind(before.0);
     Ok(database.execute(statement).await?)
+}
+
+pub(super) async fn one(database: &Database, episode: String) -> Result<Option<AlertRecord>, Fault> {
+    let statement =
+        sqlx::query("SELECT episode, body::text FROM alert_history WHERE episode = $1").bind(text(&episode));
+    database.fetch_optional(statement).await?.as_ref().map(read).transpose()
 }
 
 fn read(row: &PgRow) -> Result<AlertRecord, Fault> {

@@ -1,11 +1,12 @@
 //! The catalogue in PostgreSQL, shared by any number of centrals.
 //!
-//! [`alerts`] and [`notifications`] are the two halves of the one contract, [`access`] and [`registry`] the
+//! [`alerts`] and [`notifications`] are the two halves of the one contract, [`access`], [`desk`] and [`registry`] the
 //! others. A commit is on the server's disk when it is answered, as far as the server's `synchronous_commit` is not
 //! switched off.
 
 mod access;
 mod alerts;
+mod desk;
 mod notifications;
 mod registry;
 
@@ -28,6 +29,7 @@ const LAYOUT: Layout = Layout {
         include_str!("../../../../../migrations/postgres/catalogue/0002_access.sql"),
         include_str!("../../../../../migrations/postgres/catalogue/0003_configuration.sql"),
         include_str!("../../../../../migrations/postgres/catalogue/0004_agents.sql"),
+        include_str!("../../../../../migrations/postgres/catalogue/0005_what_people_decide.sql"),
     ],
 };
 
@@ -105,6 +107,14 @@ fn encode<T: serde::Serialize>(what: &str, value: &T) -> Result<String, Catalogu
 
 fn decode<T: serde::de::DeserializeOwned>(what: &str, body: &str) -> Result<T, CatalogueError> {
     body::decode(BACKEND, what, body)
+}
+
+fn encode_json<T: serde::Serialize>(what: &str, value: &T) -> Result<String, CatalogueError> {
+    body::encode_json(BACKEND, what, value)
+}
+
+fn decode_json<T: serde::de::DeserializeOwned>(what: &str, json: &str) -> Result<T, CatalogueError> {
+    body::decode_json(BACKEND, what, json)
 }
 
 impl Catalogue for PostgresCatalogue {

@@ -42,7 +42,7 @@ pub(super) async fn claim(database: &Database, claim: Claim) -> Result<Claimed, 
          RETURNING episode, transition",
     )
     .bind(pages.iter().map(|page| page.episode.as_str()).collect::<Vec<_>>())
-    .bind(pages.iter().map(|page| page.kind.as_str()).collect::<Vec<_>>())
+    .bind(pages.iter().map(|page| page.kind.name().into_owned()).collect::<Vec<_>>())
     .bind(&claim.channel)
     .bind(&claim.owner)
     .bind(claim.lease_until.0)
@@ -54,7 +54,7 @@ pub(super) async fn claim(database: &Database, claim: Claim) -> Result<Claimed, 
         .map(|row| Ok((row.try_get("episode")?, row.try_get("transition")?)))
         .collect::<Result<_, sqlx::Error>>()?;
     let is_given = |page: &PageKey| {
-        taken.iter().any(|(episode, kind)| *episode == page.episode && *kind == page.kind.as_str())
+        taken.iter().any(|(episode, kind)| *episode == page.episode && *kind == page.kind.name())
     };
     let (given, rest): (Vec<PageKey>, Vec<PageKey>) = claim.pages.into_iter().partition(is_given);
     let mut elsewhere = false;
@@ -64,7 +64,7 @@ pub(super) async fn claim(database: &Database, claim: Claim) -> Result<Claimed, 
              USING (episode, transition) WHERE channel = $3 AND NOT done LIMIT 1",
         )
         .bind(rest.iter().map(|page| page.episode.as_str()).collect::<Vec<_>>())
-        .bind(rest.iter().map(|page| page.kind.as_str()).collect::<Vec<_>>())
+        .bind(rest.iter().map(|page| page.kind.name().into_owned()).collect::<Vec<_>>())
         .bind(&claim.channel);
         elsewhere = database.fetch_optional(statement).await?.is_some();
     }
@@ -111,7 +111,7 @@ pub(super) async fn finish(
                done = true, lease_until = excluded.lease_until",
         )
         .bind(pages.iter().map(|page| page.episode.as_str()).collect::<Vec<_>>())
-        .bind(pages.iter().map(|page| page.kind.as_str()).collect::<Vec<_>>())
+        .bind(pages.iter().map(|page| page.kind.name().into_owned()).collect::<Vec<_>>())
         .bind(&notification.channel)
         .bind(at.0)
         .execute(&mut *on)

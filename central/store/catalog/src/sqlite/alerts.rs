@@ -62,6 +62,12 @@ pub(super) async fn prune(pool: &SqlitePool, before: UnixNanos) -> Result<u64, C
         .map_err(|e| failed("forget old alerts", e))
 }
 
+pub(super) async fn one(pool: &SqlitePool, episode: &str) -> Result<Option<AlertRecord>, CatalogueError> {
+    let row = sqlx::query("SELECT episode, body FROM alerts WHERE episode = ?").bind(episode);
+    let row = row.fetch_optional(pool).await.map_err(|e| failed("read an alert", e))?;
+    row.as_ref().map(read).transpose()
+}
+
 fn read(row: &SqliteRow) -> Result<AlertRecord, CatalogueError> {
     let field = |name| row.try_get::<String, _>(name).map_err(|e| failed("read an alert", e));
     decode(&format!("alert {}", field("episode")?), &field("body")?)

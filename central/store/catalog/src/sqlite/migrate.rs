@@ -8,9 +8,10 @@ use super::{BACKEND, failed};
 use crate::store::CatalogueError;
 
 /// Every step ever taken, in order; a step that has left the house is never edited.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     include_str!("../../../../../migrations/sqlite/catalogue/0001_alerts_and_notifications.sql"),
     include_str!("../../../../../migrations/sqlite/catalogue/0002_access.sql"),
+    include_str!("../../../../../migrations/sqlite/catalogue/0003_what_people_decide.sql"),
 ];
 
 /// Newest layout known.

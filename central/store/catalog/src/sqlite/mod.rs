@@ -3,10 +3,11 @@
 //! Write-ahead log with `synchronous=NORMAL`: a commit costs no fsync, so a claim takes well under a
 //! millisecond and stays within the 100 ms that a page may wait for it. [`migrate`] brings the file
 //! to this version's layout, [`alerts`] and [`notifications`] are the two halves of the one contract,
-//! [`access`] is the other. [`registry`] has a file of its own.
+//! [`access`] and [`desk`] are the others. [`registry`] has a file of its own.
 
 mod access;
 mod alerts;
+mod desk;
 mod migrate;
 mod notifications;
 mod registry;
@@ -73,6 +74,14 @@ fn encode<T: serde::Serialize>(what: &str, value: &T) -> Result<String, Catalogu
 
 fn decode<T: serde::de::DeserializeOwned>(what: &str, body: &str) -> Result<T, CatalogueError> {
     body::decode(BACKEND, what, body)
+}
+
+fn encode_json<T: serde::Serialize>(what: &str, value: &T) -> Result<String, CatalogueError> {
+    body::encode_json(BACKEND, what, value)
+}
+
+fn decode_json<T: serde::de::DeserializeOwned>(what: &str, json: &str) -> Result<T, CatalogueError> {
+    body::decode_json(BACKEND, what, json)
 }
 
 impl Catalogue for SqliteCatalogue {

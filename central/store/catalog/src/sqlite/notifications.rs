@@ -39,7 +39,7 @@ pub(super) async fn claim(pool: &SqlitePool, claim: Claim) -> Result<Claimed, Ca
              WHERE done = 0 AND (owner = excluded.owner OR claims.lease_until <= ?)",
         )
         .bind(&page.episode)
-        .bind(page.kind.as_str())
+        .bind(page.kind.name())
         .bind(&claim.channel)
         .bind(&claim.owner)
         .bind(claim.lease_until.0)
@@ -55,7 +55,7 @@ pub(super) async fn claim(pool: &SqlitePool, claim: Claim) -> Result<Claimed, Ca
             "SELECT done FROM claims WHERE episode = ? AND transition = ? AND channel = ?",
         )
         .bind(&page.episode)
-        .bind(page.kind.as_str())
+        .bind(page.kind.name())
         .bind(&claim.channel)
         .fetch_one(&mut *tx)
         .await
@@ -107,7 +107,7 @@ pub(super) async fn finish(
                    done = 1, lease_until = excluded.lease_until",
             )
             .bind(&page.episode)
-            .bind(page.kind.as_str())
+            .bind(page.kind.name())
             .bind(&notification.channel)
             .bind(at.0)
             .execute(&mut *tx)

@@ -13,18 +13,23 @@
 //!       email: {server: smtp.example.com, from: goldentime@example.com, to: [oncall@example.com]}
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+mod channels;
+pub mod routing;
+
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use goldentime_model::config::{Check, Secret};
 use goldentime_model::units::HumanDuration;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::loopback::is_loopback_host;
+pub(in crate::notify) use self::channels::ONE_KIND;
+pub use self::channels::{
+    ChannelConfig, EmailConfig, Encryption, HttpChannelConfig, Language, PagerDutyConfig, Preset,
+    SlackConfig, WebhookConfig,
+};
+use self::routing::{InhibitRuleConfig, ReceiverConfig, RouteConfig, TimeIntervalConfig};
 
 /// Most channels that one central serves.
 pub const CHANNELS_MAX: usize = 64;
@@ -38,9 +43,22 @@ pub struct NotifyConfig {
     /// An alert that fires again within this time of its resolve is recorded but not told at once; if
     /// it still fires when the time is over, it is. Default `1m`; `0` tells every time; at most `1h`.
     pub debounce: HumanDuration,
-    /// The first alert of a group (same rule and service) is told at once; further ones within this
-    /// time are told together when it is over. Default `10s`; `0` tells each; at most `1h`.
+    /// The first alert of a group (same rule and service, unless `route` groups otherwise) is told at once;
+    /// further ones within this time are told together when it is over. Default `10s`; `0` tells each; at most `1h`.
     pub group_interval: HumanDuration,
+    /// Channels under one name, for routes and for rules that name them as targets. Default: none.
+    pub receivers: Vec<ReceiverConfig>,
+    /// Which alert goes where; a rule that names targets goes there. Default: everything to every channel.
+    pub route: Option<RouteConfig>,
+    /// Which alerts keep people from being told of others while they fire. Default: none.
+    pub inhibit_rules: Vec<InhibitRuleConfig>,
+    /// Times of a week, for routes. Default: none.
+    pub time_intervals: Vec<TimeIntervalConfig>,
+    /// A channel that fails for so long is told over the others, as the alert `ChannelFailing`. Default `1m`; `0`
+    /// never; at most `1h`.
+    pub channel_failing_after: HumanDuration,
+    /// An outside service that pages when it is not told any more that this central decides on pages. Default: none.
+    pub heartbeat: Option<HeartbeatConfig>,
     /// Attempts before a notification is given up as a dead letter. Default 12 (some five minutes);
     /// 1 to 100.
     pub attempts_max: u32,
@@ -63,6 +81,12 @@ impl Default for NotifyConfig {
             channels: Vec::new(),
             debounce: HumanDuration::from_secs(60),
             group_interval: HumanDuration::from_secs(10),
+            channel_failing_after: HumanDuration::from_secs(60),
+            heartbeat: None,
+            receivers: Vec::new(),
+            route: None,
+            inhibit_rules: Vec::new(),
+            time_intervals: Vec::new(),
             attempts_max: 12,
             retry_initial: HumanDuration::from_millis(500),
             retry_max: HumanDuration::from_secs(30),
@@ -72,118 +96,18 @@ impl Default for NotifyConfig {
     }
 }
 
-/// One way to reach people. Exactly one of `webhook`, `slack` and `email` says which.
+/// An outside service that pages when it is not told any more that all is well, such as healthchecks.io.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-pub struct ChannelConfig {
-    /// Unique name; rules name their notification targets by it. 1 to 64 of `a-z A-Z 0-9 . _ -`.
-    pub name: String,
-    /// Language of its texts: `en` (default) or `ko`.
-    #[serde(default)]
-    pub language: Language,
-    /// Longest time of one attempt, connecting included. Default `5s`; `100ms` to `1m`.
-    #[serde(default = "default_timeout")]
-    pub timeout: HumanDuration,
-    /// Tell when an alert is over. Default `true`; a rule may forbid it for its own alerts.
-    #[serde(default = "yes")]
-    pub send_resolved: bool,
-    /// A generic webhook: Alertmanager's JSON by POST.
-    #[serde(default)]
-    pub webhook: Option<WebhookConfig>,
-    /// A Slack incoming webhook.
-    #[serde(default)]
-    pub slack: Option<SlackConfig>,
-    /// Mail by SMTP.
-    #[serde(default)]
-    pub email: Option<EmailConfig>,
-}
-
-/// Language of a channel's texts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Language {
-    /// English.
-    #[default]
-    En,
-    /// Korean.
-    Ko,
-}
-
-/// A generic webhook.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-pub struct WebhookConfig {
-    /// Where to POST, `http://` or `https://`. A secret, since such addresses often carry a token.
+pub struct HeartbeatConfig {
+    /// Where to POST, `http://` or `https://`.
     pub url: Secret,
-    /// Further request headers, at most 32. Values are secrets.
-    #[serde(default)]
-    pub headers: BTreeMap<String, Secret>,
-    /// Signs each body: header `Goldentime-Signature: t=<unix seconds>,v1=<hex>`, HMAC-SHA256 over
-    /// `<t>.<body>`. Default: unsigned.
-    #[serde(default)]
-    pub signing_secret: Option<Secret>,
-    /// PEM file of certificate authorities to trust beside the public ones. Certificates are always
-    /// verified.
-    #[serde(default)]
-    pub ca_file: Option<PathBuf>,
-    /// Sends a HEAD to the same address this often, so that a page finds its TLS connection open.
-    /// Default `20s` for `https`, `0` (never) for `http`.
-    #[serde(default)]
-    pub keep_warm: Option<HumanDuration>,
+    /// How often. Default `30s`; `5s` to `1h`.
+    #[serde(default = "default_heartbeat")]
+    pub every: HumanDuration,
 }
 
-/// A Slack incoming webhook.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-pub struct SlackConfig {
-    /// The webhook's address as Slack gives it.
-    pub url: Secret,
-}
-
-/// Mail by SMTP.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-pub struct EmailConfig {
-    /// Mail server's name or address.
-    pub server: String,
-    /// Its port. Default 587 for `starttls`, 465 for `tls`, 25 for `none`.
-    #[serde(default)]
-    pub port: Option<u16>,
-    /// `starttls` (default, required of the server), `tls`, or `none`, which is refused unless the
-    /// server is on loopback.
-    #[serde(default)]
-    pub encryption: Encryption,
-    /// Sender, such as `Goldentime <goldentime@example.com>`.
-    pub from: String,
-    /// Receivers, 1 to 50.
-    pub to: Vec<String>,
-    /// User to log in as; with `password`. Default: no login.
-    #[serde(default)]
-    pub username: Option<String>,
-    /// Its password.
-    #[serde(default)]
-    pub password: Option<Secret>,
-    /// PEM file of certificate authorities to trust beside the public ones. Certificates are always
-    /// verified. Default: none.
-    #[serde(default)]
-    pub ca_file: Option<PathBuf>,
-}
-
-/// How the way to the mail server is protected.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Encryption {
-    /// Plain first, then TLS; given up if the server cannot.
-    #[default]
-    Starttls,
-    /// TLS from the first byte.
-    Tls,
-    /// None; on loopback only.
-    None,
-}
-
-const fn default_timeout() -> HumanDuration {
-    HumanDuration::from_secs(5)
-}
-
-const fn yes() -> bool {
-    true
+const fn default_heartbeat() -> HumanDuration {
+    HumanDuration::from_secs(30)
 }
 
 impl NotifyConfig {
@@ -194,6 +118,14 @@ impl NotifyConfig {
         };
         check.require(within(self.debounce, 0, 3600), "debounce", "must be `0` to `1h`");
         check.require(within(self.group_interval, 0, 3600), "group_interval", "must be `0` to `1h`");
+        let is_within = within(self.channel_failing_after, 0, 3600);
+        check.require(is_within, "channel_failing_after", "must be `0` to `1h`");
+        if let Some(heartbeat) = &self.heartbeat {
+            check.section("heartbeat", |check| {
+                check.require(is_http(heartbeat.url.expose()), "url", "must begin with http:// or https://");
+                check.require(within(heartbeat.every, 5_000, 3600), "every", "must be `5s` to `1h`");
+            });
+        }
         check.require((1..=100).contains(&self.attempts_max), "attempts_max", "must be 1 to 100");
         check.require(within(self.retry_initial, 10, 60), "retry_initial", "must be `10ms` to `1m`");
         check.require(within(self.retry_max, 10, 3600), "retry_max", "must be `10ms` to `1h`");
@@ -215,6 +147,7 @@ impl NotifyConfig {
             "channels",
             format!("at most {CHANNELS_MAX} channels are served"),
         );
+        self.validate_routing(check);
         let mut names = BTreeSet::new();
         for (at, channel) in self.channels.iter().enumerate() {
             check.section(&format!("channels[{at}]"), |check| {
@@ -226,83 +159,6 @@ impl NotifyConfig {
                 channel.validate(check);
             });
         }
-    }
-}
-
-impl ChannelConfig {
-    fn validate(&self, check: &mut Check) {
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        check.require(
-            (1..=64).contains(&self.name.len()) && self.name.chars().all(plain),
-            "name",
-            "must be 1 to 64 letters, digits, `.`, `_` or `-`",
-        );
-        let timeout = self.timeout.get();
-        check.require(
-            (Duration::from_millis(100)..=Duration::from_secs(60)).contains(&timeout),
-            "timeout",
-            "must be `100ms` to `1m`",
-        );
-        let kinds =
-            [self.webhook.is_some(), self.slack.is_some(), self.email.is_some()].into_iter().filter(|is| *is);
-        check.require(kinds.count() == 1, "", "needs exactly one of `webhook`, `slack` and `email`");
-        if let Some(webhook) = &self.webhook {
-            check.section("webhook", |check| webhook.validate(check));
-        }
-        if let Some(slack) = &self.slack {
-            check.section("slack", |check| {
-                check.require(is_http(slack.url.expose()), "url", "must begin with https://");
-            });
-        }
-        if let Some(email) = &self.email {
-            check.section("email", |check| email.validate(check));
-        }
-    }
-}
-
-impl WebhookConfig {
-    fn validate(&self, check: &mut Check) {
-        check.require(is_http(self.url.expose()), "url", "must begin with http:// or https://");
-        check.require(self.headers.len() <= 32, "headers", "at most 32 headers");
-        check_authorities(check, self.ca_file.as_deref());
-    }
-}
-
-impl EmailConfig {
-    fn validate(&self, check: &mut Check) {
-        check.require(!self.server.is_empty(), "server", "must name the mail server");
-        check.require((1..=50).contains(&self.to.len()), "to", "must name 1 to 50 receivers");
-        check.require(
-            self.encryption != Encryption::None || is_loopback_host(&self.server),
-            "encryption",
-            "`none` is allowed only for a server on loopback; use `starttls` or `tls`",
-        );
-        check.require(
-            self.username.is_some() == self.password.is_some(),
-            "username",
-            "`username` and `password` go together",
-        );
-        check_authorities(check, self.ca_file.as_deref());
-        for (setting, address) in
-            std::iter::once(("from", &self.from)).chain(self.to.iter().map(|to| ("to", to)))
-        {
-            if let Err(error) = address.parse::<lettre::message::Mailbox>() {
-                check.refuse(setting, format!("`{address}` is no mail address: {error}"));
-            }
-        }
-    }
-}
-
-/// A file of authorities that is not there would else be found at the first page.
-fn check_authorities(check: &mut Check, file: Option<&Path>) {
-    let Some(file) = file else { return };
-    let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    match read {
-        Ok(certificates) if certificates.is_empty() => {
-            check.refuse("ca_file", format!("{} holds no certificate in PEM", file.display()));
-        }
-        Ok(_) => {}
-        Err(error) => check.refuse("ca_file", format!("cannot read {}: {error}", file.display())),
     }
 }
 
@@ -366,6 +222,32 @@ mod tests {
             "channels[1]: needs exactly one",
             "channels[1].email.encryption: `none` is allowed only",
             "channels[1].email.from: `nobody` is no mail address",
+        ] {
+            assert!(found.contains(expected), "{expected} not in:\n{found}");
+        }
+    }
+
+    #[test]
+    fn routes_that_lead_nowhere_are_refused_with_their_place() {
+        let found = faults(
+            "channels:\n- name: a\n  http: {url: 'https://x/y', preset: telegram}\nreceivers: [{name: a, channels: [c]}]\n\
+             route:\n  matchers: [x=y]\n  routes:\n  - {matchers: ['x=~\"(\"'], receiver: b, repeat_interval: 1s}\n  \
+             - {mute_time_intervals: [nights], escalate: {after: 1s, receiver: b}}\n\
+             inhibit_rules: [{source_matchers: [x]}]\ntime_intervals: [{name: n, time_intervals: [{weekdays: [funday]}]}]\n",
+        );
+        for expected in [
+            "channels[0].http.values: this preset needs `chat_id`",
+            "receivers[0].name: `a` is empty, or the name of another",
+            "receivers[0].channels: no channel has the name `c`",
+            "route.matchers: not at the top",
+            "route.routes[0].matchers: `x=~\"(\"`",
+            "route.routes[0].receiver: no receiver and no channel has the name `b`",
+            "route.routes[0].repeat_interval: must be `0` (never) or `1m` to `30d`",
+            "route.routes[1].mute_time_intervals: no entry of `notify.time_intervals` has the name `nights`",
+            "route.routes[1].escalate.after: must be `1m` to `7d`",
+            "inhibit_rules[0].target_matchers: must have a matcher",
+            "inhibit_rules[0].source_matchers: `x` is no matcher",
+            "time_intervals[0].time_intervals[0]: weekdays: `funday`",
         ] {
             assert!(found.contains(expected), "{expected} not in:\n{found}");
         }
