@@ -71,6 +71,7 @@ async fn checkpoint(windows: &MemoryWindows, offset: u64) {
             generation: 1,
             table: Vec::new(),
             watermark: NOW.second(),
+            learned: Vec::new(),
         };
         windows.save(checkpoint).await.expect("saved");
     }

@@ -7,6 +7,8 @@ use goldentime_model::{Alert, Fingerprint, Labels, Second, ServiceId, StageTimes
 use goldentime_windows::SecondCell;
 use hashbrown::HashMap;
 
+use super::detect::Shifted;
+use super::detect::kept::{Keeper, Kept};
 use super::expectation::Expectation;
 use super::handle::StatusBoard;
 use super::incomplete::Incomplete;
@@ -61,6 +63,8 @@ pub struct Subject {
     pub judged: Tally,
     /// What is usual, of a rule on what strays.
     pub usual: Option<Usual>,
+    /// What moved, of a rule on shifts.
+    pub shifted: Option<Shifted>,
     /// Which services it comes from, of a rule over several.
     pub across: Option<Across>,
 }
@@ -78,6 +82,8 @@ pub struct Engine {
     /// Alerts that were open before this start and that no instance has taken over yet.
     orphans: HashMap<Fingerprint, Alert>,
     cold: VecDeque<ServiceId>,
+    /// What sequential tests had learned before this start and nobody has taken over yet.
+    kept: Kept,
 }
 
 impl Engine {
@@ -95,7 +101,21 @@ impl Engine {
             board,
             orphans: open.into_iter().map(|alert| (alert.fingerprint, alert)).collect(),
             cold: VecDeque::new(),
+            kept: Kept::default(),
         }
+    }
+
+    /// Gives sequential tests what they had learned at a checkpoint, as they begin.
+    pub fn recall(&mut self, bytes: &[u8]) {
+        self.kept = Kept::read(bytes);
+    }
+
+    /// What sequential tests have learned, for a checkpoint.
+    #[must_use]
+    pub fn keep(&self) -> Vec<u8> {
+        let mut keeper = Keeper::new();
+        self.services.values().for_each(|judge| judge.keep(&mut keeper));
+        keeper.finish()
     }
 
     /// Services of this partition that rules name, heard of or not.
@@ -264,10 +284,11 @@ impl Engine {
 
     /// Lets new instances take over the alerts that they had before the start.
     fn grow(&mut self, service: &ServiceId) {
-        if self.orphans.is_empty() {
-            return;
+        let Some(judge) = self.services.get_mut(service) else { return };
+        if !self.kept.is_empty() {
+            judge.recall(&mut self.kept);
         }
-        if let Some(judge) = self.services.get_mut(service) {
+        if !self.orphans.is_empty() {
             judge.adopt(&mut self.orphans);
             Incomplete::adopt(&mut judge.incomplete, service, &mut self.orphans);
         }

@@ -7,6 +7,7 @@ use goldentime_model::{Alert, Labels};
 use goldentime_windows::SecondCell;
 
 use super::blame::{Blame, Culprit, blame, contributions, culprit, percent, services_of};
+use super::detect::Shifted;
 use super::engine::Subject;
 use super::project::Projection;
 use super::ring::Tally;
@@ -35,6 +36,7 @@ pub fn annotate(alert: &mut Alert, change: Change, subject: &Subject, cells: &[S
     let window = duration(Duration::from_secs(u64::from(rule.window_s)));
     let value = match &rule.measure {
         Measure::Stray(straying) => stray_value(straying, subject, &blame, cells.len()),
+        Measure::Shift(_) => shift_value(subject),
         _ => value_of(projection, subject.judged, blame.worst_reading.as_ref()),
     };
     let mut facts = Labels::new();
@@ -183,6 +185,23 @@ fn stray_value(straying: &Straying, subject: &Subject, blame: &Blame, seconds: u
     }
 }
 
+/// From what to what the share moved, and since when.
+fn shift_value(subject: &Subject) -> Words {
+    let Some(Shifted { moved, slower_than_s }) = &subject.shifted else {
+        return Words { english: "? of requests bad".to_owned(), korean: "요청 실패 ?".to_owned() };
+    };
+    let (now, usual) = (percent(moved.now), percent(moved.usual));
+    let since = jiff::Timestamp::from_second(moved.since).map_or_else(|_| "?".into(), |at| at.to_string());
+    let (what, what_ko) = match slower_than_s.map(seconds_text) {
+        Some(seconds) => (format!("slower than {seconds}"), format!("{seconds} 초과 요청")),
+        None => ("bad".to_owned(), "요청 실패".to_owned()),
+    };
+    Words {
+        english: format!("{now} of requests {what} since {since}, usually {usual}"),
+        korean: format!("{since}부터 {what_ko} {now}, 평소 {usual}"),
+    }
+}
+
 fn summaries(
     projection: &Projection,
     change: Change,
@@ -193,7 +212,9 @@ fn summaries(
 ) -> (String, String) {
     let Words { english, korean } = value;
     let (limit, limit_ko) = match projection.rule().condition {
-        _ if matches!(projection.rule().measure, Measure::Stray(_)) => (String::new(), String::new()),
+        _ if matches!(projection.rule().measure, Measure::Stray(_) | Measure::Shift(_)) => {
+            (String::new(), String::new())
+        }
         Condition::BadShareAbove(limit) => {
             (format!(", limit {}", percent(limit)), format!(", 한도 {}", percent(limit)))
         }
@@ -294,6 +315,7 @@ mod tests {
             until: Second(10),
             judged: Tally { seen: 3720, bad_low: 120, bad_high: 120 },
             usual: None,
+            shifted: None,
             across: None,
         };
         let mut alert = alert();
@@ -318,8 +340,15 @@ mod tests {
         alert.annotations = errors.annotations.clone();
         let projection = Arc::new(Projection::new(Arc::new(errors)));
         let judged = Tally::default();
-        let subject =
-            Subject { projection, part: Part::Service, until: Second(10), judged, usual: None, across: None };
+        let subject = Subject {
+            projection,
+            part: Part::Service,
+            until: Second(10),
+            judged,
+            usual: None,
+            shifted: None,
+            across: None,
+        };
         annotate(&mut alert, Change::Fired, &subject, &[twenty_hosts_one_bad()]);
         assert_eq!(alert.annotations["summary"], "Orders fail");
     }
@@ -337,6 +366,7 @@ mod tests {
             until: Second(10),
             judged: Tally { seen: 5, bad_low: 4, bad_high: 4 },
             usual: Some(usual),
+            shifted: None,
             across: None,
         };
         let mut alert = alert();
@@ -354,8 +384,15 @@ mod tests {
         (floor.condition, floor.window_s) = (Condition::RateBelow(10.0), 5);
         let projection = Arc::new(Projection::new(Arc::new(floor)));
         let judged = Tally { seen: 60, ..Tally::default() };
-        let subject =
-            Subject { projection, part: Part::Service, until: Second(10), judged, usual: None, across: None };
+        let subject = Subject {
+            projection,
+            part: Part::Service,
+            until: Second(10),
+            judged,
+            usual: None,
+            shifted: None,
+            across: None,
+        };
         let mut alert = alert();
         annotate(&mut alert, Change::Resolved, &subject, &[]);
         let summary = &alert.annotations["summary"];

@@ -1,5 +1,6 @@
 //! One rule over one part of one service: what its window says, and where that leaves it.
 
+use goldentime_detect::Evidence;
 use goldentime_model::{
     Alert, AlertStatus, Fingerprint, Interval, Labels, Second, StageTimes, UnixNanos, Verdict,
 };
@@ -124,6 +125,8 @@ pub struct Instance {
     pub fingerprint: Fingerprint,
     /// Its running sums.
     pub ring: Ring,
+    /// What its requests show against the rule's limit, of rules that guard against few.
+    pub evidence: Evidence,
     /// The sums hold what was there before the instance was: until then it is not judged.
     pub warm: bool,
     /// First second of which its part was seen: a floor is judged a whole window later. The earliest
@@ -155,6 +158,7 @@ impl Instance {
             labels,
             fingerprint,
             ring,
+            evidence: Evidence::default(),
             warm,
             born: Second(i64::MIN),
             state: RuleState::NoData,

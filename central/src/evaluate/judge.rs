@@ -6,6 +6,7 @@ use goldentime_model::{Alert, Fingerprint, Second, ServiceId, StageTimes, UnixNa
 use goldentime_windows::SecondCell;
 use hashbrown::HashMap;
 
+use super::detect::kept::{Keeper, Kept};
 use super::engine::Finding;
 use super::expectation::Expectation;
 use super::incomplete::Incomplete;
@@ -172,6 +173,15 @@ impl ServiceJudge {
                 instance.adopt(alert);
             }
         }
+    }
+
+    pub(super) fn recall(&mut self, kept: &mut Kept) {
+        let service = &self.service;
+        self.rules.iter_mut().for_each(|rule| rule.recall(service, kept));
+    }
+
+    pub(super) fn keep(&self, keeper: &mut Keeper) {
+        self.rules.iter().for_each(|rule| rule.keep(&self.service, keeper));
     }
 
     pub(super) fn remember(&mut self, told: &Alert) {

@@ -4,12 +4,14 @@
 //! A touched second is projected onto what each rule counts ([`project`]), kept as running sums
 //! ([`ring`]), and judged together with what is expected but unseen ([`expectation`]) by a state
 //! machine for each [`instance`]; [`rule_instances`] holds those of one rule over one service, [`judge`]
-//! the rules of one service, [`engine`] those of one partition. [`several`] judges services together. [`stray`] compares seconds with what is usual.
+//! the rules of one service, [`engine`] those of one partition. [`several`] judges services together. [`stray`] compares seconds with what is usual; [`detect`] asks for
+//! evidence where requests are few, and finds shares that left their own level.
 //! [`span`] is how far a window reaches,
 //! [`labels`] what an alert is known by. [`explain`] says in words what was found, and [`blame`] where it comes from. [`silence`] is the alert of a host that is
 //! heard no more, [`incomplete`] that of a service of which nothing can be said.
 
 mod blame;
+mod detect;
 pub mod engine;
 #[cfg(test)]
 mod engine_tests;

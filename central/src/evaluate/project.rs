@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use goldentime_model::indicator::{ANY, ANY_HOST_SERVICE, Compared, Selector, Signal};
+use goldentime_model::indicator::{ANY, ANY_HOST_SERVICE, Compared, Selector, Signal, Straying};
 use goldentime_model::{HostName, Outcome, ServiceId};
 use goldentime_sketch::Sketch;
 use goldentime_windows::{Aggregate, EndpointKey, SecondCell};
@@ -41,7 +41,9 @@ impl Projection {
                 Compared::Saturation { metric } => Some(GaugeSelector::parse(metric, host)),
                 Compared::Errors { .. } | Compared::Latency { .. } | Compared::Traffic => None,
             },
-            Measure::Availability { .. } | Measure::Latency { .. } | Measure::Traffic => None,
+            Measure::Availability { .. } | Measure::Latency { .. } | Measure::Traffic | Measure::Shift(_) => {
+                None
+            }
         };
         Self { rule, gauge }
     }
@@ -61,6 +63,7 @@ impl Projection {
             Measure::Traffic => Signal::Traffic,
             Measure::Saturation { .. } => Signal::Saturation,
             Measure::Stray(straying) => straying.of.signal(),
+            Measure::Shift(of) => of.signal(),
         }
     }
 
@@ -130,7 +133,7 @@ impl Projection {
     pub fn tally(&self, aggregate: &Aggregate) -> Tally {
         match &self.rule.measure {
             Measure::Availability { bad } => share_of(bad, aggregate),
-            Measure::Stray(straying) => match &straying.of {
+            Measure::Stray(Straying { of, .. }) | Measure::Shift(of) => match of {
                 Compared::Errors { bad } => share_of(bad, aggregate),
                 _ => Tally { seen: aggregate.counts.total(), bad_low: 0, bad_high: 0 },
             },
@@ -165,6 +168,17 @@ impl Projection {
         Seen { reading, share }
     }
 
+    /// A quantile of the selected latencies, in seconds.
+    pub(super) fn quantile(&self, cell: &SecondCell, quantile: f64) -> Option<f64> {
+        self.selected(cell, |latency| latency.quantile(quantile)).filter(|seconds| *seconds > 0.0)
+    }
+
+    /// How many of the selected requests were surely slower than `seconds`, and how many there were.
+    pub(super) fn slower(&self, cell: &SecondCell, seconds: f64) -> (u64, u64) {
+        let of = |latency: &Sketch| Some((latency.count_above(seconds).low, latency.count()));
+        self.selected(cell, of).unwrap_or_default()
+    }
+
     /// Replaces `worst` by the highest selected reading of the second, if that is higher.
     pub fn worst_reading(&self, cell: &SecondCell, worst: &mut Option<(String, f64)>) {
         let Some(gauge) = &self.gauge else { return };
@@ -175,7 +189,8 @@ impl Projection {
         }
     }
 
-    fn whole_selection(&self, cell: &SecondCell) -> Tally {
+    /// What the second holds of the selection as a whole.
+    pub(super) fn whole_selection(&self, cell: &SecondCell) -> Tally {
         let selector = &self.rule.selector;
         let picks = |part: &Option<String>| part.as_deref().is_some_and(|part| part != ANY);
         if picks(&selector.endpoint) || picks(&selector.method) {

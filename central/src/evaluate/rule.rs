@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use goldentime_model::indicator::{Selector, Straying};
+use goldentime_model::indicator::{Compared, Selector, Straying};
 use goldentime_model::{Labels, Outcome, Severity};
 
 /// What a rule judges, compiled from an OpenSLO document.
@@ -26,6 +26,8 @@ pub struct Rule {
     /// Fires only when the window holds as many requests, readings or (for what strays) seconds; 0 for any. Has no effect on
     /// floors. An alert that fires resolves by its condition alone.
     pub requests_min: u64,
+    /// What a window of few requests must show besides, of rules on errors and latency.
+    pub low_traffic: LowTrafficGuard,
     /// Length of the window in seconds, ending at the service's watermark.
     pub window_s: u32,
     /// The condition must hold this long before the alert fires; zero fires at once.
@@ -42,6 +44,16 @@ pub struct Rule {
     pub labels: Labels,
     /// Summary, description, `runbook_url`.
     pub annotations: Labels,
+}
+
+/// What a window of few requests must show besides being bad.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum LowTrafficGuard {
+    /// Nothing: the window decides, however few its requests are.
+    #[default]
+    Off,
+    /// Evidence by a sequential test that it is no chance.
+    Sequential,
 }
 
 /// One alert for the selection as a whole, or one for each part of it.
@@ -81,6 +93,8 @@ pub enum Measure {
     },
     /// Bad = complete seconds that stray from what is usual.
     Stray(Straying),
+    /// Bad = the share of bad requests (errors, or slower than usual) left its own recent level.
+    Shift(Compared),
 }
 
 /// When a rule is true.

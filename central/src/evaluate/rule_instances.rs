@@ -7,6 +7,9 @@ use goldentime_model::{Fingerprint, Interval, Second, ServiceId, StageTimes, Uni
 use goldentime_windows::SecondCell;
 use hashbrown::HashMap;
 
+use super::detect::guard::{Guard, is_worth_keeping};
+use super::detect::kept::{Keeper, Kept};
+use super::detect::watch::ShiftWatch;
 use super::engine::{Finding, Subject, change_of, closing};
 use super::expectation::Expectation;
 use super::instance::{Instance, Moment, Step, Unseen, judge};
@@ -33,6 +36,10 @@ pub(super) struct RuleInstances {
     pub(super) warm: bool,
     /// What is usual, where the rule judges what strays from it.
     stray: Option<StrayWatch>,
+    /// What is usual, where the rule judges what leaves it.
+    shift: Option<ShiftWatch>,
+    /// What few requests must show.
+    guard: Option<Guard>,
 }
 
 /// Baselines of services are renewed in as many different seconds.
@@ -57,7 +64,12 @@ impl RuleInstances {
             let labels = labels_of(service, &projection, &Part::Service);
             parts.insert(Part::Service, Instance::new(labels, ring, now, warm));
         }
-        Self { projection, parts, whole, warm, stray }
+        let shift = match &rule.measure {
+            Measure::Shift(of) => Some(ShiftWatch::new(of)),
+            _ => None,
+        };
+        let guard = Guard::of(rule);
+        Self { projection, parts, whole, warm, stray, shift, guard }
     }
 
     pub(super) fn inherit(&mut self, service: &ServiceId, former: &mut Self, now: UnixNanos) {
@@ -77,8 +89,36 @@ impl RuleInstances {
 
     /// How far back cells are read before it is judged, in seconds.
     pub(super) fn reach_s(&self) -> u32 {
-        let seed_s = if self.stray.is_some() { SEED_S as u32 } else { 0 };
+        let seed_s = if self.stray.is_some() || self.shift.is_some() { SEED_S as u32 } else { 0 };
         self.whole.window_s().max(seed_s)
+    }
+
+    /// Takes over what its tests had learned before the start.
+    pub(super) fn recall(&mut self, service: &ServiceId, kept: &mut Kept) {
+        if let Some(shift) = &mut self.shift {
+            let labels = labels_of(service, &self.projection, &Part::Service);
+            kept.take_shift(Fingerprint::of(&labels), shift);
+        }
+        if let Some(guard) = &self.guard {
+            for instance in self.parts.values_mut() {
+                if let Some(evidence) = kept.take_guard(instance.fingerprint, guard) {
+                    instance.evidence = std::mem::take(&mut instance.evidence).or_stronger(evidence);
+                }
+            }
+        }
+    }
+
+    /// Gives what its tests have learned.
+    pub(super) fn keep(&self, service: &ServiceId, keeper: &mut Keeper) {
+        if let Some(shift) = self.shift.as_ref().filter(|shift| shift.usual().is_some()) {
+            let labels = labels_of(service, &self.projection, &Part::Service);
+            keeper.shift(Fingerprint::of(&labels), shift);
+        }
+        if let Some(guard) = &self.guard {
+            let head = self.whole.head();
+            let worth = self.parts.values().filter(|instance| is_worth_keeping(&instance.evidence, head));
+            worth.for_each(|instance| keeper.guard(instance.fingerprint, guard, &instance.evidence));
+        }
     }
 
     /// The instance of a rule on what strays: there is one, for the whole selection, once there is something
@@ -119,12 +159,18 @@ impl RuleInstances {
             let is_taken = room > 0 && !(rebuilding && (self.warm || second < now.second().offset(-SEED_S)));
             return if is_taken { self.note(service, second, cell, now, rebuilding) } else { 0 };
         }
-        let Self { projection, parts, whole, warm, .. } = self;
+        let Self { projection, parts, whole, warm, shift, guard, .. } = self;
+        if let Some(shift) = shift {
+            // Buckets of ten seconds are no seconds here either.
+            if !(rebuilding && (*warm || second < now.second().offset(-SEED_S))) {
+                shift.note(projection, second, cell);
+            }
+        }
         let mut grown = 0;
         projection.tallies(cell, |part, tally| {
             if let Some(instance) = parts.get_mut(&part) {
                 if !(rebuilding && instance.warm) {
-                    instance.ring.set(second, tally);
+                    set(instance, guard.as_ref(), second, tally);
                 }
             } else if tally.seen > 0 {
                 if parts.len() >= PARTS_MAX || grown >= room {
@@ -136,7 +182,7 @@ impl RuleInstances {
                 let ring = Ring::new(whole.window_s(), second);
                 let mut instance = Instance::new(labels, ring, now, *warm);
                 instance.born = second;
-                instance.ring.set(second, tally);
+                set(&mut instance, guard.as_ref(), second, tally);
                 parts.insert(part, instance);
                 grown += 1;
             }
@@ -156,7 +202,7 @@ impl RuleInstances {
         if self.stray.is_some() {
             return self.judge_stray(service, moment, expectation, out);
         }
-        let Self { projection, parts, whole, .. } = self;
+        let Self { projection, parts, whole, shift, guard, .. } = self;
         let rule = projection.rule();
         whole.advance(head);
         let at_head = Span::ending(head, whole.window_s(), moment.watermark_ms);
@@ -182,14 +228,32 @@ impl RuleInstances {
             });
             let covered_from = moment.covered_from.max(instance.born);
             let moment = &Moment { covered_from, ..*moment };
-            let Some(judgement) = judge(rule, &instance.ring, moment, own) else { continue };
+            let judged = match shift {
+                Some(shift) => shift.judge(head, moment, expectation),
+                None => judge(rule, &instance.ring, moment, own),
+            };
+            let Some(mut judgement) = judged else { continue };
+            if let Some(guard) = guard {
+                let (evidence, is_firing) = (&instance.evidence, instance.alert().is_some());
+                judgement = guard.weigh(evidence, &instance.ring, moment.settled, own, is_firing, judgement);
+            }
             let before = instance.state();
             let step = instance.step(rule, &judgement, moment, stages);
+            if let Some(guard) = guard {
+                guard.note(&mut instance.evidence, &step);
+            }
             changed |= instance.state() != before;
-            out.extend(finding(service, projection, part, None, instance, &step, moment));
+            let mut found = finding(service, projection, part, None, instance, &step, moment);
+            if let Some(subject) = found.as_mut().and_then(|found| found.subject.as_mut()) {
+                subject.shifted = shift.as_ref().and_then(ShiftWatch::shifted);
+            }
+            out.extend(found);
         }
         let keep = |part: &Part, instance: &mut Instance| {
-            *part == Part::Service || instance.state() != RuleState::NoData || !instance.ring.is_empty()
+            *part == Part::Service
+                || instance.state() != RuleState::NoData
+                || !instance.ring.is_empty()
+                || is_worth_keeping(&instance.evidence, head)
         };
         let before = parts.len();
         parts.retain(keep);
@@ -245,8 +309,22 @@ impl RuleInstances {
     }
 
     pub(super) fn status(&self, service: &ServiceId, instance: &Instance) -> RuleStatus {
-        status_of(service, &self.projection, instance)
+        let mut status = status_of(service, &self.projection, instance);
+        if let Some(usual) = self.shift.as_ref().and_then(ShiftWatch::usual) {
+            status.objective = 1.0 - usual;
+        }
+        status
     }
+}
+
+/// Replaces what an instance counts of one second; what that is more than before is evidence.
+fn set(instance: &mut Instance, guard: Option<&Guard>, second: Second, tally: Tally) {
+    if let Some(guard) = guard {
+        let is_held = second > instance.ring.head() || instance.ring.holds(second);
+        let before = if is_held { instance.ring.get(second) } else { tally };
+        guard.observe(&mut instance.evidence, second, before, tally);
+    }
+    instance.ring.set(second, tally);
 }
 
 /// Where an instance stands.
@@ -315,6 +393,7 @@ pub(super) fn finding(
             until,
             judged,
             usual,
+            shifted: None,
             across: None,
         }),
     })

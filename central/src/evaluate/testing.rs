@@ -5,7 +5,7 @@ use std::time::Duration;
 use goldentime_model::indicator::Selector;
 use goldentime_model::{Labels, ServiceId, Severity};
 
-use super::rule::{Condition, GroupBy, Measure, Rule};
+use super::rule::{Condition, GroupBy, LowTrafficGuard, Measure, Rule};
 
 /// A service of the default project and environment.
 pub(crate) fn service(name: &str) -> ServiceId {
@@ -28,6 +28,7 @@ pub(crate) fn rule(name: &str, measure: Measure) -> Rule {
         measure,
         condition: Condition::BadShareAbove(0.05),
         requests_min: 0,
+        low_traffic: LowTrafficGuard::Off,
         window_s: 10,
         hold: Duration::ZERO,
         severity: Severity::Critical,

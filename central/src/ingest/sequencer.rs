@@ -264,6 +264,7 @@ mod tests {
             generation: 1,
             table: vec![position(1, 7, 2), position(2, 9, 5)],
             watermark: goldentime_model::Second(0),
+            learned: Vec::new(),
         };
         let (merge, _records) = mpsc::channel(1);
         let (writer, _to_write) = mpsc::channel(1);

@@ -76,6 +76,7 @@ impl Partition {
             generation: self.generation,
             table: self.streams.snapshot(),
             watermark: self.watermark,
+            learned: Vec::new(),
         }
     }
 

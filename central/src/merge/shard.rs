@@ -108,6 +108,8 @@ pub struct Shard {
     pub(super) base_horizon: goldentime_model::Second,
     /// Whether the log was caught up with and judging has begun.
     pub(super) live: bool,
+    /// What the evaluator had learned at the checkpoint, until judging begins.
+    pub(super) learned: Vec<u8>,
     pub(super) findings: Vec<Finding>,
     /// They wait for word that the partition is ours.
     held_back: bool,
@@ -142,6 +144,7 @@ impl Shard {
         board: StatusBoard,
         transitions: mpsc::Sender<Transition>,
     ) -> Self {
+        let learned = settings.checkpoint.as_mut().map(|checkpoint| std::mem::take(&mut checkpoint.learned));
         let checkpoint = settings.checkpoint.as_ref();
         let partition =
             Partition::new(settings.partition, settings.generation, settings.services_max, checkpoint);
@@ -166,6 +169,7 @@ impl Shard {
             checkpoints,
             clock,
             live: false,
+            learned: learned.unwrap_or_default(),
             findings: Vec::new(),
             held_back: false,
             written: Written::default(),

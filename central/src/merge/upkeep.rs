@@ -115,7 +115,8 @@ impl Shard {
         };
         let saved = match written {
             Ok(()) => {
-                let checkpoint = self.partition.checkpoint();
+                let mut checkpoint = self.partition.checkpoint();
+                checkpoint.learned = if self.live { self.engine.keep() } else { self.learned.clone() };
                 self.checkpoints.save(checkpoint).await
             }
             Err(error) => Err(error),

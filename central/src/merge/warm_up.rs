@@ -26,6 +26,7 @@ impl Shard {
         for service in self.services_of_store().await {
             self.partition.know(&service);
         }
+        self.engine.recall(&std::mem::take(&mut self.learned));
         self.attach_all(now);
         self.warm_up_all().await;
         self.engine.close_orphans(now, &mut self.findings);

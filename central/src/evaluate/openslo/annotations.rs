@@ -5,6 +5,7 @@ use goldentime_model::alert::label;
 use goldentime_model::config::node::Value;
 use goldentime_model::config::{Fault, Node, nearest};
 
+use super::super::rule::LowTrafficGuard;
 use super::documents::Metadata;
 use super::site::Site;
 
@@ -12,7 +13,7 @@ use super::site::Site;
 const PREFIX: &str = "goldentime.io/";
 
 /// Annotations that there are.
-const KNOWN: [&str; 8] = [
+const KNOWN: [&str; 9] = [
     "summary",
     "summary_ko",
     "description",
@@ -21,6 +22,7 @@ const KNOWN: [&str; 8] = [
     "severity",
     "labels",
     "requests_min",
+    "low_traffic",
 ];
 
 /// Largest `requests_min`.
@@ -47,15 +49,27 @@ pub(super) struct Extra {
     pub(super) labels: Labels,
     pub(super) annotations: Labels,
     pub(super) requests_min: Option<u64>,
+    pub(super) low_traffic: Option<LowTrafficGuard>,
 }
 
 impl Extra {
+    /// What a window of few requests must show: the test, unless the author says otherwise or says how many
+    /// requests it takes.
+    pub(super) fn low_traffic(&self) -> LowTrafficGuard {
+        let default = match self.requests_min {
+            Some(_) => LowTrafficGuard::Off,
+            None => LowTrafficGuard::Sequential,
+        };
+        self.low_traffic.unwrap_or(default)
+    }
+
     /// Lays what a nearer object says over this.
     pub(super) fn with(mut self, nearer: Self) -> Self {
         self.severity = nearer.severity.or(self.severity);
         self.labels.extend(nearer.labels);
         self.annotations.extend(nearer.annotations);
         self.requests_min = nearer.requests_min.or(self.requests_min);
+        self.low_traffic = nearer.low_traffic.or(self.low_traffic);
         self
     }
 }
@@ -81,6 +95,11 @@ pub(super) fn extra(metadata: &Metadata, site: &Site, faults: &mut Vec<Fault>) -
             "requests_min" => match value.parse() {
                 Ok(least) if least <= REQUESTS_MIN_MAX => extra.requests_min = Some(least),
                 _ => refuse(format!("is no number from 0 to {REQUESTS_MIN_MAX}")),
+            },
+            "low_traffic" => match value.as_str() {
+                "sequential" => extra.low_traffic = Some(LowTrafficGuard::Sequential),
+                "off" => extra.low_traffic = Some(LowTrafficGuard::Off),
+                _ => refuse(format!("is `{value}`; write `sequential` or `off`")),
             },
             "labels" => match labels(value) {
                 Ok(labels) => extra.labels.extend(labels),

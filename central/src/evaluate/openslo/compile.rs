@@ -206,6 +206,7 @@ impl Compiler<'_> {
             faults.push(condition.site.fault("metadata.name", message));
             return;
         }
+        let low_traffic = extra.low_traffic();
         let severity = extra.severity.unwrap_or_else(|| condition.spec.severity.clone());
         let mut annotations = extra.annotations;
         let description =
@@ -235,6 +236,7 @@ impl Compiler<'_> {
             measure: shared.aim.measure.clone(),
             condition: judged.condition,
             requests_min: extra.requests_min.unwrap_or(0),
+            low_traffic,
             window_s: judged.window_s,
             hold: judged.hold,
             severity: Severity::from_openslo(&severity),

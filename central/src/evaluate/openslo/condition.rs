@@ -72,6 +72,17 @@ pub(super) fn judged(
                 None
             }
         }
+        Limit::Usual => {
+            if burn.threshold == 1.0 {
+                Some(Condition::BadShareAbove(0.0))
+            } else {
+                refuse(
+                    "threshold",
+                    "a shift is there or not, it has no burn rate; write `threshold: 1`".into(),
+                );
+                None
+            }
+        }
         Limit::Share { allowed, from } => match bad_share(burn.op, burn.threshold, *allowed, from) {
             Ok(condition) => Some(condition),
             Err(message) => {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use goldentime_model::identity::HOST_SERVICE_PREFIX;
-use goldentime_model::indicator::{ANY, ANY_HOST_SERVICE, Selector};
+use goldentime_model::indicator::{ANY, ANY_HOST_SERVICE, Compared, Selector};
 use goldentime_wire::proto;
 
 use super::super::rule::{Measure, Rule};
@@ -63,10 +63,10 @@ fn picks(selector: &Selector, project: &str, environment: &str, host: &str) -> b
 
 fn tighten(entry: &mut proto::ServiceThreshold, measure: &Measure) {
     match measure {
-        Measure::Availability { .. } => entry.errors = true,
+        Measure::Availability { .. } | Measure::Shift(Compared::Errors { .. }) => entry.errors = true,
         Measure::Latency { threshold_s } => entry.slow_seconds = tighter(entry.slow_seconds, *threshold_s),
         // What strays is judged once a second is complete: nothing of it is in a hurry.
-        Measure::Traffic | Measure::Saturation { .. } | Measure::Stray(_) => {}
+        Measure::Traffic | Measure::Saturation { .. } | Measure::Stray(_) | Measure::Shift(_) => {}
     }
 }
 

@@ -29,6 +29,8 @@ pub(super) enum Limit {
     },
     /// The rate per second that must be reached.
     Floor(f64),
+    /// What is usual, whatever that is.
+    Usual,
 }
 
 /// Works out the objective at `path` of an SLO.
@@ -75,6 +77,17 @@ pub(super) fn aim(
                 return None;
             }
             Some(Aim { measure: Measure::Stray(straying.clone()), limit: share(target?) })
+        }
+        Measured::Shift(of) => {
+            if objective.value.is_some() || objective.op.is_some() {
+                let field = if objective.value.is_some() { "value" } else { "op" };
+                let message =
+                    "has no meaning beside `shift`, which compares with what is usual; leave it out";
+                faults.push(site.fault(&format!("{path}.{field}"), message));
+                return None;
+            }
+            target?;
+            Some(Aim { measure: Measure::Shift(of.clone()), limit: Limit::Usual })
         }
         Measured::Saturation { metric, .. } => {
             let threshold = threshold(faults)?;
@@ -137,7 +150,7 @@ fn threshold(
         Measured::Saturation { threshold, .. } => {
             (*threshold, [Comparison::Lt, Comparison::Lte], "the metric's unit")
         }
-        Measured::Errors { .. } | Measured::Stray(_) => return None,
+        Measured::Errors { .. } | Measured::Stray(_) | Measured::Shift(_) => return None,
     };
     if let Some(op) = objective.op.filter(|op| !good.contains(op)) {
         let wanted = if good[0] == Comparison::Lt { "`lt` or `lte`" } else { "`gt` or `gte`" };

@@ -80,6 +80,9 @@ pub fn describe(rule: &Rule) -> String {
                 percent(share)
             )
         }
+        (Measure::Shift(of), Condition::BadShareAbove(_)) => {
+            format!("{} shifted from the usual", of.signal().as_str())
+        }
         (_, Condition::RateBelow(floor)) => format!("fewer than {floor}/s"),
         (Measure::Traffic, Condition::BadShareAbove(share)) => {
             format!("more than {} missing", percent(share))

@@ -101,8 +101,7 @@ impl Reader<'_> {
             return None;
         }
         if !matches!(indicator.measured, Measured::Errors { .. } | Measured::Latency { .. }) {
-            let message =
-                "cannot be a share; write `traffic`, `saturation` and what is `stray` as `thresholdMetric`";
+            let message = "cannot be a share; write `traffic`, `saturation` and what has `stray` or `shift` as `thresholdMetric`";
             faults.push(site.fault("signal", message));
             return None;
         }
@@ -181,5 +180,6 @@ pub(super) const fn signal(measured: &Measured) -> Signal {
         Measured::Traffic { .. } => Signal::Traffic,
         Measured::Saturation { .. } => Signal::Saturation,
         Measured::Stray(straying) => straying.of.signal(),
+        Measured::Shift(of) => of.signal(),
     }
 }

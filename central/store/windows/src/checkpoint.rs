@@ -32,6 +32,8 @@ pub struct Checkpoint {
     pub table: Vec<StreamPosition>,
     /// Highest event second merged.
     pub watermark: Second,
+    /// What the evaluator has learned, in bytes of its own; empty where nothing.
+    pub learned: Vec<u8>,
 }
 
 /// Checkpoints of all partitions.

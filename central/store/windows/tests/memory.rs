@@ -62,7 +62,15 @@ fn cell(service: &str, start: i64, offset: u64) -> StoredCell {
 
 fn checkpoint(offset: u64, watermark: i64) -> Checkpoint {
     let log_time = UnixNanos(offset.cast_signed());
-    Checkpoint { partition: 0, offset, log_time, generation: 1, table: vec![], watermark: Second(watermark) }
+    Checkpoint {
+        partition: 0,
+        offset,
+        log_time,
+        generation: 1,
+        table: vec![],
+        watermark: Second(watermark),
+        learned: vec![],
+    }
 }
 
 async fn services(store: &MemoryWindows) -> usize {

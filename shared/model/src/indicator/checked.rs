@@ -53,6 +53,8 @@ pub enum Measured {
     },
     /// Seconds that stray from what is usual.
     Stray(Straying),
+    /// That a share of requests, of errors or of slow ones, left the service's own recent level.
+    Shift(Compared),
 }
 
 /// A field that cannot be as it is.
@@ -98,13 +100,39 @@ impl IndicatorSpec {
             "threshold",
             "`latency`, `traffic` and `saturation`; the share of errors allowed is 1 − target of the objective",
         );
+        if self.shift {
+            self.refuse_beside_shift(faults);
+        }
         if self.stray.is_some() && self.by.is_some() {
             faults
                 .add("by", "cannot stand beside `stray`: what is usual is known of the selection as a whole");
         }
     }
 
+    fn refuse_beside_shift(&self, faults: &mut Faults) {
+        let others = [
+            (
+                "stray",
+                self.stray.is_some(),
+                "both compare with what is usual, each in its way: give one of the two",
+            ),
+            ("threshold", self.threshold.is_some(), "what is usual takes the place of a value; leave it out"),
+            ("by", self.by.is_some(), "what is usual is known of the selection as a whole"),
+            (
+                "selector.services",
+                self.selector.services.is_some(),
+                "what is usual is known of each service by itself",
+            ),
+        ];
+        for (field, _, why) in others.into_iter().filter(|(_, is_given, _)| *is_given) {
+            faults.add(field, format!("cannot stand beside `shift`: {why}"));
+        }
+    }
+
     fn measured(&self, faults: &mut Faults) -> Option<Measured> {
+        if self.shift {
+            return self.shifting(faults).map(Measured::Shift);
+        }
         if let Some(side) = self.stray {
             return self.straying(side, faults).map(Measured::Stray);
         }
@@ -134,6 +162,21 @@ impl IndicatorSpec {
                 let metric = self.metric(faults)?;
                 let threshold = faults.threshold(self.threshold.as_ref(), parse_reading);
                 Some(Measured::Saturation { metric, threshold })
+            }
+        }
+    }
+
+    fn shifting(&self, faults: &mut Faults) -> Option<Compared> {
+        match self.signal {
+            Signal::Errors => Some(Compared::Errors { bad: self.bad_outcomes(faults) }),
+            Signal::Latency => {
+                self.check_quantile(faults);
+                Some(Compared::Latency { quantile: self.quantile.unwrap_or(STRAY_QUANTILE) })
+            }
+            Signal::Traffic | Signal::Saturation => {
+                let message = "is for `errors` and `latency`, which are shares of requests; write `stray`";
+                faults.add("shift", message);
+                None
             }
         }
     }
@@ -510,6 +553,27 @@ mod tests {
             first("{signal: errors, stray: above, by: host}").starts_with("by: cannot stand beside `stray`")
         );
         assert!(first("{signal: saturation, stray: above}").contains("needs the metric"));
+    }
+
+    #[test]
+    fn a_shift_is_of_errors_or_latency_and_needs_no_value() {
+        let measured = |yaml: &str| check(yaml).expect("valid").measured;
+        assert_eq!(
+            measured("{signal: latency, shift: true}"),
+            Measured::Shift(Compared::Latency { quantile: 0.95 })
+        );
+        assert!(matches!(
+            measured("{signal: errors, shift: true}"),
+            Measured::Shift(Compared::Errors { .. })
+        ));
+        let first = |yaml: &str| check(yaml).expect_err("refused").remove(0);
+        assert!(first("{signal: traffic, shift: true}").starts_with("shift: is for `errors`"));
+        assert!(
+            first("{signal: errors, shift: true, by: host}").starts_with("by: cannot stand beside `shift`")
+        );
+        assert!(first("{signal: errors, shift: true, stray: above}").starts_with("stray: cannot stand"));
+        let fixed = first("{signal: latency, shift: true, threshold: 1s}");
+        assert!(fixed.starts_with("threshold: cannot stand beside `shift`"), "{fixed}");
     }
 
     #[test]

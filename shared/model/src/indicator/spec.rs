@@ -43,6 +43,11 @@ pub struct IndicatorSpec {
     /// (default 6).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stray: Option<Side>,
+    /// For `errors` and `latency`: bad is that the share left the service's own recent level for a worse
+    /// one, found by a sequential change-point test. For `latency` it is the share slower than the
+    /// `quantile` (default 0.95) usually is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shift: bool,
 }
 
 /// The four golden signals.

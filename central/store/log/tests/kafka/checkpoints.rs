@@ -58,6 +58,7 @@ async fn twenty_minutes_of_checkpoints_are_still_there() {
             generation: 1,
             table: Vec::new(),
             watermark: goldentime_model::Second(0),
+            learned: Vec::new(),
         };
         store.save(checkpoint).await.expect("saved");
     }

@@ -28,6 +28,7 @@ async fn checkpoint_round_trip(place: Shared<Store>) {
             StreamPosition { stream: [0xff; 16], number: u64::MAX, log_time: UnixNanos(i64::MIN) },
             StreamPosition { stream: [0; 16], number: 1, log_time: UnixNanos(i64::MAX) },
         ],
+        learned: (0..=255).collect(),
         ..checkpoint(0, 10, NOW)
     };
     let empty = Checkpoint { table: Vec::new(), ..checkpoint(7, 3, NOW) };

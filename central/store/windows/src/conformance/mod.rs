@@ -64,6 +64,7 @@ fn second(start: i64, offset: u64) -> StoredCell {
 
 fn checkpoint(partition: u32, offset: u64, watermark: i64) -> Checkpoint {
     Checkpoint {
+        learned: Vec::new(),
         partition,
         offset,
         log_time: UnixNanos(watermark * 1_000_000_000 + 5),

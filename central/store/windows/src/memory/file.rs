@@ -23,11 +23,13 @@ use crate::store::{CellKey, StoredCell, Tier};
 use crate::view::CellView;
 
 /// Every step of the layout ever taken, in order; a step that has left the house is never edited.
-const STEPS: [&str; 1] =
-    [include_str!("../../../../../migrations/sqlite/windows/0001_cells_and_checkpoints.sql")];
+const STEPS: [&str; 2] = [
+    include_str!("../../../../../migrations/sqlite/windows/0001_cells_and_checkpoints.sql"),
+    include_str!("../../../../../migrations/sqlite/windows/0002_learned.sql"),
+];
 
 /// Notes how many steps the file has taken, within the transaction that takes them.
-const NOTE_STEPS: &str = "PRAGMA user_version = 1";
+const NOTE_STEPS: &str = "PRAGMA user_version = 2";
 
 /// How long a write waits for a lock that another process holds before it fails.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -150,6 +152,7 @@ impl CheckpointFile {
             generation: row.try_get("generation").map_err(corrupt)?,
             table: positions.iter().map(decode_position).collect(),
             watermark: Second(row.try_get("watermark").map_err(corrupt)?),
+            learned: row.try_get("learned").map_err(corrupt)?,
         })
     }
 
@@ -200,10 +203,11 @@ async fn put_checkpoint(
     checkpoint: &Checkpoint,
 ) -> Result<(), sqlx::Error> {
     const SQL: &str =
-        "INSERT INTO checkpoints (partition, offset, log_time_ns, generation, watermark, streams)
-        VALUES (?, ?, ?, ?, ?, ?)
+        "INSERT INTO checkpoints (partition, offset, log_time_ns, generation, watermark, streams, learned)
+        VALUES (?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT DO UPDATE SET offset = excluded.offset, log_time_ns = excluded.log_time_ns,
-            generation = excluded.generation, watermark = excluded.watermark, streams = excluded.streams
+            generation = excluded.generation, watermark = excluded.watermark, streams = excluded.streams,
+            learned = excluded.learned
         WHERE (excluded.generation, excluded.offset) >= (checkpoints.generation, checkpoints.offset)";
     let streams: Vec<u8> = checkpoint.table.iter().flat_map(encode_position).collect();
     let insert = sqlx::query(SQL)
@@ -212,7 +216,8 @@ async fn put_checkpoint(
         .bind(checkpoint.log_time.0)
         .bind(checkpoint.generation)
         .bind(checkpoint.watermark.0)
-        .bind(streams);
+        .bind(streams)
+        .bind(&checkpoint.learned[..]);
     insert.execute(&mut **tx).await.map(drop)
 }
 
