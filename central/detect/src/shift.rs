@@ -221,6 +221,10 @@ impl Shift {
             let counts = if at == count { counts.plus(rest) } else { counts };
             self.advance(&mut tracks, second, counts);
         });
+        if count == 0 && missing > 0.0 {
+            let next = self.open.settled().map_or(0, |settled| settled.saturating_add(1));
+            self.advance(&mut tracks, next, rest);
+        }
         tracks
     }
 

@@ -35,7 +35,7 @@ impl World {
     const fn seed(self, run: u64) -> u64 {
         match self {
             Self::Tuning => 1_000_000 + run,
-            Self::HeldOut => 77_000_000 + run,
+            Self::HeldOut => 311_000_000 + run,
         }
     }
 }

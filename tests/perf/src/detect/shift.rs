@@ -54,12 +54,12 @@ pub fn ordinary(world: World, runs: u64) -> Outcome {
     outcome
 }
 
-pub fn services() -> impl Iterator<Item = Service> {
+fn services() -> impl Iterator<Item = Service> {
     RATES.into_iter().flat_map(|rate| ERRORS.map(|errors| Service { rate, errors }))
 }
 
 /// Shifts of errors and of latency that are told in a month.
-pub fn month(world: World, service: Service, seed: u64) -> [f64; 2] {
+fn month(world: World, service: Service, seed: u64) -> [f64; 2] {
     let mut traffic = Traffic::new(world, service, seed);
     let mut shifts = [ShiftSettings::ERRORS, ShiftSettings::LATENCY].map(Shift::new);
     let (mut flaps, mut told) = ([Flap::default(); 2], [0.0; 2]);

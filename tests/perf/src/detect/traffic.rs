@@ -12,7 +12,7 @@ const DAY_S: f64 = 86_400.0;
 
 /// Sizes and habits of one service.
 #[derive(Clone, Copy, Debug)]
-pub struct Service {
+pub(super) struct Service {
     /// Requests a second at noon, about.
     pub(super) rate: f64,
     /// Share of requests that fail usually.
@@ -46,7 +46,6 @@ pub(super) struct Traffic {
     bad_spell: bool,
 }
 
-impl Service { pub fn rate(&self)->f64{self.rate} pub fn errors(&self)->f64{self.errors} }
 impl Traffic {
     pub(super) fn new(world: World, service: Service, seed: u64) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
@@ -104,7 +103,7 @@ impl Traffic {
         // Standard deviation, and seconds over which it is forgotten.
         let habits = match self.world {
             World::Tuning => [(0.15, 30.0), (0.5, 60.0), (0.08, 120.0)],
-            World::HeldOut => [(0.25, 90.0), (0.35, 300.0), (0.1, 40.0)],
+            World::HeldOut => [(0.3, 45.0), (0.4, 200.0), (0.12, 90.0)],
         };
         for (log, (deviation, memory_s)) in self.wander.iter_mut().zip(habits) {
             let keep = (-1.0_f64 / memory_s).exp();
@@ -118,7 +117,7 @@ impl Traffic {
         if self.second >= self.next_burst {
             let times = match self.world {
                 World::Tuning => self.random.random_range(2.0..4.0),
-                World::HeldOut => self.random.random_range(0.0_f64..1.0).powf(-0.6).min(10.0),
+                World::HeldOut => self.random.random_range(0.0_f64..1.0).powf(-0.5).min(8.0),
             };
             self.burst = (self.second + self.random.random_range(20.0..150.0), times);
             self.next_burst = self.second + exponential(&mut self.random, DAY_S / 4.0);
@@ -131,10 +130,10 @@ impl Traffic {
         match self.world {
             World::Tuning => usual * (1.0 + 0.4 * (rhythm - 1.0)) * (self.wander[1] - 0.125).exp(),
             World::HeldOut => {
-                // Spells of some minutes in which twice as much fails.
-                let turn = if self.bad_spell { 1.0 / 120.0 } else { 1.0 / 1800.0 };
+                // Spells of a minute or two in which more than twice as much fails.
+                let turn = if self.bad_spell { 1.0 / 90.0 } else { 1.0 / 2400.0 };
                 self.bad_spell ^= self.random.random_bool(turn);
-                usual * if self.bad_spell { 2.0 } else { 0.94 } * (self.wander[1] - 0.06).exp()
+                usual * if self.bad_spell { 2.5 } else { 0.95 } * (self.wander[1] - 0.08).exp()
             }
         }
     }
