@@ -84,7 +84,7 @@ docs: ## Write the generated references anew
 	UPDATE=1 $(CARGO) test -p goldentime-model -p goldentime-agent -p goldentime-central \
 	  --test indicator_schema --test reference generated_
 
-bench-%: ## Run one benchmark: sketch, alert, agent, statsd, central, cluster, series, search, fleet (RUNS=n shortens or lengthens it)
+bench-%: ## Run one benchmark: sketch, alert, agent, statsd, central, cluster, series, search, fleet, detect (RUNS=n shortens or lengthens it)
 	@scripts/setup bench
 	$(CARGO) build --release $(PROGRAMS) -p goldentime-perf --bins
 	@GOLDENTIME_BIN_DIR=$(CURDIR)/target/release target/release/bench-$*

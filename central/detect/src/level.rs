@@ -72,7 +72,7 @@ impl Level {
     /// Learns from one block that ended at `second` or before.
     pub fn learn(&mut self, second: i64, block: &Block) {
         let counts = block.counts;
-        if !(counts.total > 0.0) {
+        if counts.total <= 0.0 {
             return;
         }
         let fade = (-1.0 / HALF_LIFE_BLOCKS).exp2();

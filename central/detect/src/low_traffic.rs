@@ -96,7 +96,7 @@ impl LowTraffic {
 
     /// Takes requests that ended at about `at_ms` of event time and were not told of before.
     pub fn observe(&self, evidence: &mut Evidence, at_ms: i64, bad: f64, good: f64) {
-        if !(bad + good > 0.0) {
+        if bad + good <= 0.0 {
             return;
         }
         let passed_s = at_ms.saturating_sub(evidence.at_ms) as f64 / 1000.0;

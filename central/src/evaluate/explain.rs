@@ -36,7 +36,7 @@ pub fn annotate(alert: &mut Alert, change: Change, subject: &Subject, cells: &[S
     let window = duration(Duration::from_secs(u64::from(rule.window_s)));
     let value = match &rule.measure {
         Measure::Stray(straying) => stray_value(straying, subject, &blame, cells.len()),
-        Measure::Shift(_) => shift_value(subject),
+        Measure::Shift(_) => shift_value(subject, change),
         _ => value_of(projection, subject.judged, blame.worst_reading.as_ref()),
     };
     let mut facts = Labels::new();
@@ -186,7 +186,7 @@ fn stray_value(straying: &Straying, subject: &Subject, blame: &Blame, seconds: u
 }
 
 /// From what to what the share moved, and since when.
-fn shift_value(subject: &Subject) -> Words {
+fn shift_value(subject: &Subject, change: Change) -> Words {
     let Some(Shifted { moved, slower_than_s }) = &subject.shifted else {
         return Words { english: "? of requests bad".to_owned(), korean: "요청 실패 ?".to_owned() };
     };
@@ -196,6 +196,12 @@ fn shift_value(subject: &Subject) -> Words {
         Some(seconds) => (format!("slower than {seconds}"), format!("{seconds} 초과 요청")),
         None => ("bad".to_owned(), "요청 실패".to_owned()),
     };
+    if change == Change::Resolved {
+        return Words {
+            english: format!("back at the usual {usual} of requests {what}, from {now}"),
+            korean: format!("{what_ko} {now}에서 평소 {usual}로 복귀"),
+        };
+    }
     Words {
         english: format!("{now} of requests {what} since {since}, usually {usual}"),
         korean: format!("{since}부터 {what_ko} {now}, 평소 {usual}"),
@@ -220,10 +226,15 @@ fn summaries(
         }
         Condition::RateBelow(_) => (String::new(), String::new()),
     };
+    // A shift has a beginning and no window.
+    let (over, over_ko) = match projection.rule().measure {
+        Measure::Shift(_) => (String::new(), String::new()),
+        _ => (format!(" over {window}"), format!("최근 {window} 동안 ")),
+    };
     if change == Change::Resolved {
         return (
-            format!("{subject} is healthy again: {english} over {window}"),
-            format!("{subject} 정상 복구: 최근 {window} 동안 {korean}"),
+            format!("{subject} is healthy again: {english}{over}"),
+            format!("{subject} 정상 복구: {over_ko}{korean}"),
         );
     }
     let (mut from, mut from_ko) = (String::new(), String::new());
@@ -233,8 +244,8 @@ fn summaries(
         from_ko = format!("; {kind_ko} {of}{counter} 중 {name}에서 {share} 발생");
     }
     (
-        format!("{subject}: {english} over {window}{limit}{from}"),
-        format!("{subject} 이상: 최근 {window} 동안 {korean}{limit_ko}{from_ko}"),
+        format!("{subject}: {english}{over}{limit}{from}"),
+        format!("{subject} 이상: {over_ko}{korean}{limit_ko}{from_ko}"),
     )
 }
 
@@ -376,6 +387,39 @@ mod tests {
             "shop: 3.2% of requests bad, usually 0.2%; 4 of 5 s stray over 5 s; host web-07 of 20 causes 100.0% of it"
         );
         assert!(alert.annotations["summary_ko"].contains("요청 실패 3.2%, 평소 0.2%; 5초 중 4초 이탈"));
+    }
+
+    #[test]
+    fn a_shift_is_told_from_what_to_what_and_since_when() {
+        use goldentime_detect::Moved;
+        let moved = Moved { usual: 0.05, now: 0.4, since: 1_700_000_000 };
+        let mut subject = Subject {
+            projection: Arc::new(Projection::new(Arc::new(rule(
+                "slow",
+                Measure::Shift(Compared::Latency { quantile: 0.95 }),
+            )))),
+            part: Part::Service,
+            until: Second(10),
+            judged: Tally::default(),
+            usual: None,
+            shifted: Some(Shifted { moved, slower_than_s: Some(0.182) }),
+            across: None,
+        };
+        let mut alert = alert();
+        annotate(&mut alert, Change::Fired, &subject, &[]);
+        assert_eq!(
+            alert.annotations["summary"],
+            "shop: 40.0% of requests slower than 182.0 ms since 2023-11-14T22:13:20Z, usually 5.0%"
+        );
+        assert_eq!(
+            alert.annotations["summary_ko"],
+            "shop 이상: 2023-11-14T22:13:20Z부터 182.0 ms 초과 요청 40.0%, 평소 5.0%"
+        );
+        subject.shifted = Some(Shifted { moved, slower_than_s: None });
+        annotate(&mut alert, Change::Resolved, &subject, &[]);
+        let summary = &alert.annotations["summary"];
+        assert_eq!(summary, "shop is healthy again: back at the usual 5.0% of requests bad, from 40.0%");
+        assert_eq!(alert.annotations["summary_ko"], "shop 정상 복구: 요청 실패 40.0%에서 평소 5.0%로 복귀");
     }
 
     #[test]
