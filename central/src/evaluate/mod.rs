@@ -11,7 +11,7 @@
 //! heard no more, [`incomplete`] that of a service of which nothing can be said.
 
 mod blame;
-mod detect;
+pub mod detect;
 pub mod engine;
 #[cfg(test)]
 mod engine_tests;

@@ -160,11 +160,11 @@ impl RuleInstances {
             return if is_taken { self.note(service, second, cell, now, rebuilding) } else { 0 };
         }
         let Self { projection, parts, whole, warm, shift, guard, .. } = self;
-        if let Some(shift) = shift {
-            // Buckets of ten seconds are no seconds here either.
-            if !(rebuilding && (*warm || second < now.second().offset(-SEED_S))) {
-                shift.note(projection, second, cell);
-            }
+        // Buckets of ten seconds are no seconds here either.
+        if let Some(shift) = shift
+            && !(rebuilding && (*warm || second < now.second().offset(-SEED_S)))
+        {
+            shift.note(projection, second, cell);
         }
         let mut grown = 0;
         projection.tallies(cell, |part, tally| {
@@ -229,7 +229,7 @@ impl RuleInstances {
             let covered_from = moment.covered_from.max(instance.born);
             let moment = &Moment { covered_from, ..*moment };
             let judged = match shift {
-                Some(shift) => shift.judge(head, moment, expectation),
+                Some(shift) => shift.judge(head, moment, expectation, instance.alert().is_some()),
                 None => judge(rule, &instance.ring, moment, own),
             };
             let Some(mut judgement) = judged else { continue };

@@ -3,7 +3,8 @@
 //! A version byte, then for each test: fingerprint of its alert (8 bytes, little-endian), kind (1), length (2),
 //! and so many bytes, which have a version of their own. What cannot be read is learned anew.
 
-use goldentime_detect::{Evidence, bytes::DecodeError};
+use goldentime_detect::Evidence;
+use goldentime_detect::bytes::DecodeError;
 use goldentime_model::Fingerprint;
 use goldentime_model::metric_names::DROPS_TOTAL;
 use hashbrown::HashMap;
@@ -12,7 +13,7 @@ use super::guard::Guard;
 use super::watch::ShiftWatch;
 
 /// Most bytes of one partition's tests in a checkpoint: beside its table it must fit into a message.
-pub(crate) const KEPT_BYTES_MAX: usize = 384 << 10;
+const KEPT_BYTES_MAX: usize = 384 << 10;
 
 const VERSION: u8 = 1;
 const GUARD: u8 = 1;
@@ -75,7 +76,8 @@ impl Kept {
     /// Reads what [`Keeper::finish`] gave. Bytes that are none of ours, or of a later version, are nothing kept.
     pub(in super::super) fn read(bytes: &[u8]) -> Self {
         let mut kept = HashMap::new();
-        let [VERSION, mut rest @ ..] = bytes else { return Self::default() };
+        let [VERSION, rest @ ..] = bytes else { return Self::default() };
+        let mut rest = rest;
         while let Some((head, after)) = rest.split_first_chunk::<HEAD_BYTES>() {
             let [f0, f1, f2, f3, f4, f5, f6, f7, kind, low, high] = *head;
             let fingerprint = Fingerprint(u64::from_le_bytes([f0, f1, f2, f3, f4, f5, f6, f7]));

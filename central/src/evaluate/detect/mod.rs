@@ -2,7 +2,7 @@
 //! what leaves its own recent level, and how both are [`kept`] over a restart.
 
 pub(super) mod guard;
-pub(crate) mod kept;
+pub(super) mod kept;
 #[cfg(test)]
 mod tests;
 pub(super) mod watch;

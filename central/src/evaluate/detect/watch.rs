@@ -74,6 +74,7 @@ impl ShiftWatch {
         head: Second,
         moment: &Moment,
         expectation: &dyn Expectation,
+        is_firing: bool,
     ) -> Option<Judgement> {
         let (part, watermark_ms) = (self.part, moment.watermark_ms);
         let Self { shift, slow, .. } = self;
@@ -94,15 +95,15 @@ impl ShiftWatch {
             self.moved = Some(moved);
         }
         self.flap.step(head.0, matches!(stand, Stand::Shifted(_)));
-        Some(self.judgement(stand))
+        Some(self.judgement(stand, is_firing))
     }
 
-    fn judgement(&self, stand: Stand) -> Judgement {
+    fn judgement(&self, stand: Stand, is_firing: bool) -> Judgement {
         let is_known = |share: f64| Interval { low: share, high: share };
         let (verdict, share) = match (stand, &self.moved) {
             (Stand::Shifted(moved), _) => (Verdict::Breaching, Some(moved.now)),
             // It seems over, and is told when it stays so.
-            (_, Some(moved)) if self.flap.is_raised() => (Verdict::Unknown, Some(moved.usual)),
+            (_, Some(moved)) if is_firing && self.flap.is_raised() => (Verdict::Unknown, Some(moved.usual)),
             (Stand::Unsure, _) => (Verdict::Unknown, self.shift.usual()),
             _ => (Verdict::Healthy, self.shift.usual()),
         };
