@@ -160,11 +160,13 @@ impl RuleInstances {
             return if is_taken { self.note(service, second, cell, now, rebuilding) } else { 0 };
         }
         let Self { projection, parts, whole, warm, shift, guard, .. } = self;
-        // Buckets of ten seconds are no seconds here either.
-        if let Some(shift) = shift
-            && !(rebuilding && (*warm || second < now.second().offset(-SEED_S)))
-        {
-            shift.note(projection, second, cell);
+        match shift {
+            Some(shift) if !rebuilding => shift.note(projection, second, cell),
+            // Buckets of ten seconds are no seconds here either.
+            Some(shift) if !*warm && second >= now.second().offset(-SEED_S) => {
+                shift.note_past(projection, second, cell);
+            }
+            _ => {}
         }
         let mut grown = 0;
         projection.tallies(cell, |part, tally| {

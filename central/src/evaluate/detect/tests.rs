@@ -142,6 +142,25 @@ fn nothing_shifts_before_the_usual_is_known_and_a_restart_knows_it() {
 }
 
 #[test]
+fn a_start_without_a_checkpoint_learns_from_the_seconds_that_are_stored() {
+    let mut bench = Bench::new(&[]);
+    let (mut two, mut cells) = (agents(2), Vec::new());
+    for _ in 0..338 {
+        bench.run(&mut two, 1, 10, 0);
+        bench.keep(&mut cells);
+    }
+    let settings = EngineSettings { partition: 0, partitions: 1, unknown_grace_ms: 60_000 };
+    bench.engine = Engine::new(settings, &[Arc::new(shifts())], bench.board.clone(), Vec::new());
+    let now = bench.now();
+    bench.engine.attach(&bench.service, now.second(), now, false);
+    assert!(bench.engine.next_cold().is_some_and(|(_, reach_s)| reach_s >= 340));
+    bench.engine.rebuild(&bench.service, &cells, now);
+    bench.run(&mut two, 40, 10, 0);
+    bench.run(&mut two, 2, 5, 5);
+    assert_eq!(bench.changes(), [Change::Fired]);
+}
+
+#[test]
 fn bad_requests_of_an_agent_that_is_behind_are_no_shift() {
     let mut bench = Bench::new(&[shifts()]);
     let mut two = agents(2);

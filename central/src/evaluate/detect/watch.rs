@@ -15,6 +15,9 @@ use super::super::span::Span;
 /// Layout of the bytes that a watch is kept as.
 const VERSION: u8 = 1;
 
+/// Stored seconds that are not older than this may still grow.
+const STILL_OPEN_S: i64 = 10;
+
 /// What moved, to be told.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Shifted {
@@ -66,6 +69,13 @@ impl ShiftWatch {
             self.part = (seen as f64 / events(cell).max(1) as f64).min(1.0);
             self.shift.note(second.0, Counts::new(bad.min(seen), seen));
         }
+    }
+
+    /// Takes a second of before the start, which come in their order: nothing of them is missing any more but of
+    /// the newest.
+    pub(in super::super) fn note_past(&mut self, projection: &Projection, second: Second, cell: &SecondCell) {
+        self.note(projection, second, cell);
+        self.shift.settle(second.0.saturating_sub(STILL_OPEN_S), |_, _| 0.0);
     }
 
     /// Where the series stands; `None` while nothing can be called usual.
