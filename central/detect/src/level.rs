@@ -17,6 +17,8 @@ const PRIOR_REQUESTS: f64 = 20.0;
 const PRIOR_VARIANCE: f64 = 20.0;
 /// Heaps beyond this are no usual state.
 const DISPERSION_MAX: f64 = 20.0;
+/// Heights are noted from so many blocks on: a service that is first seen in an incident has no usual state yet.
+const HIGH_FROM_BLOCKS: f64 = 30.0;
 /// A block's share counts as high as it surely is: so many standard deviations of a count below it.
 const SURELY: f64 = 2.0;
 
@@ -83,9 +85,12 @@ impl Level {
             self.squares = self.squares * fade + squares;
             self.variance = self.variance * fade + variance;
         }
+        self.blocks += 1.0;
+        if self.blocks < HIGH_FROM_BLOCKS {
+            return;
+        }
         let surely = (counts.bad - SURELY * counts.bad.sqrt()).max(0.0);
         self.high.note(second, surely / counts.total);
-        self.blocks += 1.0;
     }
 
     /// Takes note that a share was this high and went down by itself.

@@ -187,7 +187,7 @@ impl Shift {
         if self.alarm.is_none() {
             let (low, high) = (self.at_head(missing, 0.0), self.at_head(missing, missing));
             match strongest(&low) {
-                (which, track) if track.log >= limit => self.raise(which, track),
+                (which, track) if track.log >= limit => self.raise(which, track, missing),
                 _ if strongest(&high).1.log >= limit => return Stand::Unsure,
                 _ => return Stand::Usual,
             }
@@ -295,7 +295,9 @@ impl Shift {
         about.max(self.level.high() * HIGH_FACTOR).min(0.95)
     }
 
-    fn raise(&mut self, which: usize, track: Track) {
+    fn raise(&mut self, which: usize, mut track: Track, missing: f64) {
+        // What is missing was weighed as good, and is told as what it is: not seen.
+        track.counts.total = (track.counts.total - missing).max(track.counts.bad);
         let usual = self.level.share(self.settings.floor);
         let null = self.null();
         let found = null + (1.0 - null) * self.settings.sizes[which];

@@ -72,6 +72,11 @@ fn shifts_of(world: World, runs: u64, report: &mut Report) {
             );
             report.figure(format!("shift_onset_{}_at_{rate}_p50_requests_{name}", points * 100.0), requests);
         }
+        for times in shift::SLOWER {
+            let seconds = median(&shift::slowness_seconds(world, rate, times, 10 * runs));
+            println!("  {times:>4} times as slow at {rate:>4}/s: {seconds:>7.0} s (p50)");
+            report.figure(format!("shift_slower_{times}_at_{rate}_p50_s_{name}"), seconds);
+        }
     }
 }
 

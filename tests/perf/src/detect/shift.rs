@@ -9,7 +9,7 @@ use rand::rngs::StdRng;
 
 use super::World;
 use super::random::binomial;
-use super::traffic::{Service, Traffic, share_above};
+use super::traffic::{Second, Service, Traffic, share_above};
 
 const DAY_S: i64 = 86_400;
 /// Days of a month.
@@ -22,6 +22,8 @@ const ERRORS: [f64; 3] = [0.0005, 0.005, 0.02];
 const PARTS: u64 = 10;
 /// The quantile whose latency is usually exceeded by the rest.
 const QUANTILE: f64 = 0.95;
+/// Ordinary traffic before an onset.
+const CALM_S: i64 = 4 * 3600;
 /// Sizes of onsets: points that fail besides what is usual.
 pub const ONSETS: [f64; 4] = [0.02, 0.05, 0.2, 0.5];
 
@@ -66,11 +68,7 @@ fn month(world: World, service: Service, seed: u64) -> [f64; 2] {
     let mut usual = UsualQuantile::new(QUANTILE, 3.0);
     for second in 0..DAYS * DAY_S {
         let now = traffic.next(0.0);
-        let times = usual.seconds() / now.slowness;
-        let share = share_above(world, times);
-        let share = share + now.stalled * (1.0 - share);
-        let slow = binomial(&mut traffic.random, now.errors.total as u64, share) as f64;
-        let latency = Counts { bad: slow, total: now.errors.total };
+        let latency = slow(world, &mut traffic, &now, &usual);
         for (at, counts) in [now.errors, latency].into_iter().enumerate() {
             let shift = &mut shifts[at];
             let shifted = one_second(shift, second, counts, &mut traffic.random).is_some();
@@ -86,6 +84,44 @@ fn month(world: World, service: Service, seed: u64) -> [f64; 2] {
     told
 }
 
+/// How many requests of a second are slower than usual.
+fn slow(world: World, traffic: &mut Traffic, now: &Second, usual: &UsualQuantile) -> Counts {
+    let share = share_above(world, usual.seconds() / now.slowness);
+    let share = share + now.stalled * (1.0 - share);
+    let bad = binomial(&mut traffic.random, now.errors.total as u64, share) as f64;
+    Counts { bad, total: now.errors.total }
+}
+
+/// How many times slower everything gets, by onset.
+pub const SLOWER: [f64; 3] = [1.5, 2.0, 4.0];
+
+/// Seconds until it is seen that everything is `times` as slow; infinite where it is not in ten minutes.
+#[must_use]
+pub fn slowness_seconds(world: World, rate: f64, times: f64, runs: u64) -> Vec<f64> {
+    let service = Service { rate, errors: 0.005 };
+    (0..runs).map(|run| slowness(world, service, times, world.seed(9_500_000 + run))).collect()
+}
+
+fn slowness(world: World, service: Service, times: f64, seed: u64) -> f64 {
+    let mut traffic = Traffic::new(world, service, seed);
+    let mut shift = Shift::new(ShiftSettings::LATENCY);
+    let mut usual = UsualQuantile::new(QUANTILE, 3.0);
+    for second in 0..CALM_S + 600 {
+        let mut now = traffic.next(0.0);
+        now.slowness *= if second < CALM_S { 1.0 } else { times };
+        let counts = slow(world, &mut traffic, &now, &usual);
+        let found = one_second(&mut shift, second, counts, &mut traffic.random);
+        if second >= CALM_S && found.is_some() {
+            return (second - CALM_S + 1) as f64;
+        }
+        if !shift.is_shifted() {
+            usual.learn(counts.bad, counts.total);
+        }
+        shift.settle(second, |_, _| 0.0);
+    }
+    f64::INFINITY
+}
+
 /// Delays of an onset of errors at `rate` requests a second, in requests; infinite where it is not seen in
 /// ten minutes.
 #[must_use]
@@ -96,13 +132,12 @@ pub fn onset_requests(world: World, rate: f64, points: f64, runs: u64) -> Vec<f6
 fn onset(world: World, service: Service, points: f64, seed: u64) -> f64 {
     let mut traffic = Traffic::new(world, service, world.seed(seed));
     let mut shift = Shift::new(ShiftSettings::ERRORS);
-    let calm_s = 4 * 3600;
     let mut requests = 0.0;
-    for second in 0..calm_s + 600 {
-        let failing = if second < calm_s { 0.0 } else { points };
+    for second in 0..CALM_S + 600 {
+        let failing = if second < CALM_S { 0.0 } else { points };
         let counts = traffic.next(failing).errors;
         let found = one_second(&mut shift, second, counts, &mut traffic.random);
-        if second >= calm_s {
+        if second >= CALM_S {
             if let Some(after) = found {
                 return requests + after;
             }
