@@ -10,6 +10,8 @@ mod annotations;
 mod catalog;
 mod compile;
 mod condition;
+#[cfg(test)]
+mod detect_tests;
 mod documents;
 pub mod express;
 mod objective;
