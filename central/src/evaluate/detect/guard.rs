@@ -24,12 +24,12 @@ pub(in super::super) struct Guard {
 }
 
 impl Guard {
-    /// The guard that the rule asks for.
+    /// The guard that the rule asks for. Where no bad request is allowed, one is enough.
     pub(in super::super) fn of(rule: &Rule) -> Option<Self> {
         let is_of_requests = matches!(rule.measure, Measure::Availability { .. } | Measure::Latency { .. });
         match rule.condition {
             Condition::BadShareAbove(limit)
-                if is_of_requests && rule.low_traffic == LowTrafficGuard::Sequential =>
+                if is_of_requests && limit > 0.0 && rule.low_traffic == LowTrafficGuard::Sequential =>
             {
                 Some(Self { test: Arc::new(LowTraffic::new(limit)), limit })
             }

@@ -8,8 +8,7 @@ use super::super::rule::{LowTrafficGuard, Measure, Rule};
 use super::report::describe;
 use super::testing::{SLO, load, with};
 
-const RATIO: &str = "\
-      ratioMetric:
+const RATIO: &str = "ratioMetric:
         good: {metricSource: {type: goldentime, spec: {signal: errors}}}
         total: {metricSource: {type: goldentime, spec: {signal: errors}}}
 ";
@@ -36,8 +35,7 @@ fn few_requests_need_evidence_unless_the_author_says_otherwise_or_how_many_it_ta
 
 #[test]
 fn a_shift_is_a_rule_without_a_value() {
-    let shift =
-        "      thresholdMetric: {metricSource: {type: goldentime, spec: {signal: latency, shift: true}}}\n";
+    let shift = "thresholdMetric: {metricSource: {type: goldentime, spec: {signal: latency, shift: true}}}\n";
     let text = SLO.replace(RATIO, shift);
     let rule = only(&text);
     assert_eq!(rule.measure, Measure::Shift(Compared::Latency { quantile: 0.95 }));

@@ -208,3 +208,23 @@ async fn a_corrupt_cell_in_the_file_is_named_with_the_way_out() {
     let told = error.to_string();
     assert!(told.contains("shop/prod/a") && told.contains("move the file away"), "{told}");
 }
+
+#[tokio::test]
+async fn a_file_of_the_first_layout_is_read_and_nothing_was_learned() {
+    const FIRST: &str = include_str!("../../../../migrations/sqlite/windows/0001_cells_and_checkpoints.sql");
+    let folder = Folder::new();
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.path()).create_if_missing(true);
+    let pool = sqlx::SqlitePool::connect_with(options).await.expect("open");
+    sqlx::raw_sql(FIRST).execute(&pool).await.expect("the first layout");
+    let row = "INSERT INTO checkpoints VALUES (0, 7, 1700000000000000000, 1, 1700000000, x''); PRAGMA user_version = 1";
+    sqlx::raw_sql(row).execute(&pool).await.expect("a checkpoint");
+    pool.close().await;
+    let store = folder.open(&WindowsConfig::default()).await;
+    let read = store.load(0, UnixNanos(i64::MAX)).await.expect("load");
+    assert_eq!(read, Some(checkpoint(7, NOW)));
+    let learned = Checkpoint { learned: vec![1, 2, 3], ..checkpoint(8, NOW) };
+    store.save(learned.clone()).await.expect("save");
+    drop(store);
+    let store = folder.open(&WindowsConfig::default()).await;
+    assert_eq!(store.load(0, UnixNanos(i64::MAX)).await.expect("load"), Some(learned));
+}
