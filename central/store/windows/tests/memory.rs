@@ -216,7 +216,7 @@ async fn a_file_of_the_first_layout_is_read_and_nothing_was_learned() {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.path()).create_if_missing(true);
     let pool = sqlx::SqlitePool::connect_with(options).await.expect("open");
     sqlx::raw_sql(FIRST).execute(&pool).await.expect("the first layout");
-    let row = "INSERT INTO checkpoints VALUES (0, 7, 1700000000000000000, 1, 1700000000, x''); PRAGMA user_version = 1";
+    let row = "INSERT INTO checkpoints VALUES (0, 7, 7, 1, 1700000000, x''); PRAGMA user_version = 1";
     sqlx::raw_sql(row).execute(&pool).await.expect("a checkpoint");
     pool.close().await;
     let store = folder.open(&WindowsConfig::default()).await;
