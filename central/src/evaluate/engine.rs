@@ -228,16 +228,13 @@ impl Engine {
     pub fn reload(&mut self, rules: &[Arc<Rule>], now: UnixNanos, out: &mut Vec<Finding>) {
         self.projections = project_all(rules);
         self.source.reload(rules, self.services.keys(), now.second());
-        for service in self.services.keys().filter(|service| self.source.cold_reach_s(service).is_some()) {
-            if !self.cold.contains(service) {
-                self.cold.push_back(service.clone());
-            }
-        }
         self.instances = 0;
         for (service, judge) in &mut self.services {
             let selected =
                 self.projections.iter().filter(|projection| projection.selects(service)).cloned().collect();
-            if judge.replace_rules(selected, now, out) && !self.cold.contains(service) {
+            let is_cold =
+                judge.replace_rules(selected, now, out) || self.source.cold_reach_s(service).is_some();
+            if is_cold && !self.cold.contains(service) {
                 self.cold.push_back(service.clone());
             }
             self.instances += judge.instances();

@@ -38,7 +38,8 @@ pub trait Expectation {
     /// is expected.
     fn complete_until_ms(&self) -> Option<i64>;
 
-    /// Every gap, for those who judge elsewhere: [`Expectation::unseen`] of any span is the sum over them.
+    /// Every gap, for those who judge elsewhere: [`Expectation::unseen`] of a span is the sum over them, but that what
+    /// came early inside a gap is spread over it.
     fn gaps(&self, each: &mut dyn FnMut(Gap));
 }
 

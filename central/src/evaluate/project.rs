@@ -246,7 +246,8 @@ pub fn events(cell: &SecondCell) -> u64 {
     cell.total.counts.total().saturating_add(cell.gauges.len() as u64)
 }
 
-fn part_matches(wanted: Option<&str>, actual: &str) -> bool {
+/// Whether a part of a selector picks this.
+pub(super) fn part_matches(wanted: Option<&str>, actual: &str) -> bool {
     wanted.is_none_or(|wanted| wanted == ANY || wanted == actual)
 }
 

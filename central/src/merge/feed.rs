@@ -3,6 +3,7 @@
 use goldentime_model::Second;
 
 use super::progress::AgentRef;
+use crate::evaluate::expectation::Gap;
 
 /// Time constant of the rate's moving average.
 const RATE_MS: f64 = 10_000.0;
@@ -46,6 +47,11 @@ impl BySecond {
             !is_before
         });
         sum
+    }
+
+    /// Where the last second ends.
+    fn end_ms(&self) -> Option<i64> {
+        self.0.iter().map(|(second, _)| starts_ms(second.offset(1))).max()
     }
 
     fn between(&self, from_ms: i64, until_ms: i64) -> u64 {
@@ -121,5 +127,17 @@ impl Feed {
     pub(super) fn unseen_between(&self, from_ms: i64, until_ms: i64) -> f64 {
         let missing_ms = until_ms.saturating_sub(from_ms).max(0);
         (self.per_ms * missing_ms as f64 - self.ahead.between(from_ms, until_ms) as f64).max(0.0)
+    }
+
+    /// The same as gaps, for who sees no single second: what is there beyond `from_ms` is taken evenly from the
+    /// stretch in which it lies.
+    pub(super) fn gaps_beyond(&self, from_ms: i64) -> [Gap; 2] {
+        let partly_ms = self.ahead.end_ms().unwrap_or(from_ms).max(from_ms);
+        let length_ms = partly_ms.saturating_sub(from_ms).max(1);
+        let missing = self.unseen_between(from_ms, partly_ms);
+        [
+            Gap { from_ms, until_ms: partly_ms, per_ms: missing / length_ms as f64 },
+            Gap { from_ms: partly_ms, until_ms: i64::MAX, per_ms: self.per_ms },
+        ]
     }
 }

@@ -293,10 +293,10 @@ impl Expectation for Expected<'_> {
     fn gaps(&self, each: &mut dyn FnMut(Gap)) {
         for (feed, agent) in self.here().filter(|(feed, _)| feed.per_ms > 0.0) {
             let reached_ms = reached(self.agents, feed, self.feeds.own_progress_only);
-            let per_ms = feed.per_ms;
-            each(Gap { from_ms: reached_ms, until_ms: i64::MAX, per_ms });
+            let beyond = feed.gaps_beyond(reached_ms).into_iter();
+            beyond.filter(|gap| gap.from_ms < gap.until_ms && gap.per_ms > 0.0).for_each(&mut *each);
             for (from_ms, until_ms) in &agent.holes {
-                each(Gap { from_ms: *from_ms, until_ms: (*until_ms).min(reached_ms), per_ms });
+                each(Gap { from_ms: *from_ms, until_ms: (*until_ms).min(reached_ms), per_ms: feed.per_ms });
             }
         }
     }
@@ -390,6 +390,12 @@ mod tests {
         assert!(expected.unseen(55_000, 60_000) < 2.0, "{}", expected.unseen(55_000, 60_000));
         let further = expected.unseen(55_000, 61_000);
         assert!((further - 200.0).abs() < 2.0, "{further}");
+        for (from_ms, until_ms) in [(55_000, 60_000), (55_000, 61_000), (57_000, 60_500)] {
+            let mut of_gaps = 0.0;
+            expected.gaps(&mut |gap| of_gaps += gap.events(from_ms, until_ms));
+            let unseen = expected.unseen(from_ms, until_ms);
+            assert!((of_gaps - unseen).abs() < 2.0, "{of_gaps} of {unseen} in {from_ms}..{until_ms}");
+        }
         // More than usual in one second says nothing of another agent's.
         feeds.take(&agents, agent, &second(60_000, 5000), 58_000);
         let other = agents.heard("raw-2", Some(&"web-2".into()), UnixNanos(0)).expect("room");

@@ -5,7 +5,7 @@ use goldentime_model::ServiceId;
 use goldentime_windows::{SecondCell, Tier};
 
 use super::shard::Shard;
-use super::upkeep::EXPLAIN_WITHIN;
+use super::upkeep::at_hand;
 use crate::evaluate::engine::{Finding, Subject};
 use crate::evaluate::explain::{self, EXPLAINED_S_MAX};
 use crate::evaluate::several::group::Across;
@@ -89,14 +89,8 @@ impl Shard {
     /// is at hand in time.
     pub(super) async fn explain_several(&self, finding: &mut Finding) {
         let Some(subject) = &finding.subject else { return };
-        let cells =
-            match tokio::time::timeout(EXPLAIN_WITHIN, self.cells_across(&finding.service, subject)).await {
-                Ok(cells) => cells,
-                Err(_) => {
-                    metrics::counter!("goldentime_explanations_shortened_total").increment(1);
-                    Vec::new()
-                }
-            };
+        let read = async { Some(self.cells_across(&finding.service, subject).await) };
+        let cells = at_hand(read).await.unwrap_or_default();
         let transition = &mut finding.transition;
         explain::annotate(&mut transition.alert, transition.change, subject, &cells);
     }

@@ -23,7 +23,16 @@ const FORGET_EVERY_TICKS: u64 = 60;
 const FORGET_AFTER_NS: i64 = Tier::TenSeconds.retention_s() * 1_000_000_000;
 
 /// An alert waits for its explanation this long at most.
-pub(super) const EXPLAIN_WITHIN: Duration = Duration::from_millis(50);
+const EXPLAIN_WITHIN: Duration = Duration::from_millis(50);
+
+/// What an explanation is made of, if it is read in time; one without it is counted.
+pub(super) async fn at_hand<T>(read: impl Future<Output = Option<T>>) -> Option<T> {
+    let read = tokio::time::timeout(EXPLAIN_WITHIN, read).await.ok().flatten();
+    if read.is_none() {
+        metrics::counter!("goldentime_explanations_shortened_total").increment(1);
+    }
+    read
+}
 
 /// Names every cell.
 const ALL: fn(&OpenCell) -> bool = |_| true;
@@ -201,15 +210,9 @@ impl Shard {
         let held: Vec<_> = open.iter().map(|open| open.start).collect();
         cells.extend(open.iter().map(|open| open.cell.as_judged().clone()));
         let read = self.store.read(&finding.service, Tier::OneSecond, from, subject.until.offset(1));
-        match tokio::time::timeout(EXPLAIN_WITHIN, read).await {
-            Ok(Ok(stored)) => {
-                let others = stored.iter().filter(|cell| !held.contains(&cell.key.start));
-                cells.extend(others.filter_map(|cell| SecondCell::decode_judged(&cell.blob).ok()));
-            }
-            Ok(Err(_)) | Err(_) => {
-                metrics::counter!("goldentime_explanations_shortened_total").increment(1);
-            }
-        }
+        let stored = at_hand(async { read.await.ok() }).await.unwrap_or_default();
+        let others = stored.iter().filter(|cell| !held.contains(&cell.key.start));
+        cells.extend(others.filter_map(|cell| SecondCell::decode_judged(&cell.blob).ok()));
         let transition = &mut finding.transition;
         explain::annotate(&mut transition.alert, transition.change, subject, &cells);
     }

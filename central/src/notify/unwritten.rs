@@ -71,7 +71,11 @@ impl Unwritten {
         let file = match &mut self.file {
             Some(file) => file,
             closed => {
-                let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+                let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+                if file.metadata()?.len() > 0 {
+                    // The last line of an earlier run may have been cut.
+                    file.write_all(b"\n")?;
+                }
                 closed.insert(file)
             }
         };
@@ -134,17 +138,12 @@ impl Unwritten {
 
     /// Notifications that were decided on and not sent.
     pub(super) fn unsent(&self) -> Vec<Notification> {
-        let mut unsent: Vec<Notification> = Vec::new();
-        for write in &self.waiting {
-            match write {
-                Write::Enqueue(all) => {
-                    unsent.extend(all.iter().map(|one| Notification { recovered: true, ..one.clone() }))
-                }
-                Write::Finish { outcome: Outcome::Retrying { .. }, .. } | Write::Alert(_) => {}
-                Write::Finish { notification, .. } => unsent.retain(|one| one.id != notification.id),
-            }
-        }
-        unsent
+        let queued = self.waiting.iter().filter_map(|write| match write {
+            // Those that ended meanwhile left it: see `take`.
+            Write::Enqueue(queued) => Some(queued),
+            Write::Finish { .. } | Write::Alert(_) => None,
+        });
+        queued.flatten().map(|one| Notification { recovered: true, ..one.clone() }).collect()
     }
 }
 
@@ -175,6 +174,9 @@ fn read(path: &Path) -> VecDeque<Write> {
     let mut writes = VecDeque::new();
     let mut unreadable = 0_u64;
     for (number, line) in (1..).zip(BufReader::new(file).split(b'\n')) {
+        if line.as_ref().is_ok_and(Vec::is_empty) {
+            continue;
+        }
         let read = line.map_err(|error| error.to_string()).and_then(|line| {
             let line: Line<Write> = serde_json::from_slice(&line).map_err(|error| error.to_string())?;
             match line.version {
@@ -225,9 +227,13 @@ mod tests {
         Write::Finish { notification: Box::new(notification(id)), attempts: 1, outcome, at: UnixNanos(1) }
     }
 
+    fn ids(unwritten: &Unwritten) -> Vec<String> {
+        unwritten.unsent().into_iter().map(|notification| notification.id).collect()
+    }
+
     #[test]
     fn what_was_delivered_before_it_could_be_written_does_not_wait_in_the_queue() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("unwritten.jsonl");
         let reason = || "refused".to_owned();
         let mut unwritten = Unwritten::open(Some(path.clone()));
@@ -240,22 +246,22 @@ mod tests {
         ] {
             unwritten.keep(write);
         }
-        let ids = |unwritten: &Unwritten| -> Vec<String> {
-            unwritten.unsent().into_iter().map(|notification| notification.id).collect()
-        };
         assert_eq!(ids(&unwritten), ["tried", "under way", "later"]);
         assert_eq!(ids(&Unwritten::open(Some(path))), ["tried", "under way", "later"]);
     }
 
     #[test]
     fn what_cannot_be_read_is_kept_aside_and_keeps_nothing_else_back() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("unwritten.jsonl");
         let mut unwritten = Unwritten::open(Some(path.clone()));
         unwritten.keep(Write::Enqueue(vec![notification("first")]));
-        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"version\":9}\n{\"ver").unwrap();
-        let again = Unwritten::open(Some(path.clone()));
-        assert_eq!(again.unsent().len(), 1);
+        let mut file = OpenOptions::new().append(true).open(&path).expect("it is there");
+        file.write_all(b"{\"version\":9}\n{\"ver").expect("written");
+        let mut again = Unwritten::open(Some(path.clone()));
+        assert_eq!(ids(&again), ["first"]);
         assert!(path.with_extension("unreadable").exists());
+        again.keep(Write::Enqueue(vec![notification("second")]));
+        assert_eq!(ids(&Unwritten::open(Some(path))), ["first", "second"]);
     }
 }

@@ -4,10 +4,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use goldentime_testkit::engines::Engines;
 use goldentime_testkit::load::{Steady, Wrk};
 use goldentime_testkit::nginx::{Nginx, Site};
 use goldentime_testkit::ports;
 use goldentime_testkit::programs::{Agent, AgentConfig, Central, CentralConfig};
+use goldentime_testkit::receivers::WebhookReceiver;
+
+use crate::ask::make_authority;
 
 /// A host: one nginx site with its log, and where its agent lives.
 pub struct Host {
@@ -79,6 +83,19 @@ impl World {
         // Many steps between two kills, and nobody waits for the last.
         config.extra_yaml.push_str("series:\n  fold_for: 200ms\n");
         Ok(config)
+    }
+
+    /// Two that share an authority and these engines; none is started yet.
+    pub fn two_centrals(&self, engines: &Engines, webhook: &WebhookReceiver) -> Result<Vec<CentralConfig>> {
+        let authority = self.folder().join("authority");
+        make_authority(&authority)?;
+        let config = |name| {
+            let mut config = self.named_central(name, Some(&webhook.url()))?;
+            engines.give_to(&mut config, name)?;
+            config.agents_yaml.push_str(&format!("  authority_dir: {}\n", authority.display()));
+            Ok(config)
+        };
+        ["central-1", "central-2"].into_iter().map(config).collect()
     }
 
     /// An agent of one host that has not been started yet and speaks to `address`.

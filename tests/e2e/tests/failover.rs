@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use goldentime_e2e::ask::{
-    agent_status, agent_until, central_until, further, is_connected_to, make_authority,
-};
+use goldentime_e2e::ask::{agent_status, agent_until, central_until, further, is_connected_to};
 use goldentime_e2e::counts::assert_exact;
 use goldentime_e2e::world::{BAD, FINE, World, restart};
 use goldentime_e2e::{pages, rules};
@@ -24,13 +22,8 @@ async fn ships_to(agent: &Agent, central: &Central) -> Result<()> {
 
 /// Two centrals with one authority, and a rule on errors.
 async fn both_centrals(world: &World, engines: &Engines, hook: &WebhookReceiver) -> Result<Vec<Central>> {
-    let authority = world.folder().join("authority");
-    make_authority(&authority)?;
     let mut centrals = Vec::new();
-    for name in ["central-1", "central-2"] {
-        let mut config = world.named_central(name, Some(&hook.url()))?;
-        engines.give_to(&mut config, name)?;
-        config.agents_yaml.push_str(&format!("  authority_dir: {}\n", authority.display()));
+    for config in world.two_centrals(engines, hook)? {
         rules::write(&config.slo_dir, "errors", world.service, 0.3, None)?;
         centrals.push(config.start().await?);
     }

@@ -1,7 +1,7 @@
 //! Rules over several services: one objective over the requests of all of them together.
 
 use anyhow::{Context, Result, ensure};
-use goldentime_e2e::ask::{PATIENCE, central_until, further, make_authority};
+use goldentime_e2e::ask::{PATIENCE, central_until, further, metric};
 use goldentime_e2e::pages::{self, Page};
 use goldentime_e2e::rules;
 use goldentime_e2e::world::{FINE, HEALTHY, World};
@@ -168,12 +168,12 @@ async fn services_that_are_within_bounds_alone_page_once_for_all_of_them_togethe
 
 /// How far each partition is merged that a central has.
 async fn offsets(central: &Central) -> Result<Vec<f64>> {
-    let metrics = central.text("/metrics").await?;
-    let of = |partition: u32| {
-        let name = format!("goldentime_merge_offset{{partition=\"{partition}\"}} ");
-        metrics.lines().find_map(|line| line.strip_prefix(&name)?.parse().ok()).unwrap_or(-1.0)
-    };
-    Ok((0..PARTITIONS).map(of).collect())
+    let mut offsets = Vec::new();
+    for partition in 0..PARTITIONS {
+        let line = format!("goldentime_merge_offset{{partition=\"{partition}\"}}");
+        offsets.push(metric(central, &line).await?.unwrap_or(-1.0));
+    }
+    Ok(offsets)
 }
 
 /// Which central merges each partition, once each has some: the one whose offset moves, since every partition has a
@@ -207,13 +207,8 @@ async fn the_judge_of_services_of_two_centrals_is_killed_and_one_page_and_one_en
     let world = World::start(PARTITIONS as usize, FINE).await?;
     let engines = Engines::start(world.folder(), 1).await?;
     let services = services();
-    let authority = world.folder().join("authority");
-    make_authority(&authority)?;
     let mut centrals = Vec::new();
-    for name in ["central-1", "central-2"] {
-        let mut config = world.named_central(name, Some(&hook.url()))?;
-        engines.give_to(&mut config, name)?;
-        config.agents_yaml.push_str(&format!("  authority_dir: {}\n", authority.display()));
+    for mut config in world.two_centrals(&engines, &hook)? {
         config.notify_yaml.push_str("  debounce: 0s\n  group_interval: 0s\n");
         config.extra_yaml.push_str("logs:\n  enabled: false\n");
         write_rules(&config.slo_dir, &services)?;

@@ -7,6 +7,7 @@ use goldentime_model::identity::HOST_SERVICE_PREFIX;
 use goldentime_model::indicator::{ANY, ANY_HOST_SERVICE, Compared, Selector};
 use goldentime_wire::proto;
 
+use super::super::project::part_matches;
 use super::super::rule::{Measure, Rule};
 
 /// Services named to one agent; rules on more are told as a rule on every service, which is never
@@ -53,12 +54,9 @@ pub fn thresholds(rules: &[Arc<Rule>], project: &str, environment: &str, host: &
 }
 
 fn picks(selector: &Selector, project: &str, environment: &str, host: &str) -> bool {
-    let matches = |wanted: &Option<String>, actual: &str| {
-        wanted.as_deref().is_none_or(|wanted| wanted == ANY || wanted == actual)
-    };
-    matches(&selector.project, project)
-        && matches(&selector.environment, environment)
-        && matches(&selector.host, host)
+    part_matches(selector.project.as_deref(), project)
+        && part_matches(selector.environment.as_deref(), environment)
+        && part_matches(selector.host.as_deref(), host)
 }
 
 fn tighten(entry: &mut proto::ServiceThreshold, measure: &Measure) {

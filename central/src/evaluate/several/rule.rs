@@ -5,7 +5,7 @@ use std::sync::Arc;
 use goldentime_model::ServiceId;
 use goldentime_model::indicator::ANY;
 
-use super::super::project::{Part, Projection};
+use super::super::project::{Part, Projection, part_matches};
 use super::super::ring::Tally;
 use super::super::rule::Rule;
 use goldentime_windows::SecondCell;
@@ -45,12 +45,9 @@ impl Several {
     /// Whether this is one of its groups.
     pub(super) fn has(&self, group: &ServiceId) -> bool {
         let selector = &self.rule().selector;
-        let picks = |part: &Option<String>, actual: &str| {
-            part.as_deref().is_none_or(|wanted| wanted == ANY || wanted == actual)
-        };
         let (project, environment, _) = group.parts();
-        picks(&selector.project, project)
-            && picks(&selector.environment, environment)
+        part_matches(selector.project.as_deref(), project)
+            && part_matches(selector.environment.as_deref(), environment)
             && self.group(project, environment).as_ref() == Some(group)
     }
 

@@ -221,6 +221,27 @@ async fn the_quota_drops_the_oldest_segments_and_never_the_newest() {
 }
 
 #[tokio::test]
+async fn what_a_dropped_call_still_writes_is_waited_for() {
+    let folder = Folder::new(ROOMY);
+    fill(&folder, 1).await;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&segments(&folder.path())[0]);
+    let mut dropped = sqlx::ConnectOptions::connect(&options).await.expect("opens");
+    sqlx::raw_sql("BEGIN IMMEDIATE; UPDATE state SET writes = writes + 1")
+        .execute(&mut dropped)
+        .await
+        .expect("under way");
+    let (store, lines, advance) = (folder.store(), [line(1, "the next")], step(1, 2));
+    let mut next = store.commit(&lines, &advance);
+    let first_look =
+        std::future::poll_fn(|context| std::task::Poll::Ready(next.as_mut().poll(context).is_pending()));
+    assert!(first_look.await, "it cannot be there yet");
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    sqlx::raw_sql("COMMIT").execute(&mut dropped).await.expect("it ends");
+    assert!(matches!(next.await, Ok(Committed::Done { .. })));
+    assert_eq!(count(&store).await, 2);
+}
+
+#[tokio::test]
 async fn very_long_lines_are_kept_whole_and_a_page_of_them_is_short() {
     let folder = Folder::new(ROOMY);
     let store = folder.store();

@@ -64,8 +64,13 @@ impl Writer {
     /// Opens a segment and finds where it ends.
     pub(super) async fn open(folder: &Path, number: u32) -> Result<Self, StoreError> {
         let mut connection = segment::open_writer(folder, number).await?;
-        let segment = segment::read_about(&mut connection, folder, number).await?;
         let failed = |error| failed("read where a segment ends", &segment::path(folder, number), error);
+        // A call that was dropped may still be at its transaction: its end is waited for. Whoever holds the file for
+        // longer does not keep it from being read.
+        if let Ok(turn) = connection.begin_with("BEGIN IMMEDIATE").await {
+            turn.rollback().await.map_err(failed)?;
+        }
+        let segment = segment::read_about(&mut connection, folder, number).await?;
         let state =
             sqlx::query("SELECT indexed_to, writes, began FROM state").fetch_one(&mut connection).await;
         let (indexed_to, writes, began): (u32, i64, Option<i64>) =
@@ -322,8 +327,7 @@ async fn put_block(connection: &mut SqliteConnection, row: &Written) -> Result<(
         .map(drop)
 }
 
-/// Refuses to write over what another writer wrote: a call that was dropped may end after the next one
-/// has read where the segment ends.
+/// Refuses to write over what another writer wrote since this one read where the segment ends.
 async fn count_write(
     connection: &mut SqliteConnection,
     writes: i64,
